@@ -1,0 +1,31 @@
+import Type, { type Static } from 'typebox'
+import { Email, Name, Password, Roles, UserState } from './user.ts'
+
+const closed = { additionalProperties: false }
+
+/** POST /api/v1/auth/register */
+export const RegisterUser = Type.Object({ email: Email, password: Password, name: Name, roles: Roles }, closed)
+export type RegisterUser = Static<typeof RegisterUser>
+
+/** POST /api/v1/auth/login. Any string is tried: what is no password of ours is merely a wrong one. */
+export const LogIn = Type.Object(
+  { email: Type.String({ maxLength: 254 }), password: Type.String({ maxLength: 128 }) },
+  closed,
+)
+export type LogIn = Static<typeof LogIn>
+
+/** PUT /api/v1/users/:id replaces both fields (RFC 9110, 9.3.4), so both are required. */
+export const UpdateUser = Type.Object({ name: Name, roles: Roles }, closed)
+export type UpdateUser = Static<typeof UpdateUser>
+
+/** What register and update answer: the user, and the version that a query can wait for. */
+export const UserAnswer = Type.Object({ ...UserState.properties, version: Type.Integer({ minimum: 1 }) })
+export type UserAnswer = Static<typeof UserAnswer>
+
+/** What login answers (the names of RFC 6749, 5.1, in the mission's camel case). `expiresIn` is in seconds. */
+export const AccessToken = Type.Object({
+  accessToken: Type.String(),
+  tokenType: Type.Literal('Bearer'),
+  expiresIn: Type.Integer(),
+})
+export type AccessToken = Static<typeof AccessToken>

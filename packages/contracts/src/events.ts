@@ -1,0 +1,100 @@
+import Type, { type Static, type TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { Timestamp, UserId, UserState } from './user.ts'
+
+/**
+ * The events of a user, as CloudEvents 1.0 in JSON. `version` is the user's: it grows by one with each event, and a read
+ * model only ever moves to a higher one. `data` holds the whole public state after the change, so any event can be
+ * applied without the ones before it.
+ */
+export const UserCreated = event('UserCreated', Type.Object({ user: UserState }))
+export const UserUpdated = event('UserUpdated', Type.Object({ user: UserState, changed: Type.Array(Type.String()) }))
+/** Carries no personal data: it outlives the user. */
+export const UserDeleted = event('UserDeleted', Type.Object({ deletedAt: Timestamp }))
+
+export type UserCreated = Static<typeof UserCreated>
+export type UserUpdated = Static<typeof UserUpdated>
+export type UserDeleted = Static<typeof UserDeleted>
+export type UserEvent = UserCreated | UserUpdated | UserDeleted
+export type UserEventType = UserEvent['type']
+
+/** The shape of `data` that this code writes. A reader sets a newer one aside: it must be upgraded first. */
+export const SCHEMA_VERSION = 1
+
+/** The stream of all user events: transport, refillable from `users`, not the truth. */
+export const usersStream = {
+  name: 'USERS',
+  subjects: ['users.*.created', 'users.*.updated', 'users.*.deleted'],
+  /** How long JetStream remembers a `Nats-Msg-Id`: longer than a relay takes to publish again after a crash. */
+  duplicateWindowMs: 120_000,
+} as const
+
+/** Messages that can never be applied, with the reason. */
+export const deadLetterStream = { name: 'USERS_DLQ', subjects: ['users_dlq.>'] } as const
+
+/** The subject that an event is published on: `users.<userId>.created|updated|deleted`. */
+export const subjectOf = (event: UserEvent): string => `users.${event.subject}.${subjectVerbs[event.type]}`
+
+const subjectVerbs = { UserCreated: 'created', UserUpdated: 'updated', UserDeleted: 'deleted' } as const
+
+/** Why a message can never be applied, however often it is tried. */
+export type UnreadableReason = 'not-json' | 'unknown-type' | 'unknown-schema-version' | 'invalid'
+
+export class UnreadableEvent extends Error {
+  readonly reason: UnreadableReason
+  constructor(reason: UnreadableReason, detail: string) {
+    super(`${reason}: ${detail}`)
+    this.reason = reason
+  }
+}
+
+/**
+ * Reads an event from a message's bytes.
+ * @throws UnreadableEvent when no retry can help. Its message names fields, never values: it ends in logs.
+ */
+export function parseUserEvent(bytes: Uint8Array): UserEvent {
+  const value = parseJson(bytes)
+  const { type, schemaversion } = Object(value) as { type?: unknown; schemaversion?: unknown }
+  if (typeof type !== 'string' || !Object.hasOwn(validators, type))
+    throw new UnreadableEvent('unknown-type', 'this reader knows UserCreated, UserUpdated and UserDeleted')
+  if (schemaversion !== SCHEMA_VERSION)
+    throw new UnreadableEvent('unknown-schema-version', `this reader knows ${SCHEMA_VERSION}`)
+  const validator = validators[type as UserEventType]
+  if (!validator.Check(value)) {
+    const problems = validator.Errors(value).map((error) => `${error.instancePath || '/'} ${error.message}`)
+    throw new UnreadableEvent('invalid', problems.join(', '))
+  }
+  return value as UserEvent
+}
+
+const validators = {
+  UserCreated: Compile(UserCreated),
+  UserUpdated: Compile(UserUpdated),
+  UserDeleted: Compile(UserDeleted),
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(utf8.decode(bytes))
+  } catch {
+    throw new UnreadableEvent('not-json', `${bytes.length} bytes`)
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+function event<Name extends string, Data extends TSchema>(type: Name, data: Data) {
+  return Type.Object({
+    specversion: Type.Literal('1.0'),
+    id: Type.String({ minLength: 1, description: 'UUID version 7; also the Nats-Msg-Id' }),
+    source: Type.String({ minLength: 1 }),
+    type: Type.Literal(type),
+    subject: UserId,
+    time: Timestamp,
+    datacontenttype: Type.Literal('application/json'),
+    schemaversion: Type.Integer({ minimum: 1 }),
+    version: Type.Integer({ minimum: 1 }),
+    traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context of the command' })),
+    data,
+  })
+}

@@ -1,0 +1,7 @@
+export * from './commands.ts'
+export * from './events.ts'
+export * from './problems.ts'
+export * from './queries.ts'
+export * from './read-store.ts'
+export * from './routes.ts'
+export * from './user.ts'

@@ -1,0 +1,68 @@
+import Type, { type Static } from 'typebox'
+
+/**
+ * Every way in which a request can be refused: the stable `code`, its HTTP status, and what it means in general.
+ * Clients decide on `code`; the rest is for people. 5xx problems never show a message from inside.
+ */
+export const problems = {
+  'malformed-request': [400, 'The request is not well-formed HTTP.'],
+  'malformed-json': [400, 'The body is not JSON.'],
+  'validation-failed': [400, 'A part of the request has the wrong form; `errors` says which.'],
+  'token-missing': [401, 'This needs a Bearer token.'],
+  'token-invalid': [401, 'The token is not one that this service accepts.'],
+  'token-expired': [401, 'The token has expired; log in again.'],
+  'invalid-credentials': [401, 'The e-mail address or the password is wrong.'],
+  'not-allowed': [403, 'The token does not allow this.'],
+  'role-not-allowed': [403, 'Only an admin can grant the role admin, and not to itself.'],
+  'route-not-found': [404, 'There is nothing at this path.'],
+  'user-not-found': [404, 'There is no such user.'],
+  'method-not-allowed': [405, 'This path does not take this method; `Allow` lists those it takes.'],
+  'email-taken': [409, 'A user with this e-mail address exists.'],
+  'version-conflict': [409, 'The user kept changing meanwhile; try again.'],
+  'body-too-large': [413, 'The body is larger than this service takes.'],
+  'unsupported-media-type': [415, 'Bodies are application/json.'],
+  'headers-too-large': [431, 'The headers are larger than this service takes.'],
+  internal: [500, 'Something went wrong here.'],
+  overloaded: [503, 'Too much to do at the moment; try again after `Retry-After` seconds.'],
+  'storage-unavailable': [503, 'The database is away; try again after `Retry-After` seconds.'],
+  'upstream-unavailable': [503, 'The service behind the gateway is away; try again after `Retry-After` seconds.'],
+} as const satisfies Record<string, readonly [status: number, title: string]>
+
+export type ProblemCode = keyof typeof problems
+
+/** The body of every refusal: application/problem+json (RFC 9457) with two members of ours, `code` and `errors`. */
+export const Problem = Type.Object({
+  type: Type.String({ description: 'about:blank: `code` tells the kinds apart' }),
+  title: Type.String(),
+  status: Type.Integer(),
+  code: Type.Enum(Object.keys(problems) as ProblemCode[]),
+  detail: Type.Optional(Type.String()),
+  errors: Type.Optional(
+    Type.Array(
+      Type.Object({
+        pointer: Type.String({ description: 'JSON Pointer into what was sent, as #/body/email' }),
+        detail: Type.String(),
+      }),
+    ),
+  ),
+})
+export type Problem = Static<typeof Problem>
+
+/** The problem document of a code. */
+export function problem(code: ProblemCode, more: Pick<Problem, 'detail' | 'errors'> = {}): Problem {
+  const [status, title] = problems[code]
+  return { type: 'about:blank', title, status, code, ...more }
+}
+
+/** How domain and commands say no. It is not a fault: it is answered as the problem of its code. */
+export class Refusal extends Error {
+  readonly code: ProblemCode
+  readonly detail: string | undefined
+  readonly retryAfterSeconds: number | undefined
+  constructor(code: ProblemCode, options: { detail?: string; retryAfterSeconds?: number } = {}) {
+    super(options.detail ?? problems[code][1])
+    this.code = code
+    this.detail = options.detail
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+}

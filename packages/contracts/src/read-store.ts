@@ -1,0 +1,27 @@
+import type { UserReadModel } from './queries.ts'
+
+/**
+ * The `users_read` collection as the projector writes it and query-api reads it. Times are BSON dates, so that an
+ * operator can query by them.
+ */
+export const usersReadCollection = 'users_read'
+
+export type UserReadDocument = Omit<UserReadModel, 'id' | 'createdAt' | 'updatedAt'> & {
+  _id: string
+  createdAt: Date
+  updatedAt: Date
+}
+
+/** What is left of a deleted user: no personal data, only the version that keeps a late event from reviving it. */
+export type UserReadTombstone = { _id: string; version: number; deletedAt: Date; expiresAt: Date }
+
+/**
+ * The indexes that serve every query of query-api without a collection scan or a sort in memory. `_id` is a UUID of
+ * version 7, so descending `_id` is newest first; `deletedAt: null` selects everything but tombstones.
+ */
+export const usersReadIndexes = [
+  { name: 'newest', key: { deletedAt: 1, _id: -1 } },
+  { name: 'newest_by_role', key: { roles: 1, _id: -1 } },
+  { name: 'email', key: { email: 1 } },
+  { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
+] as const

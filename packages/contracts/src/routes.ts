@@ -1,0 +1,29 @@
+/**
+ * Every route of the public API, and which service answers it. The services register their handlers by this table, the
+ * `Allow` header of a 405 is read from it, and a test checks that each entry is served and tested.
+ */
+export const routes = {
+  registerUser: { service: 'command-api', method: 'POST', path: '/api/v1/auth/register' },
+  logIn: { service: 'command-api', method: 'POST', path: '/api/v1/auth/login' },
+  updateUser: { service: 'command-api', method: 'PUT', path: '/api/v1/users/:id' },
+  deleteUser: { service: 'command-api', method: 'DELETE', path: '/api/v1/users/:id' },
+  publicKeys: { service: 'command-api', method: 'GET', path: '/.well-known/jwks.json' },
+  getUser: { service: 'query-api', method: 'GET', path: '/api/v1/users/:id' },
+  listUsers: { service: 'query-api', method: 'GET', path: '/api/v1/users' },
+  listUsersByRole: { service: 'query-api', method: 'GET', path: '/api/v1/users/by-role/:role' },
+} as const
+
+/**
+ * The methods that the API as a whole takes at a path, whichever service answers them; none where there is nothing.
+ * A path can match several templates (`/users/by-role` is no user's id, but has its form).
+ */
+export function allowedMethods(path: string): string[] {
+  const methods = Object.values(routes)
+    .filter((route) => templates.get(route.path)?.test(path))
+    .flatMap((route) => (route.method === 'GET' ? ['GET', 'HEAD'] : [route.method]))
+  return [...new Set(methods)].sort()
+}
+
+const templates = new Map(
+  Object.values(routes).map(({ path }) => [path, new RegExp(`^${path.replaceAll(/:[a-z]+/g, '[^/]+')}$`)]),
+)

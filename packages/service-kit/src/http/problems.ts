@@ -1,0 +1,52 @@
+import { allowedMethods, type Problem, type ProblemCode, problem, Refusal } from '@cqrs/contracts'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { isStorageUnavailable } from '../mongo.ts'
+import type { HttpServer } from './server.ts'
+
+/** Makes every answer that is no success an application/problem+json of the table in contracts. */
+export function answerProblems(app: HttpServer): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const refused = describe(error)
+    if (refused.status >= 500 && !(error instanceof Refusal)) request.log.error({ err: error }, 'request failed')
+    if (refused.status === 503) reply.header('retry-after', retryAfterSeconds(error))
+    return sendProblem(reply, refused)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const methods = allowedMethods(pathOf(request))
+    if (methods.length === 0) return sendProblem(reply, problem('route-not-found'))
+    return sendProblem(reply.header('allow', methods.join(', ')), problem('method-not-allowed'))
+  })
+}
+
+export const sendProblem = (reply: FastifyReply, body: Problem): FastifyReply =>
+  reply.status(body.status).type('application/problem+json').send(JSON.stringify(body))
+
+function describe(error: FastifyError): Problem {
+  if (error instanceof Refusal) return problem(error.code, error.detail ? { detail: error.detail } : {})
+  if (error.validation) return problem('validation-failed', { errors: validationErrors(error) })
+  const code = frameworkProblems[error.code]
+  if (code) return problem(code)
+  if (isStorageUnavailable(error)) return problem('storage-unavailable')
+  if (error.statusCode && error.statusCode >= 400 && error.statusCode < 500) return problem('malformed-request')
+  return problem('internal')
+}
+
+const frameworkProblems: Record<string, ProblemCode> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed-json',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+}
+
+/** Which part is wrong and how; never the value that was sent. */
+function validationErrors(error: FastifyError): NonNullable<Problem['errors']> {
+  const part = error.validationContext ?? 'body'
+  return (error.validation ?? []).map(({ instancePath, params, message }) => {
+    const field = params['missingProperty'] ?? params['additionalProperty']
+    return { pointer: `#/${part}${instancePath}${field ? `/${field}` : ''}`, detail: message ?? 'is wrong' }
+  })
+}
+
+const retryAfterSeconds = (error: unknown): number => (error instanceof Refusal && error.retryAfterSeconds) || 1
+
+const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0] ?? ''

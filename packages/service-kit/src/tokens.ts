@@ -1,0 +1,87 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Refusal } from '@cqrs/contracts'
+import jwt, { type TokenOrHeader } from '@fastify/jwt'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { HttpServer } from './http/server.ts'
+
+/** Who asks, as the access token says. */
+export type Caller = { id: string; roles: string[] }
+
+declare module '@fastify/jwt' {
+  interface FastifyJWT {
+    payload: { sub: string; roles: string[] }
+    user: Caller
+  }
+}
+
+/**
+ * Registers the verification of access tokens (RFC 9068: `typ` at+jwt, exact issuer and audience, ES256 only) by the
+ * public keys of a JWKS file, and returns the `onRequest` hook that refuses a request without a good one.
+ * There is no signing key here: this process cannot make tokens.
+ */
+export function verifyAccessTokens(app: HttpServer, options: { jwksFile: string; issuer: string; audience: string }) {
+  const keys = publicKeysOf(options.jwksFile)
+  app.register(jwt, {
+    // A PEM string, not a key object: @fastify/jwt keeps one verifier for each string.
+    secret: { public: async (_request: FastifyRequest, token: TokenOrHeader) => keys(kidOf(token)) },
+    decode: { complete: true, checkTyp: 'at+jwt' },
+    verify: {
+      algorithms: ['ES256'],
+      allowedIss: options.issuer,
+      allowedAud: options.audience,
+      requiredClaims: ['exp', 'iat', 'sub', 'jti', 'roles'],
+    },
+    formatUser: (claims) => {
+      const { sub, roles } = claims as { sub: string; roles: string[] }
+      return { id: sub, roles }
+    },
+  })
+
+  return async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    try {
+      await request.jwtVerify()
+    } catch (error) {
+      const refusal = new Refusal(tokenProblem((error as { code?: string }).code))
+      // RFC 6750, 3: no error code where the request had no token at all.
+      reply.header('www-authenticate', refusal.code === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"')
+      throw refusal
+    }
+  }
+}
+
+/** The caller of a request that `authenticate` has let through. */
+export const callerOf = (request: FastifyRequest): Caller => request.user
+
+function tokenProblem(code: string | undefined) {
+  if (code === 'FST_JWT_NO_AUTHORIZATION_IN_HEADER') return 'token-missing'
+  if (code === 'FST_JWT_AUTHORIZATION_TOKEN_EXPIRED') return 'token-expired'
+  return 'token-invalid'
+}
+
+const kidOf = (token: TokenOrHeader) => ('header' in token ? token.header : token)['kid'] as string | undefined
+
+/** Looks public keys up by `kid`. The file is read again for a kid it does not know, at most once a second. */
+function publicKeysOf(jwksFile: string): (kid: string | undefined) => string {
+  let keys = readKeys(jwksFile)
+  let readAt = Date.now()
+  return (kid = '') => {
+    if (!keys.has(kid) && Date.now() - readAt > 1_000) {
+      keys = readKeys(jwksFile)
+      readAt = Date.now()
+    }
+    const pem = keys.get(kid)
+    if (!pem) throw new Error('no key of that kid')
+    return pem
+  }
+}
+
+function readKeys(jwksFile: string): Map<string, string> {
+  const { keys } = JSON.parse(readFileSync(jwksFile, 'utf8')) as { keys: (JsonWebKey & { kid: string })[] }
+  return new Map(
+    keys.map((key) => [
+      key.kid,
+      createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' }) as string,
+    ]),
+  )
+}
