@@ -1,18 +1,21 @@
-import type { Static, TObject } from 'typebox'
+import type { Static, TObject, TSchema } from 'typebox'
 import Value from 'typebox/value'
+import { readInteger } from './read-integer.ts'
 
-/** Names every wrong setting at once, and no value: some are secrets. */
+/** What an operator has to put right before the process can start. Its message is one line and holds no secret. */
 export class ConfigError extends Error {}
 
 /**
  * Reads settings from environment variables by their one declaration.
- * Strings are converted to the declared type, defaults filled in, and an empty variable counts as absent.
- * @throws ConfigError
+ * Integers are read from decimal digits, defaults filled in, and an empty variable counts as absent.
+ * @throws ConfigError that names every wrong setting at once, and no value: some are secrets
  */
 export function parseConfig<Schema extends TObject>(schema: Schema, env: NodeJS.ProcessEnv): Static<Schema> {
-  const given = Object.keys(schema.properties).filter((name) => env[name])
-  const strings = Object.fromEntries(given.map((name) => [name, env[name]]))
-  const config = Value.Convert(schema, Value.Default(schema, strings))
+  const given = Object.entries(schema.properties).flatMap(([name, property]) => {
+    const text = env[name]
+    return text ? [[name, isInteger(property) ? readInteger(text) : text]] : []
+  })
+  const config = Value.Default(schema, Object.fromEntries(given))
   const errors = [...Value.Errors(schema, config)]
   if (errors.length > 0) throw new ConfigError(`wrong settings: ${errors.flatMap(describe).join('; ')}`)
   return config as Static<Schema>
@@ -23,11 +26,30 @@ export function readConfig<Schema extends TObject>(schema: Schema): Static<Schem
   try {
     return parseConfig(schema, process.env)
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    process.stderr.write(`${error.message}\n`)
-    process.exit(1)
+    return exitIfForOperator(error)
   }
 }
+
+/**
+ * Runs the rest of a process' start. What an operator can put right (a key file that is not there, a port that is
+ * taken) ends the process with one line and exit code 1; what is a fault of the program keeps its stack.
+ */
+export async function startOrExit(start: () => Promise<void>): Promise<void> {
+  try {
+    await start()
+  } catch (error) {
+    exitIfForOperator(error)
+  }
+}
+
+function exitIfForOperator(error: unknown): never {
+  const fromSystem = error instanceof Error && 'syscall' in error
+  if (!(error instanceof ConfigError) && !fromSystem) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exit(1)
+}
+
+const isInteger = (property: TSchema): boolean => 'type' in property && property.type === 'integer'
 
 function describe(error: { keyword: string; instancePath: string; params: object; message: string }): string[] {
   if (error.keyword === 'required') {

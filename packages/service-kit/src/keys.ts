@@ -1,6 +1,7 @@
-import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createHash, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ConfigError } from './config.ts'
 
 /** A public key as published at /.well-known/jwks.json (RFC 7517). */
 export type PublicJwk = { kty: string; crv: string; x: string; y: string; kid: string; use: 'sig'; alg: 'ES256' }
@@ -19,12 +20,20 @@ export async function generateKeyFiles(dir: string): Promise<{ signingKeyFile: s
   return { signingKeyFile, jwksFile }
 }
 
-/** The public half of a private key, named by its thumbprint (RFC 7638). */
+/** The public half of a private key, named by its thumbprint (RFC 7638). @throws ConfigError where it is of another kind */
 export function publicJwk(privateKeyPem: string): PublicJwk {
-  const { crv, kty, x, y } = createPublicKey(privateKeyPem).export({ format: 'jwk' }) as Record<string, string>
-  if (kty !== 'EC' || crv !== 'P-256' || !x || !y) throw new Error('the signing key is not an EC key on P-256')
+  const { crv, kty, x, y } = exportPublic(privateKeyPem)
+  if (kty !== 'EC' || crv !== 'P-256' || !x || !y) throw new ConfigError('the signing key is not an EC key on P-256')
   const kid = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url')
   return { kty, crv, x, y, kid, use: 'sig', alg: 'ES256' }
+}
+
+function exportPublic(privateKeyPem: string): JsonWebKey {
+  try {
+    return createPublicKey(privateKeyPem).export({ format: 'jwk' })
+  } catch {
+    throw new ConfigError('the signing key is no PEM file that can be read')
+  }
 }
 
 function newKey(): string {

@@ -2,11 +2,17 @@ import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Refusal } from '@cqrs/contracts'
 import jwt, { type TokenOrHeader } from '@fastify/jwt'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import Type, { type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { ConfigError } from './config.ts'
 import type { HttpServer } from './http/server.ts'
 
 /** Who asks, as the access token says. */
-export type Caller = { id: string; roles: string[] }
+const Caller = Type.Object({ id: Type.String({ minLength: 1 }), roles: Type.Array(Type.String()) })
+export type Caller = Static<typeof Caller>
+
+export type Authenticate = ReturnType<typeof verifyAccessTokens>
 
 declare module '@fastify/jwt' {
   interface FastifyJWT {
@@ -19,9 +25,10 @@ declare module '@fastify/jwt' {
  * Registers the verification of access tokens (RFC 9068: `typ` at+jwt, exact issuer and audience, ES256 only) by the
  * public keys of a JWKS file, and returns the `onRequest` hook that refuses a request without a good one.
  * There is no signing key here: this process cannot make tokens.
+ * @throws ConfigError, or an error of the file system, when there are no keys to be had from the file
  */
 export function verifyAccessTokens(app: HttpServer, options: { jwksFile: string; issuer: string; audience: string }) {
-  const keys = publicKeysOf(options.jwksFile)
+  const keys = publicKeysOf(options.jwksFile, app.log)
   app.register(jwt, {
     // A PEM string, not a key object: @fastify/jwt keeps one verifier for each string.
     secret: { public: async (_request: FastifyRequest, token: TokenOrHeader) => keys(kidOf(token)) },
@@ -30,7 +37,8 @@ export function verifyAccessTokens(app: HttpServer, options: { jwksFile: string;
       algorithms: ['ES256'],
       allowedIss: options.issuer,
       allowedAud: options.audience,
-      requiredClaims: ['exp', 'iat', 'sub', 'jti', 'roles'],
+      // A claim that is absent would not be compared with what is allowed.
+      requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'jti', 'roles'],
     },
     formatUser: (claims) => {
       const { sub, roles } = claims as { sub: string; roles: string[] }
@@ -41,6 +49,7 @@ export function verifyAccessTokens(app: HttpServer, options: { jwksFile: string;
   return async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     try {
       await request.jwtVerify()
+      if (!caller.Check(request.user)) throw new Error('sub or roles are of the wrong type')
     } catch (error) {
       const refusal = new Refusal(tokenProblem((error as { code?: string }).code))
       // RFC 6750, 3: no error code where the request had no token at all.
@@ -50,8 +59,10 @@ export function verifyAccessTokens(app: HttpServer, options: { jwksFile: string;
   }
 }
 
-/** The caller of a request that `authenticate` has let through. */
-export const callerOf = (request: FastifyRequest): Caller => request.user
+/** The caller of a request that `authenticate` has let through; undefined on a route without it. */
+export const callerOf = (request: FastifyRequest): Caller | undefined => request.user ?? undefined
+
+const caller = Compile(Caller)
 
 function tokenProblem(code: string | undefined) {
   if (code === 'FST_JWT_NO_AUTHORIZATION_IN_HEADER') return 'token-missing'
@@ -61,15 +72,23 @@ function tokenProblem(code: string | undefined) {
 
 const kidOf = (token: TokenOrHeader) => ('header' in token ? token.header : token)['kid'] as string | undefined
 
-/** Looks public keys up by `kid`. The file is read again for a kid it does not know, at most once a second. */
-function publicKeysOf(jwksFile: string): (kid: string | undefined) => string {
+/**
+ * Looks public keys up by `kid`. The file is read again for a kid it does not know, at most once a second; where that
+ * fails, the keys known so far stay good.
+ */
+function publicKeysOf(jwksFile: string, logger: FastifyBaseLogger): (kid: string | undefined) => string {
   let keys = readKeys(jwksFile)
   let readAt = Date.now()
-  return (kid = '') => {
-    if (!keys.has(kid) && Date.now() - readAt > 1_000) {
+  const readAgain = () => {
+    readAt = Date.now()
+    try {
       keys = readKeys(jwksFile)
-      readAt = Date.now()
+    } catch (error) {
+      logger.error({ err: error }, 'public keys could not be read again')
     }
+  }
+  return (kid = '') => {
+    if (!keys.has(kid) && Date.now() - readAt > 1_000) readAgain()
     const pem = keys.get(kid)
     if (!pem) throw new Error('no key of that kid')
     return pem
@@ -77,11 +96,14 @@ function publicKeysOf(jwksFile: string): (kid: string | undefined) => string {
 }
 
 function readKeys(jwksFile: string): Map<string, string> {
-  const { keys } = JSON.parse(readFileSync(jwksFile, 'utf8')) as { keys: (JsonWebKey & { kid: string })[] }
-  return new Map(
-    keys.map((key) => [
-      key.kid,
-      createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' }) as string,
-    ]),
-  )
+  const text = readFileSync(jwksFile, 'utf8')
+  try {
+    const { keys } = JSON.parse(text) as { keys: (JsonWebKey & { kid: string })[] }
+    return new Map(keys.map((key) => [key.kid, pemOf(key)]))
+  } catch {
+    throw new ConfigError(`${jwksFile} is no JWKS of public keys (RFC 7517)`)
+  }
 }
+
+const pemOf = (key: JsonWebKey): string =>
+  createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' }) as string

@@ -36,6 +36,7 @@ const frameworkProblems: Record<string, ProblemCode> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-json',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+  FST_ERR_HANDLER_TIMEOUT: 'overloaded',
 }
 
 /** Which part is wrong and how; never the value that was sent. */
@@ -43,9 +44,13 @@ function validationErrors(error: FastifyError): NonNullable<Problem['errors']> {
   const part = error.validationContext ?? 'body'
   return (error.validation ?? []).map(({ instancePath, params, message }) => {
     const field = params['missingProperty'] ?? params['additionalProperty']
-    return { pointer: `#/${part}${instancePath}${field ? `/${field}` : ''}`, detail: message ?? 'is wrong' }
+    const pointer = `#/${part}${instancePath}${field === undefined ? '' : `/${escaped(field)}`}`
+    return { pointer, detail: message ?? 'is wrong' }
   })
 }
+
+/** A name as one step of a JSON Pointer (RFC 6901, 3). */
+const escaped = (name: unknown): string => String(name).replaceAll('~', '~0').replaceAll('/', '~1')
 
 const retryAfterSeconds = (error: unknown): number => (error instanceof Refusal && error.retryAfterSeconds) || 1
 

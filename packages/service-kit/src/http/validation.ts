@@ -1,5 +1,6 @@
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { FastifySchemaCompiler } from 'fastify'
+import { readInteger } from '../read-integer.ts'
 
 type ObjectSchema = { properties?: Record<string, { type?: string }> }
 
@@ -15,13 +16,12 @@ export const compileValidator: FastifySchemaCompiler<ObjectSchema> = ({ schema, 
 
 const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: true, strictTypes: false })
 
-/** Only plain decimal digits are numbers: Ajv's own conversion takes `0x10`, `1e1` and `true` as well. */
 function readingIntegers(schema: ObjectSchema, validate: ValidateFunction): ValidateFunction {
   const integers = Object.entries(schema.properties ?? {}).filter(([, { type }]) => type === 'integer')
   const reading = (text: Record<string, unknown>) => {
     for (const [name] of integers) {
       const value = text[name]
-      if (typeof value === 'string' && /^-?\d{1,15}$/.test(value)) text[name] = Number(value)
+      if (typeof value === 'string') text[name] = readInteger(value)
     }
     const valid = validate(text)
     reading.errors = validate.errors

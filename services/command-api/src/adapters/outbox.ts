@@ -1,0 +1,53 @@
+import type { UserEvent } from '@cqrs/contracts'
+import type { AnyBulkWriteOperation, Collection, Db } from 'mongodb'
+import { type TombstoneDocument, type UserDocument, usersCollection } from './user-document.ts'
+
+/** How long a tombstone outlives its last event: longer than any copy of an older event can still be on its way. */
+const tombstoneLifetimeMs = 30 * 24 * 3600 * 1000
+
+/** The events in `users` that are not yet known to be in the stream. */
+export class Outbox {
+  readonly #users: Collection<UserDocument | TombstoneDocument>
+
+  constructor(db: Db) {
+    this.#users = db.collection(usersCollection)
+  }
+
+  /** The oldest pending events of up to `limit` users, of those that wait since before `before`. */
+  async pending(before: Date, limit: number): Promise<UserEvent[]> {
+    const documents = await this.#users
+      .find({ pendingSince: { $lt: before } }, { projection: { outbox: 1 } })
+      .sort({ pendingSince: 1 })
+      .limit(limit)
+      .toArray()
+    return documents.flatMap(({ outbox }) => outbox)
+  }
+
+  /** Takes published events out. A document whose outbox is empty then leaves the index of pending ones. */
+  async remove(published: { subject: string; id: string }[]): Promise<void> {
+    const byUser = Map.groupBy(published, ({ subject }) => subject)
+    const operations = [...byUser].map(
+      ([_id, events]): AnyBulkWriteOperation<UserDocument | TombstoneDocument> => ({
+        updateOne: { filter: { _id }, update: removal(events.map(({ id }) => id)) },
+      }),
+    )
+    if (operations.length > 0) await this.#users.bulkWrite(operations, { ordered: false })
+  }
+}
+
+const removal = (eventIds: string[]) => [
+  {
+    $set: { outbox: { $filter: { input: '$outbox', cond: { $not: { $in: ['$$this.id', { $literal: eventIds }] } } } } },
+  },
+  { $set: { pendingSince: { $cond: [drained, '$$REMOVE', '$pendingSince'] } } },
+  // A tombstone starts to age only when nothing of it waits any more.
+  {
+    $set: {
+      expiresAt: {
+        $cond: [{ $and: [drained, '$deletedAt'] }, { $add: ['$deletedAt', tombstoneLifetimeMs] }, '$$REMOVE'],
+      },
+    },
+  },
+]
+
+const drained = { $eq: ['$outbox', []] }

@@ -1,0 +1,135 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { subjectOf, type UserEvent } from '@cqrs/contracts'
+import type { Logger, NatsLink } from '@cqrs/service-kit'
+import { jetstream } from '@nats-io/jetstream'
+import type { Lease } from './lease.ts'
+import type { Outbox } from './outbox.ts'
+
+/**
+ * Brings events from the outbox to JetStream, at least once.
+ *
+ * `publish` sends an event right after its commit. What that leaves behind (a crash, NATS away, too much at once) is
+ * found by the sweeper through the index of pending events: on that look-up correctness rests, `publish` is only quicker.
+ * An event goes out of the outbox when JetStream has acknowledged it. `Nats-Msg-Id` is the event's id, so what is sent
+ * twice within the stream's duplicate window is stored once.
+ */
+export class Relay {
+  readonly #outbox: Outbox
+  readonly #lease: Lease
+  readonly #nats: NatsLink
+  readonly #logger: Logger
+  readonly #inFlight = new Map<string, Promise<boolean>>()
+  #acknowledged: UserEvent[] = []
+  #removal: Promise<void> | undefined
+  #failing = false
+  #stopped = false
+  #wake = Promise.withResolvers<void>()
+  readonly #sweeping: Promise<void>
+
+  constructor(parts: { outbox: Outbox; lease: Lease; nats: NatsLink; logger: Logger }) {
+    this.#outbox = parts.outbox
+    this.#lease = parts.lease
+    this.#nats = parts.nats
+    this.#logger = parts.logger
+    this.#sweeping = this.#keepSweeping()
+  }
+
+  /** Sends an event that has just been committed. Never waits and never fails: the sweeper finds what this does not. */
+  publish(event: UserEvent): void {
+    if (this.#inFlight.size < maxInFlight) void this.#send(event)
+  }
+
+  /** Sweeps now: NATS has come back. */
+  wake(): void {
+    this.#wake.resolve()
+  }
+
+  /** Waits for what is under way, within the time-outs of the broker. What stays behind is swept by another process. */
+  async close(): Promise<void> {
+    this.#stopped = true
+    this.wake()
+    await this.#sweeping
+    await Promise.all(this.#inFlight.values())
+    await this.#removal
+    await this.#lease.release().catch(() => undefined)
+  }
+
+  async #keepSweeping(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        if (this.#nats.connection() && (await this.#lease.acquire())) await this.#sweep()
+      } catch (error) {
+        this.#logger.error({ err: error }, 'outbox sweep failed')
+      }
+      const timer = new AbortController()
+      await Promise.race([
+        this.#wake.promise,
+        delay(sweepEveryMs, undefined, { signal: timer.signal }).catch(() => undefined),
+      ])
+      timer.abort()
+      this.#wake = Promise.withResolvers()
+    }
+  }
+
+  /** Publishes batch after batch of what waits, while that succeeds and this process holds the lease. */
+  async #sweep(): Promise<void> {
+    while (!this.#stopped) {
+      const events = await this.#outbox.pending(new Date(Date.now() - graceMs), sweepBatch)
+      const sent = await Promise.all(events.map((event) => this.#inFlight.get(event.id) ?? this.#send(event)))
+      await this.#removal
+      if (!sent.includes(true) || !(await this.#lease.acquire())) return
+    }
+  }
+
+  /** @returns whether the stream has the event now */
+  #send(event: UserEvent): Promise<boolean> {
+    const sending = this.#trySend(event).finally(() => this.#inFlight.delete(event.id))
+    this.#inFlight.set(event.id, sending)
+    return sending
+  }
+
+  async #trySend(event: UserEvent): Promise<boolean> {
+    const connection = this.#nats.connection()
+    if (!connection) return false
+    try {
+      await jetstream(connection).publish(subjectOf(event), JSON.stringify(event), { msgID: event.id, timeout: 5_000 })
+    } catch (error) {
+      if (!this.#failing)
+        this.#logger.warn({ err: error, user_id: event.subject }, 'publishing fails; events wait in the outbox')
+      this.#failing = true
+      return false
+    }
+    if (this.#failing) this.#logger.info('publishing works again')
+    this.#failing = false
+    this.#logger.debug({ user_id: event.subject, event_id: event.id }, `${event.type} event published`)
+    this.#acknowledged.push(event)
+    this.#removal ??= this.#removeAcknowledged()
+    return true
+  }
+
+  /** Takes acknowledged events out of the outbox, gathered for a moment so that a busy process does it in few writes. */
+  async #removeAcknowledged(): Promise<void> {
+    await delay(gatherMs)
+    while (this.#acknowledged.length > 0) {
+      const events = this.#acknowledged
+      this.#acknowledged = []
+      try {
+        await this.#outbox.remove(events)
+      } catch (error) {
+        this.#logger.error(
+          { err: error, events: events.length },
+          'outbox not cleared; these events will be published again',
+        )
+      }
+    }
+    this.#removal = undefined
+  }
+}
+
+/** Beyond this many unacknowledged events the sweeper takes over, in bounded batches: memory stays flat. */
+const maxInFlight = 1_000
+const sweepBatch = 500
+const sweepEveryMs = 1_000
+/** Younger events are still being published by the process that wrote them. */
+const graceMs = 2_000
+const gatherMs = 20

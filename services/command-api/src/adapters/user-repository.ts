@@ -1,0 +1,77 @@
+import { Refusal } from '@cqrs/contracts'
+import { isDuplicateKey } from '@cqrs/service-kit'
+import type { Collection, Db } from 'mongodb'
+import type { Change, Tombstone, User } from '../domain/user.ts'
+import { type UserDocument, usersCollection, usersIndexes } from './user-document.ts'
+
+/** The write model. Each method is one atomic operation on one document, so it needs no transaction. */
+export class UserRepository {
+  readonly #users: Collection<UserDocument>
+  #indexed: Promise<unknown> | undefined
+
+  constructor(db: Db) {
+    this.#users = db.collection(usersCollection)
+  }
+
+  async findById(id: string): Promise<User | undefined> {
+    // A tombstone has no e-mail address.
+    return toUser(await this.#users.findOne({ _id: id, email: { $exists: true } }, withoutOutbox))
+  }
+
+  /** @param email in its normalised form */
+  async findByEmail(email: string): Promise<User | undefined> {
+    return toUser(await this.#users.findOne({ email }, withoutOutbox))
+  }
+
+  /** @throws Refusal `email-taken` */
+  async insert({ state, event }: Change): Promise<void> {
+    await this.ensureIndexes()
+    const { id, ...fields } = state
+    try {
+      await this.#users.insertOne({ _id: id, ...fields, outbox: [event], pendingSince: state.updatedAt })
+    } catch (error) {
+      if (isDuplicateKey(error)) throw new Refusal('email-taken')
+      throw error
+    }
+  }
+
+  /** Replaces a user that still has the expected version. @returns whether it had */
+  async save({ state, event }: Change, expectedVersion: number): Promise<boolean> {
+    const { id, ...fields } = state
+    const { matchedCount } = await this.#users.updateOne(
+      { _id: id, version: expectedVersion },
+      { $set: fields, $push: { outbox: event }, $min: { pendingSince: state.updatedAt } },
+    )
+    return matchedCount === 1
+  }
+
+  /**
+   * Leaves a tombstone of a user that still has the expected version. Its unpublished events go too: they hold
+   * personal data, and the deletion overrides them. @returns whether it had the version
+   */
+  async bury({ state, event }: Change<Tombstone>, expectedVersion: number): Promise<boolean> {
+    const { id, ...fields } = state
+    const tombstone = { ...fields, outbox: [event], pendingSince: state.deletedAt }
+    const { matchedCount } = await this.#users.replaceOne({ _id: id, version: expectedVersion }, tombstone as never)
+    return matchedCount === 1
+  }
+
+  /** Once a process, and before the first insert: without the unique index two users could share an address. */
+  async ensureIndexes(): Promise<void> {
+    this.#indexed ??= this.#users.createIndexes(usersIndexes.map((index) => ({ ...index })))
+    try {
+      await this.#indexed
+    } catch (error) {
+      this.#indexed = undefined
+      throw error
+    }
+  }
+}
+
+const withoutOutbox = { projection: { outbox: 0, pendingSince: 0 } }
+
+function toUser(document: UserDocument | null): User | undefined {
+  if (!document) return undefined
+  const { _id, ...fields } = document
+  return { id: _id, ...fields }
+}

@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { Email, Refusal } from '@cqrs/contracts'
+import { mongoClient, readConfig } from '@cqrs/service-kit'
+import Value from 'typebox/value'
+import { passwordHasher } from './adapters/password-hasher.ts'
+import { UserRepository } from './adapters/user-repository.ts'
+import { Config } from './config.ts'
+import { createAdmin } from './create-admin.ts'
+
+/**
+ * `pnpm admin:create admin@example.com`: makes an admin in the write database. The password is ADMIN_PASSWORD, or a new
+ * one that is printed once. The event goes out with the next sweep of a running command-api.
+ */
+const { positionals } = parseArgs({ allowPositionals: true })
+const [email] = positionals
+if (!email || positionals.length > 1 || !Value.Check(Email, email)) fail('usage: pnpm admin:create admin@example.com')
+
+const config = readConfig(Config)
+const password = config.ADMIN_PASSWORD ?? randomBytes(18).toString('base64url')
+const mongo = mongoClient(config.MONGODB_URI, 'admin-create')
+try {
+  const user = await createAdmin(
+    { email, password, name: 'Admin' },
+    {
+      users: new UserRepository(mongo.db()),
+      passwords: passwordHasher({ memoryKib: config.ARGON2_MEMORY_KIB, iterations: config.ARGON2_ITERATIONS }),
+    },
+  )
+  console.log(`admin ${user.email} created with id ${user.id}`)
+  if (!config.ADMIN_PASSWORD) console.log(`password, shown this once: ${password}`)
+} catch (error) {
+  fail(error instanceof Refusal ? 'a user with this e-mail address exists' : `not created: ${(error as Error).name}`)
+} finally {
+  await mongo.close()
+}
+
+function fail(message: string): never {
+  console.error(message)
+  process.exit(1)
+}

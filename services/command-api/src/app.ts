@@ -1,0 +1,39 @@
+import { answerHealth, createServer, type HttpServer, type Logger, verifyAccessTokens } from '@cqrs/service-kit'
+import type { AccessTokenSigner } from './adapters/access-token-signer.ts'
+import type { PasswordHasher } from './adapters/password-hasher.ts'
+import type { Relay } from './adapters/relay.ts'
+import type { UserRepository } from './adapters/user-repository.ts'
+import * as commands from './commands/index.ts'
+import type { Config } from './config.ts'
+
+type Parts = {
+  logger: Logger
+  users: UserRepository
+  relay: Relay
+  passwords: PasswordHasher
+  tokens: AccessTokenSigner
+  isMongoUp: () => Promise<boolean>
+  isNatsUp: () => boolean
+}
+
+/** The HTTP side of command-api: every command, and nothing else. */
+export function buildApp(config: Pick<Config, 'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE'>, parts: Parts): HttpServer {
+  const app = createServer(parts.logger)
+  const authenticate = verifyAccessTokens(app, {
+    jwksFile: config.JWKS_FILE,
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+  })
+  answerHealth(app, {
+    mongodb: { required: true, isUp: parts.isMongoUp },
+    // Commands are taken without it: their events wait in the outbox.
+    nats: { required: false, isUp: parts.isNatsUp },
+  })
+
+  commands.registerUser(app, parts)
+  commands.logIn(app, parts)
+  commands.updateUser(app, { ...parts, authenticate })
+  commands.deleteUser(app, { ...parts, authenticate })
+  commands.publicKeys(app, { jwksFile: config.JWKS_FILE })
+  return app
+}

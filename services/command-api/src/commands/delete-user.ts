@@ -1,0 +1,32 @@
+import { routes, UserId } from '@cqrs/contracts'
+import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import Type from 'typebox'
+import type { Relay } from '../adapters/relay.ts'
+import type { UserRepository } from '../adapters/user-repository.ts'
+import { refuseUnlessSelfOrAdmin, remove } from '../domain/user.ts'
+import { etagOf } from './answers.ts'
+import { contextOf } from './context.ts'
+import { loadDecideSave } from './load-decide-save.ts'
+
+/** DELETE /api/v1/users/:id: 204; only a tombstone without personal data is kept. */
+export function deleteUser(
+  app: HttpServer,
+  { users, relay, authenticate }: { users: UserRepository; relay: Relay; authenticate: Authenticate },
+): void {
+  app.delete(
+    routes.deleteUser.path,
+    { onRequest: authenticate, schema: { params: Type.Object({ id: UserId }) } },
+    async (request, reply) => {
+      const { id } = request.params
+      const context = contextOf(request)
+      refuseUnlessSelfOrAdmin(id, context.caller)
+      const tombstone = await loadDecideSave(users, id, async (current) => {
+        const change = remove(current, context)
+        if (!(await users.bury(change, current.version))) return undefined
+        relay.publish(change.event)
+        return change.state
+      })
+      return reply.status(204).header('etag', etagOf(tombstone)).send()
+    },
+  )
+}

@@ -1,0 +1,5 @@
+export { deleteUser } from './delete-user.ts'
+export { logIn } from './log-in.ts'
+export { publicKeys } from './public-keys.ts'
+export { registerUser } from './register-user.ts'
+export { updateUser } from './update-user.ts'

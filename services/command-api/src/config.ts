@@ -1,0 +1,41 @@
+import { logLevels } from '@cqrs/service-kit'
+import Type, { type Static } from 'typebox'
+
+/** Every setting of command-api: an environment variable each, checked when the process starts. */
+export const Config = Type.Object({
+  HOST: Type.String({ default: '0.0.0.0', description: 'Address to listen on' }),
+  PORT: Type.Integer({ default: 8081, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
+  MONGODB_URI: Type.String({
+    pattern: '^mongodb(\\+srv)?://',
+    description: 'Write database, with its name in the path',
+  }),
+  NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'NATS server' }),
+  STREAM_REPLICAS: Type.Integer({
+    default: 1,
+    minimum: 1,
+    maximum: 5,
+    description: 'Copies of the event stream: 3 in production',
+  }),
+  JWT_SIGNING_KEY_FILE: Type.String({ description: 'PEM file with the private EC P-256 key that signs access tokens' }),
+  JWKS_FILE: Type.String({ description: 'JSON file with the public keys that verify them' }),
+  JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
+  JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),
+  ACCESS_TOKEN_TTL_SECONDS: Type.Integer({
+    default: 900,
+    minimum: 60,
+    maximum: 3600,
+    description: 'Lifetime of an access token',
+  }),
+  ARGON2_MEMORY_KIB: Type.Integer({
+    default: 19_456,
+    minimum: 19_456,
+    description: 'argon2id memory for one hash; never below OWASP’s table',
+  }),
+  ARGON2_ITERATIONS: Type.Integer({ default: 2, minimum: 2, description: 'argon2id passes over that memory' }),
+  ADMIN_EMAIL: Type.Optional(
+    Type.String({ description: 'With ADMIN_PASSWORD: an admin that is created at start if its address is free' }),
+  ),
+  ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, maxLength: 128, description: 'Password of that admin' })),
+  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Least level that is logged' }),
+})
+export type Config = Static<typeof Config>

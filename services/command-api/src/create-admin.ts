@@ -1,0 +1,39 @@
+import { randomUUIDv7 } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Refusal } from '@cqrs/contracts'
+import { type Logger, maskEmail } from '@cqrs/service-kit'
+import type { PasswordHasher } from './adapters/password-hasher.ts'
+import type { Relay } from './adapters/relay.ts'
+import type { UserRepository } from './adapters/user-repository.ts'
+import type { Config } from './config.ts'
+import { registerAdmin, type User } from './domain/user.ts'
+
+/** Registers an admin. @throws Refusal `email-taken` */
+export async function createAdmin(
+  input: { email: string; password: string; name: string },
+  { users, passwords, relay }: { users: UserRepository; passwords: PasswordHasher; relay?: Relay },
+): Promise<User> {
+  const context = { now: new Date(), eventId: randomUUIDv7() }
+  const change = registerAdmin(randomUUIDv7(), input, await passwords.hash(input.password), context)
+  await users.insert(change)
+  relay?.publish(change.event)
+  return change.state
+}
+
+/** The first admin, where the environment names one. Tries again while the database is away. */
+export async function createAdminAtStart(
+  { ADMIN_EMAIL: email, ADMIN_PASSWORD: password }: Config,
+  parts: { users: UserRepository; passwords: PasswordHasher; relay: Relay; logger: Logger },
+): Promise<void> {
+  if (!email || !password) return
+  for (;;) {
+    try {
+      const { id } = await createAdmin({ email, password, name: 'Admin' }, parts)
+      return parts.logger.info({ user_id: id, email: maskEmail(email) }, 'admin created')
+    } catch (error) {
+      if (error instanceof Refusal) return parts.logger.info({ email: maskEmail(email) }, 'the admin exists')
+      parts.logger.warn({ err: error }, 'admin not created yet')
+      await delay(2_000, undefined, { ref: false })
+    }
+  }
+}

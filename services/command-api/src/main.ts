@@ -1,0 +1,65 @@
+import { usersStream } from '@cqrs/contracts'
+import {
+  closeOnSignal,
+  createLogger,
+  ensureStream,
+  linkNats,
+  mongoClient,
+  readConfig,
+  startOrExit,
+} from '@cqrs/service-kit'
+import { accessTokenSigner } from './adapters/access-token-signer.ts'
+import { Lease } from './adapters/lease.ts'
+import { Outbox } from './adapters/outbox.ts'
+import { passwordHasher } from './adapters/password-hasher.ts'
+import { Relay } from './adapters/relay.ts'
+import { UserRepository } from './adapters/user-repository.ts'
+import { buildApp } from './app.ts'
+import { Config } from './config.ts'
+import { createAdminAtStart } from './create-admin.ts'
+
+const config = readConfig(Config)
+const logger = createLogger('command-api', config.LOG_LEVEL)
+
+await startOrExit(async () => {
+  const tokens = accessTokenSigner({
+    signingKeyFile: config.JWT_SIGNING_KEY_FILE,
+    jwksFile: config.JWKS_FILE,
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+    ttlSeconds: config.ACCESS_TOKEN_TTL_SECONDS,
+  })
+  const passwords = passwordHasher({ memoryKib: config.ARGON2_MEMORY_KIB, iterations: config.ARGON2_ITERATIONS })
+
+  const mongo = mongoClient(config.MONGODB_URI, 'command-api')
+  const users = new UserRepository(mongo.db())
+  const nats = linkNats({
+    url: config.NATS_URL,
+    name: 'command-api',
+    logger,
+    onConnected: async (connection) => {
+      await ensureStream(connection, usersStream, config.STREAM_REPLICAS)
+      relay.wake()
+    },
+  })
+  const relay = new Relay({
+    outbox: new Outbox(mongo.db()),
+    lease: new Lease(mongo.db(), 'outbox-sweeper', 10_000),
+    nats,
+    logger,
+  })
+
+  const app = buildApp(config, {
+    logger,
+    users,
+    relay,
+    passwords,
+    tokens,
+    isMongoUp: async () => Boolean(await mongo.db().command({ ping: 1 })),
+    isNatsUp: () => nats.connection() !== undefined,
+  })
+  await app.listen({ host: config.HOST, port: config.PORT })
+  closeOnSignal(logger, [app, relay, nats, mongo])
+
+  void createAdminAtStart(config, { users, passwords, relay, logger })
+})

@@ -1,0 +1,51 @@
+import { createPublicKey, verify } from 'node:crypto'
+import t from 'tap'
+import { startCommandApi } from './fixture.ts'
+
+const { send, newUser } = await startCommandApi(t)
+const { user, email, password, token } = await newUser({ roles: ['buyer', 'seller'] })
+
+t.test('logging in answers a Bearer token and how long it lasts, and is not to be cached', async (t) => {
+  const { status, headers, body } = await send('POST', '/api/v1/auth/login', { email: email.toUpperCase(), password })
+  t.match({ status, body }, { status: 200, body: { tokenType: 'Bearer', expiresIn: 900 } })
+  t.equal(headers.get('cache-control'), 'no-store')
+})
+
+t.test('the token says what RFC 9068 asks for and verifies by the published keys', async (t) => {
+  const [header, claims, signature] = token.split('.') as [string, string, string]
+  const { body: jwks } = await send('GET', '/.well-known/jwks.json')
+  t.match(decode(header), { alg: 'ES256', typ: 'at+jwt', kid: jwks.keys[0].kid })
+  const { iat, exp, jti, ...rest } = decode(claims)
+  t.strictSame(rest, {
+    sub: user.id,
+    roles: ['buyer', 'seller'],
+    iss: 'cqrs-user-service',
+    aud: 'cqrs-user-service',
+    client_id: 'cqrs-user-service',
+  })
+  t.equal(exp - iat, 900)
+  t.ok(jti)
+  const key = createPublicKey({ key: jwks.keys[0], format: 'jwk' })
+  const signed = { key, dsaEncoding: 'ieee-p1363' } as const
+  t.ok(verify('sha256', Buffer.from(`${header}.${claims}`), signed, Buffer.from(signature, 'base64url')))
+  t.notOk(jwks.keys[0].d, 'the private part is not published')
+})
+
+t.test('an unknown address, a wrong password and a deleted user are refused alike', async (t) => {
+  const gone = await newUser()
+  await send('DELETE', `/api/v1/users/${gone.user.id}`, undefined, gone.token)
+  const attempts = [
+    { email: 'nobody@example.com', password },
+    { email, password: 'not the password' },
+    { email: gone.email, password: gone.password },
+    { email: 'no address', password: 'x' },
+  ]
+  const answers = await Promise.all(attempts.map((attempt) => send('POST', '/api/v1/auth/login', attempt)))
+  for (const { status, body } of answers) {
+    t.equal(status, 401)
+    t.equal(body.code, 'invalid-credentials')
+    t.strictSame(body, answers[0]?.body)
+  }
+})
+
+const decode = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString())

@@ -1,0 +1,123 @@
+import { usersStream } from '@cqrs/contracts'
+import { eventually, type FreshNats } from '@cqrs/local-stack/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import t from 'tap'
+import { type CommandApi, startCommandApi } from './fixture.ts'
+
+t.test('an event leaves the outbox once the stream has it', async (t) => {
+  const { newUser, published, database } = await startCommandApi(t)
+  const { user } = await newUser()
+  t.match(await published(user.id, 'created'), { type: 'UserCreated', version: 1, subject: user.id })
+  await eventually(async () => (await pending(database)) === 0)
+  t.match(await database.db.collection<any>('users').findOne({ _id: user.id }), { outbox: [], pendingSince: undefined })
+})
+
+t.test('commands work while NATS is away; their events follow when it is back', async (t) => {
+  const { newUser, send, published, nats, database } = await startCommandApi(t)
+  await nats.server.kill()
+  await eventually(async () => (await send('GET', '/readyz')).body.checks.nats === 'down')
+  const { user, token } = await newUser()
+  t.match(await send('PUT', `/api/v1/users/${user.id}`, { name: 'Changed', roles: ['buyer'] }, token), { status: 200 })
+  t.match(await send('GET', '/readyz'), {
+    status: 200,
+    body: { status: 'degraded', checks: { mongodb: 'up', nats: 'down' } },
+  })
+  t.equal(await pending(database), 1)
+
+  await nats.server.start()
+  t.match(await published(user.id, 'created'), { version: 1 })
+  t.match(await published(user.id, 'updated'), { version: 2 })
+  await eventually(async () => (await pending(database)) === 0)
+})
+
+t.test('a process that starts while NATS is away takes commands and publishes later', async (t) => {
+  const api = await startCommandApi(t)
+  await api.nats.server.kill()
+  await api.server.restart()
+  const { user } = await api.newUser()
+  await api.nats.server.start()
+  t.ok(await api.published(user.id, 'created'))
+})
+
+t.test('what a killed process leaves in the outbox is published by the next', async (t) => {
+  const api = await startCommandApi(t)
+  await api.nats.server.kill()
+  const { user } = await api.newUser()
+  await api.server.kill()
+  await api.nats.server.start()
+  await api.server.start()
+  t.ok(await api.published(user.id, 'created'))
+})
+
+t.test('three replicas do not publish one backlog three times', async (t) => {
+  const api = await startCommandApi(t)
+  await api.nats.server.kill()
+  const replicas = [await api.replica(), await api.replica()]
+  const backlog = Array.from({ length: 300 }, (_, i) => planted(i))
+  await api.database.db.collection<any>('users').insertMany(backlog)
+  await api.nats.server.start()
+  await eventually(async () => (await pending(api.database)) === 0, { timeoutMs: 15_000 })
+
+  const { state } = await streamInfo(api.nats)
+  t.equal(state.messages, 300)
+  const published = [api, ...replicas]
+    .flatMap(({ logs }) => logs)
+    .filter((line) => line.includes('UserCreated event published'))
+  t.ok(published.length <= 300 * 1.2, `${published.length} publishes for 300 events`)
+})
+
+t.test('an event that was published, but not yet taken out when the process died, is stored once', async (t) => {
+  const api = await startCommandApi(t)
+  const { user } = await api.newUser()
+  const event = await api.published(user.id, 'created')
+  await eventually(async () => (await pending(api.database)) === 0)
+  await api.database.db
+    .collection<any>('users')
+    .updateOne({ _id: user.id }, { $set: { outbox: [event], pendingSince: new Date(0) } })
+  await eventually(async () => (await pending(api.database)) === 0)
+  t.equal((await streamInfo(api.nats)).state.messages, 1)
+})
+
+t.test('a tombstone starts to age when its event is published, not before', async (t) => {
+  const api = await startCommandApi(t)
+  const { user, token } = await api.newUser()
+  await api.nats.server.kill()
+  await api.send('DELETE', `/api/v1/users/${user.id}`, undefined, token)
+  const users = api.database.db.collection<any>('users')
+  t.equal((await users.findOne({ _id: user.id })).expiresAt, undefined)
+  await api.nats.server.start()
+  await api.published(user.id, 'deleted')
+  const { deletedAt, expiresAt } = await eventually(async () => {
+    const tombstone = await users.findOne({ _id: user.id })
+    return tombstone.expiresAt ? tombstone : false
+  })
+  t.equal(expiresAt - deletedAt, 30 * 24 * 3600 * 1000)
+})
+
+t.test('SIGTERM publishes what is under way and exits with 0', async (t) => {
+  const api = await startCommandApi(t)
+  const { user } = await api.newUser()
+  await api.server.stop()
+  t.match(api.logs.at(-1), /"closing"|closing/)
+  t.ok(await api.published(user.id, 'created'))
+})
+
+const pending = (database: CommandApi['database']) =>
+  database.db.collection('users').countDocuments({ pendingSince: { $exists: true } })
+
+async function streamInfo(nats: FreshNats) {
+  const connection = await connect({ servers: nats.url })
+  try {
+    return await (await jetstreamManager(connection)).streams.info(usersStream.name)
+  } finally {
+    await connection.close()
+  }
+}
+
+/** A user as a crash leaves it: stored, its event not published. */
+function planted(i: number) {
+  const _id = `019a6f0c-3b5e-7c21-9d52-${String(i).padStart(12, '0')}`
+  const event = { specversion: '1.0', id: `event-${i}`, type: 'UserCreated', subject: _id, version: 1, data: {} }
+  return { _id, email: `${i}@example.com`, version: 1, outbox: [event], pendingSince: new Date(0) }
+}

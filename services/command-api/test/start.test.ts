@@ -1,0 +1,66 @@
+import { eventually } from '@cqrs/local-stack/testing'
+import t from 'tap'
+import { run, startCommandApi } from './fixture.ts'
+
+t.test('every wrong setting is named at once, without its value, and the exit code is 1', async (t) => {
+  const { code, output } = await run('main.js', [], {
+    PORT: 'http',
+    MONGODB_URI: 'secret',
+    ARGON2_MEMORY_KIB: '1024',
+    LOG_LEVEL: 'loud',
+  })
+  t.equal(code, 1)
+  t.equal(output.trim().split('\n').length, 1)
+  for (const name of ['PORT', 'MONGODB_URI', 'ARGON2_MEMORY_KIB', 'LOG_LEVEL', 'JWT_SIGNING_KEY_FILE', 'JWKS_FILE'])
+    t.match(output, name)
+  t.notMatch(output, 'secret')
+})
+
+t.test('a key file that is not there is named on one line', async (t) => {
+  const env = {
+    MONGODB_URI: 'mongodb://127.0.0.1:1/x',
+    JWT_SIGNING_KEY_FILE: '/nowhere/key.pem',
+    JWKS_FILE: '/nowhere/jwks.json',
+  }
+  const { code, output } = await run('main.js', [], env)
+  t.equal(code, 1)
+  t.match(output, /^[^\n]*\/nowhere\/key.pem[^\n]*\n$/)
+})
+
+t.test('it starts and answers while its database is away, and says so', async (t) => {
+  const { send } = await startCommandApi(t, { MONGODB_URI: 'mongodb://127.0.0.1:1/nothing' })
+  t.match(await send('GET', '/healthz'), { status: 200 })
+  t.match(await send('GET', '/readyz'), { status: 503, body: { status: 'unready', checks: { mongodb: 'down' } } })
+  const answer = await send('POST', '/api/v1/auth/register', {
+    email: 'a@example.com',
+    password: 'password123',
+    name: 'A',
+    roles: ['buyer'],
+  })
+  t.match(answer, { status: 503, body: { code: 'storage-unavailable' } })
+  t.ok(answer.headers.get('retry-after'))
+})
+
+t.test('the first admin comes from the environment, once', async (t) => {
+  const admin = { ADMIN_EMAIL: 'Root@example.com', ADMIN_PASSWORD: 'correct horse' }
+  const { send, server, logs } = await startCommandApi(t, admin)
+  const login = () => send('POST', '/api/v1/auth/login', { email: 'root@example.com', password: 'correct horse' })
+  await eventually(async () => (await login()).status === 200)
+  await server.restart()
+  t.match(await login(), { status: 200 })
+  t.notMatch(logs.join('\n'), /correct horse|root@/i)
+})
+
+t.test('an admin comes from the operator’s command, and may change others', async (t) => {
+  const api = await startCommandApi(t)
+  const { user } = await api.newUser()
+  const { code, output } = await run('admin-create.js', ['Boss@example.com'], api.replicaEnv)
+  t.equal(code, 0)
+  const password = /password, shown this once: (\S+)/.exec(output)?.[1]
+  const { body } = await api.send('POST', '/api/v1/auth/login', { email: 'boss@example.com', password })
+  t.match(await api.send('PUT', `/api/v1/users/${user.id}`, { name: 'X', roles: ['admin'] }, body.accessToken), {
+    status: 200,
+  })
+  t.match(await run('admin-create.js', ['boss@example.com'], api.replicaEnv), { code: 1, output: /exists/ })
+  t.match(await run('admin-create.js', ['no address'], api.replicaEnv), { code: 1, output: /usage/ })
+})

@@ -1,0 +1,96 @@
+import t from 'tap'
+import {
+  type Context,
+  publicState,
+  refuseUnlessSelfOrAdmin,
+  register,
+  registerAdmin,
+  remove,
+  update,
+} from '../../src/domain/user.ts'
+
+const now = new Date('2026-11-23T09:30:00.000Z')
+const later = new Date('2026-11-23T10:00:00.000Z')
+const id = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'
+const otherId = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c38'
+const input = { email: 'Jane@Example.com', password: 'password123', name: 'Jane', roles: ['buyer' as const] }
+const at = (date: Date, caller?: Context['caller']): Context => ({
+  now: date,
+  eventId: `event at ${date.toISOString()}`,
+  caller,
+})
+const jane = register(id, input, 'the hash', at(now)).state
+const self = { id, roles: ['buyer'] }
+const admin = { id: otherId, roles: ['admin'] }
+
+t.test('a registration is version 1, with the address in its normalised form, and says so in its event', async (t) => {
+  const { state, event } = register(id, input, 'the hash', { ...at(now), traceparent: '00-abc-def-01' })
+  t.match(state, { id, email: 'jane@example.com', isActive: true, version: 1, createdAt: now, updatedAt: now })
+  t.strictSame(event, {
+    specversion: '1.0',
+    id: at(now).eventId,
+    source: '/command-api',
+    subject: id,
+    time: '2026-11-23T09:30:00.000Z',
+    datacontenttype: 'application/json',
+    schemaversion: 1,
+    version: 1,
+    traceparent: '00-abc-def-01',
+    type: 'UserCreated',
+    data: { user: publicState(state) },
+  })
+  t.notMatch(JSON.stringify(event), /the hash|password/, 'no secret leaves')
+})
+
+t.test('nobody registers as an admin; the operator’s command does', async (t) => {
+  t.throws(() => register(id, { ...input, roles: ['buyer', 'admin'] }, 'hash', at(now)), { code: 'role-not-allowed' })
+  t.strictSame(registerAdmin(id, input, 'hash', at(now)).state.roles, ['admin'])
+})
+
+t.test('an update moves to the next version and names what changed', async (t) => {
+  const change = update(jane, { name: 'Jane Doe', roles: ['seller', 'buyer'] }, at(later, self))
+  t.match(change?.state, { name: 'Jane Doe', roles: ['seller', 'buyer'], version: 2, createdAt: now, updatedAt: later })
+  t.match(change?.event, {
+    type: 'UserUpdated',
+    version: 2,
+    data: { changed: ['name', 'roles'], user: { name: 'Jane Doe' } },
+  })
+  t.strictSame(update(jane, { name: 'J', roles: ['buyer'] }, at(later, self))?.event.data, {
+    changed: ['name'],
+    user: { ...publicState(jane), name: 'J', updatedAt: later.toISOString() },
+  })
+})
+
+t.test('an update that changes nothing is no event', async (t) => {
+  t.equal(update(jane, { name: 'Jane', roles: ['buyer'] }, at(later, self)), undefined)
+})
+
+t.test('a user changes itself, an admin anyone, others nobody', async (t) => {
+  t.doesNotThrow(() => refuseUnlessSelfOrAdmin(id, self))
+  t.doesNotThrow(() => refuseUnlessSelfOrAdmin(id, admin))
+  for (const caller of [undefined, { id: otherId, roles: ['buyer', 'seller'] }]) {
+    t.throws(() => refuseUnlessSelfOrAdmin(id, caller), { code: 'not-allowed' })
+    t.throws(() => update(jane, { name: 'X', roles: ['buyer'] }, at(later, caller)), { code: 'not-allowed' })
+    t.throws(() => remove(jane, at(later, caller)), { code: 'not-allowed' })
+  }
+})
+
+t.test('the role admin comes only from another admin, and can be kept', async (t) => {
+  const toAdmin = { name: 'Jane', roles: ['buyer' as const, 'admin' as const] }
+  t.throws(() => update(jane, toAdmin, at(later, self)), { code: 'role-not-allowed' })
+  t.throws(
+    () => update(jane, toAdmin, at(later, { id, roles: ['admin'] })),
+    { code: 'role-not-allowed' },
+    'a former admin whose token still says admin',
+  )
+  const promoted = update(jane, toAdmin, at(later, admin))?.state
+  t.strictSame(promoted?.roles, ['buyer', 'admin'])
+  t.ok(promoted && update(promoted, { ...toAdmin, name: 'Jo' }, at(later, { id, roles: ['admin'] })))
+})
+
+t.test('a deletion leaves a tombstone and an event without personal data', async (t) => {
+  const { state, event } = remove(jane, at(later, self))
+  t.strictSame(state, { id, version: 2, deletedAt: later })
+  t.match(event, { type: 'UserDeleted', version: 2, subject: id })
+  t.notMatch(JSON.stringify({ state, event }), /jane/i)
+})

@@ -1,0 +1,97 @@
+import t from 'tap'
+import { startCommandApi } from './fixture.ts'
+
+const { send, newUser, database, published, token } = await startCommandApi(t)
+const admin = token({ sub: '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37', roles: ['admin'] })
+const users = database.db.collection<{ _id: string }>('users')
+
+t.test('a user changes its name and roles; the next version is published', async (t) => {
+  const { user, token } = await newUser()
+  const { status, headers, body } = await send(
+    'PUT',
+    `/api/v1/users/${user.id}`,
+    { name: 'Jane Doe', roles: ['buyer', 'seller'] },
+    token,
+  )
+  t.match(
+    { status, body },
+    { status: 200, body: { id: user.id, name: 'Jane Doe', roles: ['buyer', 'seller'], version: 2 } },
+  )
+  t.equal(headers.get('etag'), '"2"')
+  t.match(await published(user.id, 'updated'), {
+    version: 2,
+    data: { changed: ['name', 'roles'], user: { name: 'Jane Doe' } },
+  })
+})
+
+t.test('an update that changes nothing answers the user and publishes nothing', async (t) => {
+  const { user, token } = await newUser()
+  const { status, body } = await send('PUT', `/api/v1/users/${user.id}`, { name: user.name, roles: user.roles }, token)
+  t.match({ status, body }, { status: 200, body: user })
+})
+
+t.test('parallel updates all succeed and count up without a gap', async (t) => {
+  const { user, token } = await newUser()
+  const names = ['A', 'B', 'C', 'D']
+  const answers = await Promise.all(
+    names.map((name) => send('PUT', `/api/v1/users/${user.id}`, { name, roles: ['buyer'] }, token)),
+  )
+  t.strictSame(
+    answers.map(({ status }) => status),
+    [200, 200, 200, 200],
+  )
+  t.strictSame(answers.map(({ body }) => body.version).sort(), [2, 3, 4, 5])
+})
+
+t.test('someone else’s user is out of reach, for an admin it is not', async (t) => {
+  const { user } = await newUser()
+  const stranger = await newUser()
+  for (const [method, body] of [
+    ['PUT', { name: 'X', roles: ['buyer'] }],
+    ['DELETE', undefined],
+  ] as const) {
+    t.match(await send(method, `/api/v1/users/${user.id}`, body, stranger.token), {
+      status: 403,
+      body: { code: 'not-allowed' },
+    })
+  }
+  t.match(await send('PUT', `/api/v1/users/${user.id}`, { name: 'By admin', roles: ['admin'] }, admin), {
+    status: 200,
+    body: { roles: ['admin'] },
+  })
+  t.match(await send('DELETE', `/api/v1/users/${user.id}`, undefined, admin), { status: 204 })
+})
+
+t.test('nobody makes an admin of itself', async (t) => {
+  const { user, token } = await newUser()
+  t.match(await send('PUT', `/api/v1/users/${user.id}`, { name: 'X', roles: ['admin'] }, token), {
+    status: 403,
+    body: { code: 'role-not-allowed' },
+  })
+})
+
+t.test('a deleted user leaves a tombstone without personal data, and its address is free again', async (t) => {
+  const { user, email, password, token } = await newUser({ name: 'Jane Unforgettable' })
+  const { status, headers } = await send('DELETE', `/api/v1/users/${user.id}`, undefined, token)
+  t.equal(status, 204)
+  t.equal(headers.get('etag'), '"2"')
+  const stored = await users.findOne({ _id: user.id })
+  t.match(stored, { _id: user.id, version: 2, deletedAt: Date })
+  t.notMatch(JSON.stringify([stored, await published(user.id, 'deleted')]), new RegExp(`${email}|Unforgettable|argon2`))
+  t.match(await send('DELETE', `/api/v1/users/${user.id}`, undefined, token), {
+    status: 404,
+    body: { code: 'user-not-found' },
+  })
+  t.match(await send('PUT', `/api/v1/users/${user.id}`, { name: 'X', roles: ['buyer'] }, token), { status: 404 })
+  t.match(await send('POST', '/api/v1/auth/register', { email, password, name: 'Next', roles: ['buyer'] }), {
+    status: 201,
+  })
+})
+
+t.test('a deletion also takes back what was not published yet', async (t) => {
+  const { user, token, email } = await newUser()
+  const unpublished = { id: 'x', type: 'UserUpdated', data: { user: { email } } }
+  await users.updateOne({ _id: user.id }, { $set: { outbox: [unpublished] } })
+  await send('DELETE', `/api/v1/users/${user.id}`, undefined, token)
+  t.notMatch(JSON.stringify(await users.findOne({ _id: user.id })), email)
+})
