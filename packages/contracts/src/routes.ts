@@ -25,5 +25,8 @@ export function allowedMethods(path: string): string[] {
 }
 
 const templates = new Map(
-  Object.values(routes).map(({ path }) => [path, new RegExp(`^${path.replaceAll(/:[a-z]+/g, '[^/]+')}$`)]),
+  Object.values(routes).map(({ path }) => [
+    path,
+    new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:[a-z]+/g, '[^/]+')}$`),
+  ]),
 )

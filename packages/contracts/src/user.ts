@@ -22,11 +22,11 @@ export const Email = Type.String({
   examples: ['user@example.com'],
 })
 
-/** A display name: 1 to 100 code points, not only white space, no control characters. */
+/** A display name: 1 to 100 code points, not only white space, no control characters, no half of a surrogate pair. */
 export const Name = Type.String({
   minLength: 1,
   maxLength: 100,
-  pattern: '^(?=.*\\S)[^\\p{Cc}]+$',
+  pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]+$',
   examples: ['John Doe'],
 })
 
@@ -36,7 +36,10 @@ export const Password = Type.String({ minLength: 8, maxLength: 128, examples: ['
 export const Roles = Type.Array(Role, { minItems: 1, maxItems: 3, uniqueItems: true, examples: [['buyer']] })
 
 /** RFC 3339, UTC. */
-export const Timestamp = Type.String({ examples: ['2026-11-23T09:30:00.000Z'] })
+export const Timestamp = Type.String({
+  pattern: '^\\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\\d|3[01])T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?Z$',
+  examples: ['2026-11-23T09:30:00.000Z'],
+})
 
 /** The public state of a user, as events and command answers carry it: never a password, never a hash. */
 export const UserState = Type.Object({

@@ -1,5 +1,5 @@
 import { MongoServerError } from 'mongodb'
-import { type LevelWithSilent, type Logger, pino, stdSerializers } from 'pino'
+import { type LevelWithSilent, type Logger, pino } from 'pino'
 
 export type { Logger } from 'pino'
 export const logLevels = [
@@ -20,13 +20,34 @@ export const createLogger = (service: string, level: (typeof logLevels)[number])
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: serializeError },
+    hooks: {
+      // Where no text is given, pino would take the error's message as the text.
+      logMethod(args, method) {
+        const [first, ...more] = args as [unknown, ...unknown[]]
+        const error = first instanceof Error ? first : (first as { err?: unknown } | null)?.err
+        if (more.length === 0 && error instanceof MongoServerError) method.apply(this, [first as object, error.name])
+        else method.apply(this, args)
+      },
+    },
   })
 
 /** `jane.doe@example.com` as `j***@example.com`: enough to tell mail hosts apart, not people. */
 export const maskEmail = (email: string): string => `${email.slice(0, 1)}***${email.slice(email.lastIndexOf('@'))}`
 
-/** What a server error of MongoDB says can hold the document (E11000 quotes the e-mail address): only its code is kept. */
-function serializeError(error: Error): object {
-  if (!(error instanceof MongoServerError)) return stdSerializers.err(error)
-  return { type: error.name, code: error.code, codeName: error.codeName }
+/**
+ * What a server error of MongoDB says can hold the document (E11000 quotes the e-mail address): only its code is kept,
+ * also where it is another error's cause.
+ */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  if (error instanceof MongoServerError) return { type: error.name, code: error.code, codeName: error.codeName }
+  const { code } = error as { code?: unknown }
+  return {
+    type: error.name,
+    message: error.message,
+    ...(code !== undefined && { code }),
+    stack: error.stack,
+    ...(error.cause !== undefined && { cause: serializeError(error.cause) }),
+    ...(error instanceof AggregateError && { errors: error.errors.map(serializeError) }),
+  }
 }

@@ -1,9 +1,19 @@
-import { MongoClient, type MongoClientOptions, MongoError, MongoServerError } from 'mongodb'
+import {
+  MongoClient,
+  type MongoClientOptions,
+  MongoError,
+  MongoNetworkError,
+  MongoServerError,
+  MongoServerSelectionError,
+} from 'mongodb'
 import { ConfigError } from './config.ts'
+import { pause } from './nats.ts'
 
 /**
  * A client for one database. It connects in the background, so a process starts while its database is away. An operation
- * gives up after 2 s without a server instead of the driver's 30 s: a caller waits at the other end.
+ * gives up after 2 s without a server instead of the driver's 30 s: a caller waits at the other end. A server that stops
+ * answering is noticed by a heartbeat, in about 4 s. (The driver's `timeoutMS`, which would bound the whole, has no
+ * effect since 7.8.)
  * `w: majority` with the journal: what was acknowledged survives the loss of a primary and of power.
  * @throws ConfigError when the URI cannot be understood
  */
@@ -13,6 +23,7 @@ export function mongoClient(uri: string, appName: string): MongoClient {
     serverSelectionTimeoutMS: 2_000,
     connectTimeoutMS: 2_000,
     waitQueueTimeoutMS: 5_000,
+    heartbeatFrequencyMS: 2_000,
     socketTimeoutMS: 10_000,
     writeConcern: { w: 'majority', journal: true },
   }
@@ -29,7 +40,7 @@ export function mongoClient(uri: string, appName: string): MongoClient {
  * topology, and every operation from then on says so: until the first success somebody has to call `connect` again.
  */
 class PatientMongoClient extends MongoClient {
-  #isClosing = false
+  readonly #closing = new AbortController()
 
   constructor(uri: string, options: MongoClientOptions) {
     super(uri, options)
@@ -37,17 +48,18 @@ class PatientMongoClient extends MongoClient {
   }
 
   override close(force?: boolean): Promise<void> {
-    this.#isClosing = true
+    this.#closing.abort()
     return super.close(force)
   }
 
   async #keepConnecting(): Promise<void> {
-    while (!this.#isClosing) {
+    while (!this.#closing.signal.aborted) {
       try {
         await this.connect()
         return
       } catch {
-        // Each attempt takes serverSelectionTimeoutMS, so this is no busy loop. /readyz tells that it is away.
+        // /readyz tells that it is away. Some failures come at once, such as a wrong password: hence the pause.
+        await pause(500, this.#closing.signal)
       }
     }
   }
@@ -55,21 +67,20 @@ class PatientMongoClient extends MongoClient {
 
 /** Whether the error says that the database is away or changing its primary, and not that the operation is wrong. */
 export function isStorageUnavailable(error: unknown): boolean {
-  if (!(error instanceof MongoError)) return false
-  if (error.hasErrorLabel('RetryableWriteError') || error.hasErrorLabel('RetryableError')) return true
-  return !(error instanceof MongoServerError) && unavailable.has(error.name)
+  if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true
+  if (error instanceof MongoServerError) return error.hasErrorLabel('RetryableWriteError') || isChanging(error)
+  return error instanceof MongoError && unavailable.has(error.name)
 }
-
-const unavailable = new Set([
-  'MongoServerSelectionError',
-  'MongoNetworkError',
-  'MongoNetworkTimeoutError',
-  'MongoPoolClearedError',
-  'MongoPoolClearedOnNetworkError',
-  'MongoWaitQueueTimeoutError',
-  'MongoTopologyClosedError',
-  'MongoNotConnectedError',
-])
 
 /** Whether a unique index refused the write. */
 export const isDuplicateKey = (error: unknown): boolean => error instanceof MongoServerError && error.code === 11000
+
+const unavailable = new Set(['MongoWaitQueueTimeoutError', 'MongoTopologyClosedError', 'MongoNotConnectedError'])
+
+const isChanging = ({ code }: MongoServerError): boolean => typeof code === 'number' && stateChangeCodes.has(code)
+
+/**
+ * What a server answers while it stops, starts or changes its role ("state change errors" of MongoDB's Server
+ * Discovery And Monitoring specification). Answers to writes have a label as well, those to reads have not.
+ */
+const stateChangeCodes = new Set([91, 189, 10058, 10107, 11600, 11602, 13435, 13436])

@@ -11,35 +11,41 @@ export type NatsLink = {
 
 /**
  * Keeps a connection to NATS for as long as the process runs.
+ * Subscriptions outlive reconnects, so they are made at the first connect only.
  * @param onConnected called after the first connect and after each reconnect. If it throws, that is logged.
  */
 export function linkNats(options: {
   url: string
   name: string
   logger: Logger
-  onConnected?: (connection: NatsConnection) => Promise<void> | void
+  onConnected?: (connection: NatsConnection, at: { isFirst: boolean }) => Promise<void> | void
 }): NatsLink {
   const { logger } = options
   const closing = new AbortController()
   let connection: NatsConnection | undefined
   let isUp = false
 
-  const connected = async (nats: NatsConnection) => {
+  const connected = async (nats: NatsConnection, isFirst: boolean) => {
     isUp = true
     logger.info({ server: nats.getServer() }, 'NATS connected')
     try {
-      await options.onConnected?.(nats)
+      await options.onConnected?.(nats, { isFirst })
     } catch (error) {
       logger.error({ err: error }, 'NATS set-up failed')
     }
   }
 
   const run = async () => {
-    connection = await firstConnection(options, closing.signal)
-    if (!connection) return
-    void connected(connection)
+    const first = await firstConnection(options, closing.signal)
+    if (!first) return
+    if (closing.signal.aborted) {
+      await first.close()
+      return
+    }
+    connection = first
+    void connected(connection, true)
     for await (const { type } of connection.status()) {
-      if (type === 'reconnect') void connected(connection)
+      if (type === 'reconnect') void connected(connection, false)
       if (type === 'disconnect') {
         isUp = false
         logger.warn('NATS is away')

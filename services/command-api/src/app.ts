@@ -1,4 +1,11 @@
-import { answerHealth, createServer, type HttpServer, type Logger, verifyAccessTokens } from '@cqrs/service-kit'
+import {
+  answerHealth,
+  answerMetrics,
+  createServer,
+  type HttpServer,
+  type Logger,
+  verifyAccessTokens,
+} from '@cqrs/service-kit'
 import type { AccessTokenSigner } from './adapters/access-token-signer.ts'
 import type { PasswordHasher } from './adapters/password-hasher.ts'
 import type { Relay } from './adapters/relay.ts'
@@ -29,6 +36,7 @@ export function buildApp(config: Pick<Config, 'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_
     // Commands are taken without it: their events wait in the outbox.
     nats: { required: false, isUp: parts.isNatsUp },
   })
+  answerMetrics(app)
 
   commands.registerUser(app, parts)
   commands.logIn(app, parts)

@@ -13,7 +13,10 @@ import { Lease } from './adapters/lease.ts'
 import { Outbox } from './adapters/outbox.ts'
 import { passwordHasher } from './adapters/password-hasher.ts'
 import { Relay } from './adapters/relay.ts'
+import { measureOutbox } from './adapters/relay-metrics.ts'
+import { answerSync } from './adapters/sync-responder.ts'
 import { UserRepository } from './adapters/user-repository.ts'
+import { UserSync } from './adapters/user-sync.ts'
 import { buildApp } from './app.ts'
 import { Config } from './config.ts'
 import { createAdminAtStart } from './create-admin.ts'
@@ -37,14 +40,17 @@ await startOrExit(async () => {
     url: config.NATS_URL,
     name: 'command-api',
     logger,
-    onConnected: async (connection) => {
+    onConnected: async (connection, { isFirst }) => {
+      if (isFirst) answerSync(connection, { sync: new UserSync(mongo.db()), relay, logger })
       await ensureStream(connection, usersStream, config.STREAM_REPLICAS)
       relay.wake()
     },
   })
+  const outbox = new Outbox(mongo.db())
+  measureOutbox(outbox)
   const relay = new Relay({
-    outbox: new Outbox(mongo.db()),
-    lease: new Lease(mongo.db(), 'outbox-sweeper', 10_000),
+    outbox,
+    lease: new Lease(mongo.db(), 'outbox-sweeper', 5_000),
     nats,
     logger,
   })

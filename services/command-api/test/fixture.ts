@@ -6,8 +6,8 @@ import { type UserAnswer, type UserEvent, usersStream } from '@cqrs/contracts'
 import { ChildServer, eventually } from '@cqrs/local-stack'
 import { type FreshDatabase, type FreshNats, freePort, freshDatabase, freshNats } from '@cqrs/local-stack/testing'
 import { generateKeyFiles, publicJwk } from '@cqrs/service-kit'
-import { jetstreamManager } from '@nats-io/jetstream'
-import { connect } from '@nats-io/transport-node'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { createSigner, type SignerOptions } from 'fast-jwt'
 import type { Test } from 'tap'
 
@@ -17,6 +17,10 @@ export type CommandApi = Process & {
   /** Starts another process on the same database and broker. */
   replica(): Promise<Process>
   replicaEnv: NodeJS.ProcessEnv
+  /** Asks over NATS. */
+  ask(subject: string, request: object): Promise<any>
+  /** Every message of the stream. */
+  stream(): Promise<UserEvent[]>
   /** The last event of a user that reached the stream, once there is one. */
   published(userId: string, verb: 'created' | 'updated' | 'deleted'): Promise<UserEvent>
   /** Sends JSON; `as` is a token. */
@@ -44,6 +48,14 @@ export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Pro
   const replica = () => startProcess(t, replicaEnv)
   const { url, server, logs } = await replica()
 
+  const withNats = async <Result>(use: (connection: NatsConnection) => Promise<Result>): Promise<Result> => {
+    const connection = await connect({ servers: nats.url })
+    try {
+      return await use(connection)
+    } finally {
+      await connection.close()
+    }
+  }
   const key = await readFile(signingKeyFile, 'utf8')
   const send: CommandApi['send'] = async (method, path, body, as, more) => {
     const headers = {
@@ -69,17 +81,27 @@ export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Pro
     replica,
     replicaEnv,
     send,
+    ask: (subject, request) =>
+      withNats(async (connection) =>
+        (await connection.request(subject, JSON.stringify(request), { timeout: 5_000 })).json(),
+      ),
+    stream: () =>
+      withNats(async (connection) => {
+        const consumer = await jetstream(connection).consumers.get(usersStream.name)
+        const { num_pending: count } = await consumer.info(true)
+        const events: UserEvent[] = []
+        if (count > 0)
+          for await (const message of await consumer.fetch({ max_messages: count })) events.push(message.json())
+        return events
+      }),
     published: (userId, verb) =>
-      eventually(async () => {
-        const connection = await connect({ servers: nats.url })
-        try {
+      eventually(() =>
+        withNats(async (connection) => {
           const { streams } = await jetstreamManager(connection)
           const message = await streams.getMessage(usersStream.name, { last_by_subj: `users.${userId}.${verb}` })
           return message ? message.json<UserEvent>() : false
-        } finally {
-          await connection.close()
-        }
-      }),
+        }),
+      ),
     async newUser(overrides = {}) {
       const password = 'password123'
       const email = `${crypto.randomUUID()}@example.com`

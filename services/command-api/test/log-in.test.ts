@@ -49,3 +49,21 @@ t.test('an unknown address, a wrong password and a deleted user are refused alik
 })
 
 const decode = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString())
+
+t.test(
+  'more logins than can be hashed within a second are told to come back, and health answers meanwhile',
+  async (t) => {
+    const attempts = Array.from({ length: 400 }, () => send('POST', '/api/v1/auth/login', { email, password }))
+    const health = send('GET', '/healthz')
+    const answers = await Promise.all(attempts)
+    const refused = answers.filter(({ status }) => status !== 200)
+    t.ok(refused.length > 0 && refused.length < 400, `${refused.length} of 400 refused`)
+    for (const { status, headers, body } of refused) {
+      t.match(
+        { status, body, retryAfter: headers.get('retry-after') },
+        { status: 503, body: { code: 'overloaded' }, retryAfter: '1' },
+      )
+    }
+    t.equal((await health).status, 200)
+  },
+)

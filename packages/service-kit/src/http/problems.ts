@@ -6,7 +6,8 @@ import type { HttpServer } from './server.ts'
 /** Makes every answer that is no success an application/problem+json of the table in contracts. */
 export function answerProblems(app: HttpServer): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    const refused = describe(error)
+    // Anything can be thrown, also undefined.
+    const refused = describe(Object(error))
     if (refused.status >= 500 && !(error instanceof Refusal)) request.log.error({ err: error }, 'request failed')
     if (refused.status === 503) reply.header('retry-after', retryAfterSeconds(error))
     return sendProblem(reply, refused)

@@ -37,6 +37,7 @@ export function createServer(logger: Logger): HttpServer {
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  app.removeContentTypeParser('text/plain') // Fastify's own: bodies are JSON, all others answer 415
   app.setValidatorCompiler(compileValidator)
   answerProblems(app)
   app.addHook('onResponse', async (request, reply) => {

@@ -23,15 +23,40 @@ export class Outbox {
     return documents.flatMap(({ outbox }) => outbox)
   }
 
-  /** Takes published events out. A document whose outbox is empty then leaves the index of pending ones. */
-  async remove(published: { subject: string; id: string }[]): Promise<void> {
+  /**
+   * Takes published events out. A document whose outbox is empty then leaves the index of pending ones.
+   * @returns those of these users that are deleted
+   */
+  async remove(published: { subject: string; id: string }[]): Promise<string[]> {
+    if (published.length === 0) return []
     const byUser = Map.groupBy(published, ({ subject }) => subject)
     const operations = [...byUser].map(
       ([_id, events]): AnyBulkWriteOperation<UserDocument | TombstoneDocument> => ({
         updateOne: { filter: { _id }, update: removal(events.map(({ id }) => id)) },
       }),
     )
-    if (operations.length > 0) await this.#users.bulkWrite(operations, { ordered: false })
+    await this.#users.bulkWrite(operations, { ordered: false })
+    const deleted = this.#users.find({ _id: { $in: [...byUser.keys()] }, deletedAt: { $exists: true } })
+    return deleted.map(({ _id }) => _id).toArray()
+  }
+
+  /** Moves an event that can never be published out of the way of the others, to `setAside`, with the reason. */
+  async setAside(event: UserEvent, reason: string): Promise<void> {
+    await this.#users.updateOne(
+      { _id: event.subject, 'outbox.id': event.id },
+      { $push: { setAside: { event, reason, at: new Date() } } },
+    )
+    await this.remove([event])
+  }
+
+  /** How many users have pending events, and the age in seconds of the oldest. */
+  async backlog(): Promise<{ users: number; oldestSeconds: number }> {
+    const pending = { pendingSince: { $exists: true } }
+    const [users, oldest] = await Promise.all([
+      this.#users.countDocuments(pending, { hint: 'pending' }),
+      this.#users.findOne(pending, { projection: { pendingSince: 1 }, sort: { pendingSince: 1 } }),
+    ])
+    return { users, oldestSeconds: oldest?.pendingSince ? (Date.now() - oldest.pendingSince.getTime()) / 1000 : 0 }
   }
 }
 

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { subjectOf, type UserEvent } from '@cqrs/contracts'
+import { subjectOf, type UserEvent, usersStream } from '@cqrs/contracts'
 import type { Logger, NatsLink } from '@cqrs/service-kit'
-import { jetstream } from '@nats-io/jetstream'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { Lease } from './lease.ts'
 import type { Outbox } from './outbox.ts'
+import * as metrics from './relay-metrics.ts'
 
 /**
  * Brings events from the outbox to JetStream, at least once.
@@ -12,6 +14,9 @@ import type { Outbox } from './outbox.ts'
  * found by the sweeper through the index of pending events: on that look-up correctness rests, `publish` is only quicker.
  * An event goes out of the outbox when JetStream has acknowledged it. `Nats-Msg-Id` is the event's id, so what is sent
  * twice within the stream's duplicate window is stored once.
+ *
+ * A deletion takes the user's earlier events out of the stream, for they hold personal data. It leaves the outbox only
+ * after that, too.
  */
 export class Relay {
   readonly #outbox: Outbox
@@ -36,7 +41,16 @@ export class Relay {
 
   /** Sends an event that has just been committed. Never waits and never fails: the sweeper finds what this does not. */
   publish(event: UserEvent): void {
-    if (this.#inFlight.size < maxInFlight) void this.#send(event)
+    if (this.#inFlight.size < maxInFlight) void this.deliver(event)
+  }
+
+  /** Sends an event, once at a time. @returns whether the stream has it now */
+  deliver(event: UserEvent): Promise<boolean> {
+    const underWay = this.#inFlight.get(event.id)
+    if (underWay) return underWay
+    const sending = this.#send(event).finally(() => this.#inFlight.delete(event.id))
+    this.#inFlight.set(event.id, sending)
+    return sending
   }
 
   /** Sweeps now: NATS has come back. */
@@ -75,25 +89,24 @@ export class Relay {
   async #sweep(): Promise<void> {
     while (!this.#stopped) {
       const events = await this.#outbox.pending(new Date(Date.now() - graceMs), sweepBatch)
-      const sent = await Promise.all(events.map((event) => this.#inFlight.get(event.id) ?? this.#send(event)))
+      const sent = await Promise.all(events.map((event) => this.deliver(event)))
       await this.#removal
       if (!sent.includes(true) || !(await this.#lease.acquire())) return
     }
   }
 
-  /** @returns whether the stream has the event now */
-  #send(event: UserEvent): Promise<boolean> {
-    const sending = this.#trySend(event).finally(() => this.#inFlight.delete(event.id))
-    this.#inFlight.set(event.id, sending)
-    return sending
-  }
-
-  async #trySend(event: UserEvent): Promise<boolean> {
+  async #send(event: UserEvent): Promise<boolean> {
     const connection = this.#nats.connection()
     if (!connection) return false
+    const payload = JSON.stringify(event)
     try {
-      await jetstream(connection).publish(subjectOf(event), JSON.stringify(event), { msgID: event.id, timeout: 5_000 })
+      const limit = connection.info?.max_payload ?? Number.POSITIVE_INFINITY
+      if (Buffer.byteLength(payload) > limit)
+        return await this.#setAside(event, `larger than the broker's ${limit} bytes`)
+      await jetstream(connection).publish(subjectOf(event), payload, { msgID: event.id, timeout: 5_000 })
+      if (event.type === 'UserDeleted') await eraseHistory(connection, event.subject)
     } catch (error) {
+      metrics.publishFailures.inc()
       if (!this.#failing)
         this.#logger.warn({ err: error, user_id: event.subject }, 'publishing fails; events wait in the outbox')
       this.#failing = true
@@ -101,9 +114,20 @@ export class Relay {
     }
     if (this.#failing) this.#logger.info('publishing works again')
     this.#failing = false
+    metrics.published.inc()
     this.#logger.debug({ user_id: event.subject, event_id: event.id }, `${event.type} event published`)
     this.#acknowledged.push(event)
     this.#removal ??= this.#removeAcknowledged()
+    return true
+  }
+
+  async #setAside(event: UserEvent, reason: string): Promise<true> {
+    await this.#outbox.setAside(event, reason)
+    metrics.setAside.inc()
+    this.#logger.error(
+      { user_id: event.subject, event_id: event.id, reason },
+      'event set aside: it can never be published',
+    )
     return true
   }
 
@@ -114,7 +138,8 @@ export class Relay {
       const events = this.#acknowledged
       this.#acknowledged = []
       try {
-        await this.#outbox.remove(events)
+        metrics.removalSize.observe(events.length)
+        await this.#eraseStragglers(events, await this.#outbox.remove(events))
       } catch (error) {
         this.#logger.error(
           { err: error, events: events.length },
@@ -124,6 +149,21 @@ export class Relay {
     }
     this.#removal = undefined
   }
+
+  /** An event that another process published while its user was deleted here came after the deletion's erasure. */
+  async #eraseStragglers(published: UserEvent[], deleted: string[]): Promise<void> {
+    const connection = this.#nats.connection()
+    const stragglers = published.filter(({ type, subject }) => type !== 'UserDeleted' && deleted.includes(subject))
+    if (connection) await Promise.all(stragglers.map(({ subject }) => eraseHistory(connection, subject)))
+  }
+}
+
+/** Takes the events with personal data of a deleted user out of the stream; its deletion stays. */
+async function eraseHistory(connection: NatsConnection, userId: string): Promise<void> {
+  const { streams } = await jetstreamManager(connection, { checkAPI: false })
+  await Promise.all(
+    ['created', 'updated'].map((verb) => streams.purge(usersStream.name, { filter: `users.${userId}.${verb}` })),
+  )
 }
 
 /** Beyond this many unacknowledged events the sweeper takes over, in bounded batches: memory stays flat. */

@@ -10,7 +10,12 @@ export type UserDocument = Omit<User, 'id'> & Outbox & { _id: string }
 /** What a deleted user leaves. `expiresAt` is set when its last event is published. */
 export type TombstoneDocument = Outbox & { _id: string; version: number; deletedAt: Date; expiresAt?: Date }
 
-type Outbox = { outbox: UserEvent[]; pendingSince?: Date }
+type Outbox = {
+  outbox: UserEvent[]
+  pendingSince?: Date
+  /** Events that can never be published: too large for the broker. For a person to look at. */
+  setAside?: { event: UserEvent; reason: string; at: Date }[]
+}
 
 export const usersCollection = 'users'
 

@@ -15,12 +15,12 @@ export class UserRepository {
 
   async findById(id: string): Promise<User | undefined> {
     // A tombstone has no e-mail address.
-    return toUser(await this.#users.findOne({ _id: id, email: { $exists: true } }, withoutOutbox))
+    return found(await this.#users.findOne({ _id: id, email: { $exists: true } }, withoutOutbox))
   }
 
   /** @param email in its normalised form */
   async findByEmail(email: string): Promise<User | undefined> {
-    return toUser(await this.#users.findOne({ email }, withoutOutbox))
+    return found(await this.#users.findOne({ email }, withoutOutbox))
   }
 
   /** @throws Refusal `email-taken` */
@@ -68,10 +68,10 @@ export class UserRepository {
   }
 }
 
-const withoutOutbox = { projection: { outbox: 0, pendingSince: 0 } }
+const withoutOutbox = { projection: { outbox: 0, pendingSince: 0, setAside: 0 } }
 
-function toUser(document: UserDocument | null): User | undefined {
-  if (!document) return undefined
-  const { _id, ...fields } = document
+const found = (document: UserDocument | null): User | undefined => (document ? toUser(document) : undefined)
+
+export function toUser({ _id, ...fields }: UserDocument): User {
   return { id: _id, ...fields }
 }

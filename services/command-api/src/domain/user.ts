@@ -4,6 +4,7 @@ import {
   type RegisterUser,
   type Role,
   SCHEMA_VERSION,
+  type Snapshot,
   type UpdateUser,
   type UserEvent,
   type UserState,
@@ -63,6 +64,28 @@ export function remove(user: User, context: Context): Change<Tombstone> {
     state,
     event: { ...envelope(state, context), type: 'UserDeleted', data: { deletedAt: context.now.toISOString() } },
   }
+}
+
+/**
+ * An event that says again how a user stands, for a read side that has it in another version (0: not at all); undefined
+ * where it has the latest. What the write side does not know never was, or is gone for long: it is said to be deleted.
+ */
+export function restate(
+  id: string,
+  snapshot: Snapshot | undefined,
+  readVersion: number,
+  context: Context,
+): UserEvent | undefined {
+  if (snapshot && 'user' in snapshot) {
+    if (snapshot.version <= readVersion) return undefined
+    const { user } = snapshot
+    return readVersion === 0
+      ? { ...envelope(snapshot, context), type: 'UserCreated', data: { user } }
+      : { ...envelope(snapshot, context), type: 'UserUpdated', data: { user, changed: [] } }
+  }
+  const version = Math.max(snapshot?.version ?? 0, readVersion + 1)
+  const deletedAt = snapshot?.deletedAt ?? context.now.toISOString()
+  return { ...envelope({ id, version }, context), type: 'UserDeleted', data: { deletedAt } }
 }
 
 /** A user changes itself, an admin anyone. @throws Refusal `not-allowed` */

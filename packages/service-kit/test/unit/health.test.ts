@@ -1,0 +1,51 @@
+import t from 'tap'
+import { answerHealth, type Check, createServer } from '../../src/index.ts'
+import { captureLog } from '../fixtures/capture-log.ts'
+
+const up = async () => true
+const down = () => false
+const broken = async () => {
+  throw new Error('secret')
+}
+
+for (const [what, checks, expected] of [
+  [
+    'everything is there',
+    { mongodb: { required: true, isUp: up }, nats: { required: false, isUp: up } },
+    { status: 200, body: { status: 'ready', checks: { mongodb: 'up', nats: 'up' } } },
+  ],
+  [
+    'something is away that clients do not notice',
+    { mongodb: { required: true, isUp: up }, nats: { required: false, isUp: down } },
+    { status: 200, body: { status: 'degraded', checks: { mongodb: 'up', nats: 'down' } } },
+  ],
+  [
+    'something required is away',
+    { mongodb: { required: true, isUp: down }, nats: { required: false, isUp: up } },
+    { status: 503, body: { status: 'unready', checks: { mongodb: 'down', nats: 'up' } } },
+  ],
+  [
+    'everything is away',
+    { mongodb: { required: true, isUp: down }, nats: { required: false, isUp: down } },
+    { status: 503, body: { status: 'unready', checks: { mongodb: 'down', nats: 'down' } } },
+  ],
+  [
+    'a check fails in itself',
+    { mongodb: { required: true, isUp: broken }, nats: { required: false, isUp: broken } },
+    { status: 503, body: { status: 'unready', checks: { mongodb: 'down', nats: 'down' } } },
+  ],
+  ['nothing is needed', {}, { status: 200, body: { status: 'ready', checks: {} } }],
+] as [string, Record<string, Check>, { status: number; body: object }][]) {
+  t.test(`/readyz when ${what}`, async (t) => {
+    const { logger, lines } = captureLog()
+    const app = createServer(logger)
+    t.teardown(() => app.close())
+    answerHealth(app, checks)
+    const ready = await app.inject('/readyz')
+    t.strictSame({ status: ready.statusCode, body: ready.json() }, expected)
+
+    const alive = await app.inject('/healthz')
+    t.strictSame({ status: alive.statusCode, body: alive.json() }, { status: 200, body: { status: 'ok' } })
+    t.strictSame(lines, [], 'probes do not fill the log')
+  })
+}

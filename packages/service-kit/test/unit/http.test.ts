@@ -1,0 +1,173 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { Problem, type ProblemCode, problems, Refusal } from '@cqrs/contracts'
+import type { InjectOptions } from 'fastify'
+import { MongoNetworkError, MongoServerError } from 'mongodb'
+import t, { type Test } from 'tap'
+import Type from 'typebox'
+import Value from 'typebox/value'
+import { createServer } from '../../src/index.ts'
+import { captureLog } from '../fixtures/capture-log.ts'
+
+const { lines, logger } = captureLog()
+const app = createServer(logger)
+t.teardown(() => app.close())
+const body = Type.Object({ name: Type.String() }, { additionalProperties: false })
+app.post('/names', { schema: { body } }, (request) => request.body)
+app.get('/names/:name', (request) => request.params)
+app.get('/never', { handlerTimeout: 10 }, () => new Promise<never>(() => {}))
+
+const thrown: Record<string, [unknown, ProblemCode]> = {
+  fault: [new TypeError('secret: x is not a function'), 'internal'],
+  'own-status': [Object.assign(new Error('secret'), { statusCode: 502 }), 'internal'],
+  client: [Object.assign(new Error('secret'), { statusCode: 418 }), 'malformed-request'],
+  text: ['secret', 'internal'],
+  nothing: [undefined, 'internal'],
+  null: [null, 'internal'],
+  duplicate: [new MongoServerError({ message: 'E11000 secret', code: 11000 }), 'internal'],
+  away: [new MongoNetworkError('secret host'), 'storage-unavailable'],
+  refusal: [new Refusal('email-taken'), 'email-taken'],
+  overload: [new Refusal('overloaded', { retryAfterSeconds: 7 }), 'overloaded'],
+}
+for (const [name, [error]] of Object.entries(thrown)) {
+  app.get(`/throws/${name}`, async () => {
+    throw error
+  })
+}
+const port = Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port)
+
+for (const [name, [, code]] of Object.entries(thrown)) {
+  t.test(`a handler that throws: ${name}`, async (t) => {
+    const { headers } = await refused(t, { method: 'GET', url: `/throws/${name}` }, code)
+    t.equal(headers['retry-after'], { 'storage-unavailable': '1', overloaded: '7' }[code as string])
+  })
+}
+
+t.test('what is a fault of ours is in the log, what was merely refused is not', async (t) => {
+  lines.length = 0
+  await app.inject('/throws/fault')
+  t.match(
+    lines.filter(({ msg }) => msg === 'request failed'),
+    [{ err: { message: 'secret: x is not a function' } }],
+  )
+  lines.length = 0
+  await app.inject('/throws/refusal')
+  t.notMatch(lines, [{ msg: 'request failed' }])
+})
+
+t.test('a handler that does not come to an end is overload, not a fault', async (t) => {
+  const { headers } = await refused(t, { method: 'GET', url: '/never' }, 'overloaded')
+  t.equal(headers['retry-after'], '1')
+})
+
+const json = { 'content-type': 'application/json' }
+for (const [what, headers, payload, code] of [
+  ['half a JSON', json, '{"name":', 'malformed-json'],
+  ['nothing', json, '', 'malformed-json'],
+  ['JSON that poisons prototypes', json, '{"name":"x","__proto__":{"admin":true}}', 'malformed-json'],
+  ['JSON that poisons constructors', json, '{"constructor":{"prototype":{"admin":true}}}', 'malformed-json'],
+  ['a NUL', json, '\0', 'malformed-json'],
+  ['no JSON but its packed form', { ...json, 'content-encoding': 'gzip' }, Buffer.from([0x1f, 0x8b]), 'malformed-json'],
+  ['nothing, of no type', {}, undefined, 'validation-failed'],
+  ['text', { 'content-type': 'text/plain' }, 'name', 'unsupported-media-type'],
+  ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, 'name=x', 'unsupported-media-type'],
+  ['a type that is none', { 'content-type': 'application' }, '{}', 'unsupported-media-type'],
+  ['16 KiB and one byte', json, `"${'x'.repeat(16 * 1024 - 1)}"`, 'body-too-large'],
+] as const) {
+  t.test(`a body that is ${what}`, async (t) => {
+    await refused(t, { method: 'POST', url: '/names', headers, ...(payload === undefined ? {} : { payload }) }, code)
+  })
+}
+
+t.test('16 KiB are taken', async (t) => {
+  const payload = JSON.stringify({ name: 'x'.repeat(16 * 1024 - '{"name":""}'.length) })
+  t.equal(payload.length, 16 * 1024)
+  t.equal((await app.inject({ method: 'POST', url: '/names', headers: json, payload })).statusCode, 200)
+})
+
+for (const [url, code] of [
+  ['/nowhere', 'route-not-found'],
+  ['/names/%zz', 'malformed-request'],
+  ['/names/%c0%80', 'malformed-request'],
+  [`/names/${'x'.repeat(201)}`, 'malformed-request'],
+] as const) {
+  t.test(`a path that leads nowhere: ${url.slice(0, 20)}`, (t) => refused(t, { method: 'GET', url }, code))
+}
+
+t.test('a known path with another method says which it takes', async (t) => {
+  const { headers } = await refused(t, { method: 'PUT', url: '/api/v1/auth/login' }, 'method-not-allowed')
+  t.equal(headers['allow'], 'POST')
+})
+
+for (const [what, sent, code] of [
+  ['garbage', 'hello\r\n\r\n', 'malformed-request'],
+  ['another protocol', Buffer.from('1603010200010001fc0303', 'hex'), 'malformed-request'],
+  ['a NUL in the path', 'GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n', 'malformed-request'],
+  ['a header without a name', 'GET / HTTP/1.1\r\n: x\r\n\r\n', 'malformed-request'],
+  [
+    'two lengths',
+    'POST /names HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+    'malformed-request',
+  ],
+  [
+    'a length and chunks, as for smuggling',
+    'POST /names HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'malformed-request',
+  ],
+  ['headers without end', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 'headers-too-large'],
+  [
+    'a body that is announced as too large',
+    'POST /names HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n',
+    'body-too-large',
+  ],
+  [
+    'chunks that become too large',
+    `POST /names HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n` +
+      `5000\r\n${'x'.repeat(0x5000)}\r\n`,
+    'body-too-large',
+  ],
+] as const) {
+  t.test(`on the wire: ${what}`, async (t) => {
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write(sent)
+    const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n')
+    t.match(head, new RegExp(`^HTTP/1.1 ${problems[code][0]} `))
+    t.match(head, /content-type: application\/problem\+json/i)
+    t.match(JSON.parse(body), { code })
+  })
+}
+
+t.test('a client that hangs up half-way harms nobody', async (t) => {
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  socket.write('POST /names HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{')
+  socket.resetAndDestroy()
+  await once(socket, 'close')
+  t.equal((await fetch(`http://127.0.0.1:${port}/names/x`)).status, 200)
+})
+
+t.test('a request is one line in the log: the route, not the path, which can hold personal data', async (t) => {
+  lines.length = 0
+  await app.inject('/names/jane?email=jane@example.com')
+  await app.inject('/jane@example.com')
+  t.match(lines, [
+    { msg: 'request', method: 'GET', route: '/names/:name', status: 200, ms: Number },
+    { msg: 'request', method: 'GET', route: 'none', status: 404 },
+  ])
+  t.equal(lines.length, 2)
+  t.notMatch(JSON.stringify(lines), /jane/)
+})
+
+/** Expects the problem of this code, with nothing from inside. */
+async function refused(t: Test, request: InjectOptions, code: ProblemCode) {
+  const { statusCode, headers, body } = await app.inject(request)
+  t.equal(statusCode, problems[code][0])
+  t.match(headers['content-type'], /^application\/problem\+json/)
+  const problem = JSON.parse(body)
+  t.equal(problem.code, code)
+  t.ok(Value.Check(Problem, problem))
+  t.notMatch(body, /secret|Error|FST_|node_modules/)
+  return { headers }
+}

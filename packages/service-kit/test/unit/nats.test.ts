@@ -1,0 +1,64 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { linkNats, pause } from '../../src/index.ts'
+import { captureLog } from '../fixtures/capture-log.ts'
+
+// None of these links is ever connected. That their process ends at all is part of what is shown.
+
+t.test('NATS that is away is tried again, logged once, and closing the link ends that', async (t) => {
+  const { lines, logger } = captureLog()
+  const server = await listen(t)
+  const link = linkNats({ url: urlOf(server), name: 'test', logger })
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    const [socket] = (await once(server, 'connection')) as [Socket]
+    t.equal(link.connection(), undefined)
+    socket.destroy()
+  }
+  await link.close()
+  t.match(lines, [{ msg: 'NATS is away' }])
+  t.equal(lines.length, 1)
+})
+
+t.test('a link can be closed at once where nobody listens', async () => {
+  const server = createServer()
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const url = urlOf(server)
+  server.close()
+  await linkNats({ url, name: 'test', logger: captureLog().logger }).close()
+})
+
+t.test('a link can be closed while it connects', async (t) => {
+  const server = await listen(t)
+  const link = linkNats({
+    url: urlOf(server),
+    name: 'test',
+    logger: captureLog().logger,
+    onConnected: () => {
+      t.fail('nothing is set up on a link that closes')
+    },
+  })
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  const closed = link.close()
+  // The server's half of the handshake, when it is no longer wanted.
+  socket.on('data', (data) => data.includes('PING') && socket.write('PONG\r\n'))
+  socket.write('INFO {"server_id":"test","version":"2.14.0","proto":1,"max_payload":1048576}\r\n')
+  await Promise.all([closed, once(socket, 'close')])
+  t.equal(link.connection(), undefined)
+})
+
+t.test('a pause ends early at its signal, also at one that came before', async () => {
+  const closing = new AbortController()
+  const long = pause(3_600_000, closing.signal)
+  closing.abort()
+  await Promise.all([long, pause(3_600_000, closing.signal)])
+})
+
+async function listen(t: Test): Promise<Server> {
+  const server = createServer((socket) => socket.on('error', () => {}))
+  t.teardown(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  return server
+}
+
+const urlOf = (server: Server): string => `nats://127.0.0.1:${(server.address() as AddressInfo).port}`

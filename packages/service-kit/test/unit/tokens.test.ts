@@ -1,0 +1,111 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createSigner } from 'fast-jwt'
+import t from 'tap'
+import {
+  ConfigError,
+  callerOf,
+  createServer,
+  generateKeyFiles,
+  publicJwk,
+  verifyAccessTokens,
+} from '../../src/index.ts'
+import { captureLog } from '../fixtures/capture-log.ts'
+
+const dir = t.testdir()
+const jwksFile = join(dir, 'jwks.json')
+const [first, second, third] = await Promise.all([newKey('first'), newKey('second'), newKey('third')])
+await publish(first)
+
+const { lines, logger } = captureLog()
+const app = createServer(logger)
+t.teardown(() => app.close())
+const authenticate = verifyAccessTokens(app, { jwksFile, issuer: 'the-issuer', audience: 'the-audience' })
+app.get('/me', { onRequest: authenticate }, (request) => callerOf(request))
+app.get('/anybody', (request) => ({ caller: callerOf(request) ?? 'nobody' }))
+
+// The clock is moved instead of waiting.
+let aheadMs = 0
+const now = Date.now
+Date.now = () => now() + aheadMs
+t.teardown(() => {
+  Date.now = now
+})
+
+t.test('the caller is who the token says', async (t) => {
+  const answer = await app.inject({ url: '/me', headers: bearer(first) })
+  t.strictSame(answer.json(), { id: 'jane', roles: ['buyer'] })
+  t.strictSame((await app.inject({ url: '/anybody', headers: bearer(first) })).json(), { caller: 'nobody' })
+})
+
+t.test('a new key works without a restart, and the old one goes on working', async (t) => {
+  t.equal(await statusWith(second), 401)
+  await publish(first, second)
+  aheadMs += 1_001
+  t.equal(await statusWith(second), 200)
+  t.equal(await statusWith(first), 200)
+})
+
+t.test('the file is read again at most once a second, however many tokens name unknown keys', async (t) => {
+  aheadMs += 1_001
+  t.equal(await statusWith(third), 401)
+  await publish(first, second, third)
+  aheadMs += 900
+  t.equal(await statusWith(third), 401)
+  aheadMs += 101
+  t.equal(await statusWith(third), 200)
+})
+
+t.test('while the file is broken or gone the known keys stay good, and the log says so', async (t) => {
+  const unknown = await newKey('unknown')
+  for (const damage of [() => writeFile(jwksFile, '{"keys":['), () => rm(jwksFile)]) {
+    await damage()
+    lines.length = 0
+    aheadMs += 1_001
+    t.equal(await statusWith(unknown), 401)
+    t.equal(await statusWith(first), 200)
+    t.match(
+      lines.filter(({ level }) => level === 50),
+      [{ msg: 'public keys could not be read again' }],
+    )
+  }
+  await publish(first, second, unknown)
+  aheadMs += 1_001
+  t.equal(await statusWith(unknown), 200)
+  t.equal(await statusWith(third), 401, 'a key that was taken out is gone with the next reading')
+})
+
+t.test('without usable keys there is no start', async (t) => {
+  const verifyBy = (file: string) => () =>
+    verifyAccessTokens(createServer(logger), { jwksFile: file, issuer: 'i', audience: 'a' })
+  for (const content of ['', 'hello', 'null', '{}', '{"keys":{}}', '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}']) {
+    const file = join(t.testdir({ 'jwks.json': content }), 'jwks.json')
+    t.throws(verifyBy(file), new ConfigError(`${file} is no JWKS of public keys (RFC 7517)`), content)
+  }
+  t.throws(verifyBy(join(dir, 'nowhere')), { code: 'ENOENT' })
+})
+
+async function newKey(name: string): Promise<string> {
+  return await readFile((await generateKeyFiles(join(dir, name))).signingKeyFile, 'utf8')
+}
+
+async function publish(...keys: string[]): Promise<void> {
+  await writeFile(jwksFile, JSON.stringify({ keys: keys.map(publicJwk) }))
+}
+
+async function statusWith(key: string): Promise<number> {
+  return (await app.inject({ url: '/me', headers: bearer(key) })).statusCode
+}
+
+function bearer(key: string): { authorization: string } {
+  const sign = createSigner({
+    key,
+    algorithm: 'ES256',
+    kid: publicJwk(key).kid,
+    header: { alg: 'ES256', typ: 'at+jwt' },
+    iss: 'the-issuer',
+    aud: 'the-audience',
+    expiresIn: 60_000,
+  })
+  return { authorization: `Bearer ${sign({ sub: 'jane', roles: ['buyer'], jti: 'a-token' })}` }
+}

@@ -1,0 +1,35 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { settingsPart, settingsTables } from '../../settings-tables.ts'
+
+const root = fileURLToPath(new URL('../../../../', import.meta.url))
+const documents = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'), { recursive: true }).map((name) => `docs/${name}`),
+].filter((name) => name.endsWith('.md'))
+const text = (name: string) => readFileSync(join(root, name), 'utf8')
+
+t.test('every link to a file leads to one', async (t) => {
+  for (const name of documents) {
+    for (const [, target = ''] of text(name).matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
+      if (!target.startsWith('http')) t.ok(existsSync(join(root, dirname(name), target)), `${name} → ${target}`)
+    }
+  }
+})
+
+t.test('every pnpm or npm command that is shown exists', async (t) => {
+  const scripts = Object.keys(JSON.parse(text('package.json')).scripts)
+  for (const name of documents) {
+    for (const [, command = ''] of text(name).matchAll(/^(?:p?npm)(?: run)? ([a-z:]+)/gm))
+      t.ok(scripts.includes(command), `${name}: ${command}`)
+  }
+})
+
+t.test(
+  'the README’s settings are those of the services (`node packages/system-tests/settings-tables.ts` writes them)',
+  async (t) => {
+    t.equal(settingsPart.exec(text('README.md'))?.[0], settingsTables())
+  },
+)

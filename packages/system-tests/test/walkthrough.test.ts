@@ -1,0 +1,101 @@
+import { eventually } from '@cqrs/local-stack/testing'
+import t from 'tap'
+import { startSystem } from './system.ts'
+
+// The steps of the mission's "Testing the Implementation", through the gateway, in its order.
+const { send, logs, mails } = await startSystem(t)
+const email = 'test@example.com'
+const password = 'password123'
+let id = ''
+let token = ''
+const get = (path: string) => send('GET', path, undefined, token)
+
+t.test('register', async (t) => {
+  const { status, body } = await send('POST', '/api/v1/auth/register', {
+    email,
+    password,
+    name: 'Test User',
+    roles: ['buyer'],
+  })
+  t.equal(status, 201)
+  t.notMatch(JSON.stringify(body), /password|argon2/)
+  id = body.id
+})
+
+t.test('log in', async (t) => {
+  const { status, body } = await send('POST', '/api/v1/auth/login', { email, password })
+  t.equal(status, 200)
+  t.match(await send('POST', '/api/v1/auth/login', { email, password: 'wrong-password' }), { status: 401 })
+  token = body.accessToken
+})
+
+t.test('query the user, the list, and the list by role', async (t) => {
+  const user = await eventually(
+    async () => (await get(`/api/v1/users/${id}`)).status === 200 && (await get(`/api/v1/users/${id}`)).body,
+  )
+  t.match(user, {
+    id,
+    email,
+    name: 'Test User',
+    roles: ['buyer'],
+    roleCount: 1,
+    isBuyer: true,
+    isSeller: false,
+    isActive: true,
+  })
+  t.match(await send('GET', `/api/v1/users/${id}`), { status: 401, body: { code: 'token-missing' } })
+  t.match((await get('/api/v1/users?limit=10&offset=0')).body, {
+    data: [user],
+    pagination: { limit: 10, offset: 0, total: 1 },
+  })
+  t.match((await get('/api/v1/users/by-role/buyer?limit=10&offset=0')).body, { data: [user] })
+  t.strictSame((await get('/api/v1/users/by-role/seller?limit=10&offset=0')).body.data, [])
+})
+
+t.test('update', async (t) => {
+  const { status, body } = await send(
+    'PUT',
+    `/api/v1/users/${id}`,
+    { name: 'Jane Doe', roles: ['buyer', 'seller'] },
+    token,
+  )
+  t.match({ status, body }, { status: 200, body: { version: 2 } })
+  await eventually(async () => (await get(`/api/v1/users/${id}`)).body.version === 2)
+  t.match((await get(`/api/v1/users/${id}`)).body, { name: 'Jane Doe', roleCount: 2, isSeller: true })
+  t.match((await get('/api/v1/users/by-role/seller')).body, { data: [{ id }], pagination: { total: 1 } })
+})
+
+t.test('the welcome e-mail arrives once', async (t) => {
+  const [mail] = await eventually(async () => {
+    const received = await mails()
+    return received.length > 0 && received
+  })
+  t.match(mail, { to: [{ address: email }] })
+  t.equal((await mails()).length, 1)
+})
+
+t.test('delete', async (t) => {
+  t.match(await send('DELETE', `/api/v1/users/${id}`, undefined, token), { status: 204 })
+  await eventually(async () => (await get(`/api/v1/users/${id}`)).status === 404)
+  t.match((await get('/api/v1/users')).body, { data: [], pagination: { total: 0 } })
+  t.match(await send('POST', '/api/v1/auth/login', { email, password }), { status: 401 })
+})
+
+t.test('the log shows the way of the events, with the address masked', async (t) => {
+  const lines = logs.map((line) => JSON.parse(line)).filter((line) => line.user_id === id)
+  const messages = lines.map(({ msg }) => msg)
+  for (const expected of [
+    'UserCreated event received',
+    'Read model updated successfully',
+    'Sending welcome email to user...',
+    'UserUpdated event received',
+    'UserDeleted event received',
+  ]) {
+    t.ok(messages.includes(expected), expected)
+  }
+  t.match(
+    lines.find(({ msg }) => msg === 'UserCreated event received'),
+    { email: 't***@example.com' },
+  )
+  t.notMatch(logs.join('\n'), /test@example\.com|Test User|Jane Doe|password123/)
+})

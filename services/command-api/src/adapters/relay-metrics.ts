@@ -1,0 +1,37 @@
+import { Counter, Gauge, Histogram } from '@cqrs/service-kit'
+import type { Outbox } from './outbox.ts'
+
+export const published = new Counter({ name: 'outbox_published_total', help: 'Events that JetStream acknowledged' })
+export const publishFailures = new Counter({
+  name: 'outbox_publish_failures_total',
+  help: 'Publishes that failed; they are tried again',
+})
+export const setAside = new Counter({
+  name: 'outbox_set_aside_total',
+  help: 'Events that can never be published; see users.setAside',
+})
+export const removalSize = new Histogram({
+  name: 'outbox_removal_events',
+  help: 'Events taken out of the outbox by one bulk write',
+  buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+})
+
+/** What waits in the outbox, counted through its partial index when the metrics are read. */
+export function measureOutbox(outbox: Outbox): void {
+  let backlog = outbox.backlog()
+  new Gauge({
+    name: 'outbox_pending_users',
+    help: 'Users with events that are not published yet',
+    async collect() {
+      backlog = outbox.backlog()
+      this.set((await backlog.catch(() => undefined))?.users ?? Number.NaN)
+    },
+  })
+  new Gauge({
+    name: 'outbox_oldest_pending_seconds',
+    help: 'Age of the oldest event that is not published yet; 0 when there is none',
+    async collect() {
+      this.set((await backlog.catch(() => undefined))?.oldestSeconds ?? Number.NaN)
+    },
+  })
+}

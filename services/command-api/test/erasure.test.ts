@@ -1,0 +1,55 @@
+import { eventually } from '@cqrs/local-stack/testing'
+import t from 'tap'
+import { startCommandApi } from './fixture.ts'
+
+const api = await startCommandApi(t)
+const users = api.database.db.collection<any>('users')
+
+t.test('after a delete the stream holds nothing of the user but the deletion', async (t) => {
+  const kept = await api.newUser()
+  const { user, email, token } = await api.newUser({ name: 'Jane Unforgettable' })
+  await api.send('PUT', `/api/v1/users/${user.id}`, { name: 'Jane Unforgettable II', roles: ['seller'] }, token)
+  await api.published(user.id, 'updated')
+  await api.send('DELETE', `/api/v1/users/${user.id}`, undefined, token)
+  await eventually(async () => (await users.findOne({ _id: user.id })).outbox.length === 0)
+  const stream = await api.stream()
+  t.strictSame(
+    stream.filter(({ subject }) => subject === user.id).map(({ type }) => type),
+    ['UserDeleted'],
+  )
+  t.notMatch(JSON.stringify(stream), new RegExp(`${email}|Unforgettable`))
+  t.ok(
+    stream.some(({ subject }) => subject === kept.user.id),
+    'the others keep their history',
+  )
+})
+
+t.test('an event that arrives in the stream after its user’s deletion is erased as well', async (t) => {
+  const { user, email, token } = await api.newUser()
+  const straggler = { ...(await api.published(user.id, 'created')), id: crypto.randomUUID() }
+  await api.send('DELETE', `/api/v1/users/${user.id}`, undefined, token)
+  await eventually(async () => (await users.findOne({ _id: user.id })).outbox.length === 0)
+  // As when the process that wrote it publishes it only now.
+  await users.updateOne({ _id: user.id }, { $set: { outbox: [straggler], pendingSince: new Date(0) } })
+  await eventually(async () => (await users.findOne({ _id: user.id })).outbox.length === 0)
+  await eventually(async () => !JSON.stringify(await api.stream()).includes(email))
+  t.pass('it is gone')
+})
+
+t.test('an event that is too large for the broker is set aside, and the others go on', async (t) => {
+  const { user } = await api.newUser()
+  const other = await api.newUser()
+  const created = await api.published(user.id, 'created')
+  await eventually(async () => (await users.countDocuments({ pendingSince: { $exists: true } })) === 0)
+  const tooLarge = { ...created, id: 'too large', data: { padding: 'x'.repeat(2_000_000) } }
+  const fine = { ...(await api.published(other.user.id, 'created')), id: 'fine' }
+  await users.updateOne({ _id: user.id }, { $set: { outbox: [tooLarge], pendingSince: new Date(0) } })
+  await users.updateOne({ _id: other.user.id }, { $set: { outbox: [fine], pendingSince: new Date(1) } })
+  await eventually(async () => (await users.countDocuments({ pendingSince: { $exists: true } })) === 0)
+  t.ok((await api.stream()).some(({ id }) => id === 'fine'))
+  const [setAside] = (await users.findOne({ _id: user.id })).setAside
+  t.match(setAside, { event: { id: 'too large' }, reason: /larger than the broker's 1048576 bytes/ })
+  const metrics = await (await fetch(`${api.url}/metrics`)).text()
+  t.match(metrics, /^outbox_set_aside_total 1$/m)
+  t.match(metrics, /^outbox_pending_users 0$/m)
+})
