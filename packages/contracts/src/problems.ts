@@ -25,6 +25,10 @@ export const problems = {
   internal: [500, 'Something went wrong here.'],
   overloaded: [503, 'Too much to do at the moment; try again after `Retry-After` seconds.'],
   'storage-unavailable': [503, 'The database is away; try again after `Retry-After` seconds.'],
+  'read-model-behind': [
+    503,
+    'The read model has not reached the version asked for yet; try again after `Retry-After` seconds.',
+  ],
   'upstream-unavailable': [503, 'The service behind the gateway is away; try again after `Retry-After` seconds.'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 

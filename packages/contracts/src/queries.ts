@@ -27,3 +27,21 @@ export const UserPage = Type.Object({
   pagination: Type.Object({ limit: Type.Integer(), offset: Type.Integer(), total: Type.Integer() }),
 })
 export type UserPage = Static<typeof UserPage>
+
+/**
+ * The request header that makes a query wait until the read model has this version of the user: the `version` of a
+ * command's answer. So a client reads its own write.
+ */
+export const minVersionHeader = 'x-min-version'
+
+/** GET /api/v1/stats/users */
+export const UserStats = Type.Object({
+  users: Type.Integer({ description: 'All users, deleted ones not counted' }),
+  active: Type.Integer(),
+  byRole: Type.Object({ buyer: Type.Integer(), seller: Type.Integer(), admin: Type.Integer() }),
+  registrationsByDay: Type.Array(
+    Type.Object({ day: Type.String({ examples: ['2026-11-23'] }), registrations: Type.Integer() }),
+    { description: 'Of users that still exist, by day (UTC), newest first; days without any are left out' },
+  ),
+})
+export type UserStats = Static<typeof UserStats>

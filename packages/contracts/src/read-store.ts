@@ -1,4 +1,5 @@
 import type { UserReadModel } from './queries.ts'
+import type { Role } from './user.ts'
 
 /**
  * The `users_read` collection as the projector writes it and query-api reads it. Times are BSON dates, so that an
@@ -25,3 +26,30 @@ export const usersReadIndexes = [
   { name: 'email', key: { email: 1 } },
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const
+
+/**
+ * Which collection of a read model is live, one document a read model (`users_read`, `user_stats`); where there is none,
+ * the collection has the read model's own name. A rebuild fills another one beside it and then changes `live`.
+ */
+export const readModelsCollection = 'read_models'
+
+export type ReadModelState = {
+  _id: string
+  /** Queries read this collection. */
+  live: string
+  /** Events are applied to these as well: one that is being filled, and those that were live until lately. */
+  alsoWritten: string[]
+}
+
+/** `user_stats`: one document with the sums, and one a user with what it adds to them. */
+export const userStatsCollection = 'user_stats'
+export const userStatsSums = 'sums'
+
+export type UserStatsSums = {
+  _id: typeof userStatsSums
+  users: number
+  active: number
+  byRole: Record<Role, number>
+  /** By day of registration, as 2026-11-23. */
+  byDay: Record<string, number>
+}

@@ -23,5 +23,6 @@ t.test('how long from 201 until a query shows the user', async (t) => {
   }
   lags.sort((a, b) => a - b)
   const quantile = (q: number) => lags[Math.ceil(q * lags.length) - 1]?.toFixed(1)
-  t.pass(`from 201 to visible: p50 ${quantile(0.5)} ms, p99 ${quantile(0.99)} ms over ${lags.length} registrations`)
+  t.equal(lags.length, 100)
+  t.comment(`from 201 to visible: p50 ${quantile(0.5)} ms, p99 ${quantile(0.99)} ms over ${lags.length} registrations`)
 })

@@ -1,6 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createSigner } from 'fast-jwt'
+import { createSigner, type SignerOptions } from 'fast-jwt'
 import t from 'tap'
 import {
   ConfigError,
@@ -75,6 +76,16 @@ t.test('while the file is broken or gone the known keys stay good, and the log s
   t.equal(await statusWith(third), 401, 'a key that was taken out is gone with the next reading')
 })
 
+t.test('only ES256 is taken, even where the file holds a key of another kind', async (t) => {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  await writeFile(jwksFile, JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'rsa' }] }))
+  aheadMs += 1_001
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  const headers = bearer(key, { algorithm: 'RS256', kid: 'rsa', header: { alg: 'RS256', typ: 'at+jwt' } })
+  t.equal((await app.inject({ url: '/me', headers })).statusCode, 401)
+  t.notMatch(lines.at(-1), { msg: 'public keys could not be read again' })
+})
+
 t.test('without usable keys there is no start', async (t) => {
   const verifyBy = (file: string) => () =>
     verifyAccessTokens(createServer(logger), { jwksFile: file, issuer: 'i', audience: 'a' })
@@ -97,15 +108,16 @@ async function statusWith(key: string): Promise<number> {
   return (await app.inject({ url: '/me', headers: bearer(key) })).statusCode
 }
 
-function bearer(key: string): { authorization: string } {
+function bearer(key: string, options: Partial<SignerOptions> = {}): { authorization: string } {
   const sign = createSigner({
     key,
     algorithm: 'ES256',
-    kid: publicJwk(key).kid,
+    kid: options.kid ?? publicJwk(key).kid,
     header: { alg: 'ES256', typ: 'at+jwt' },
     iss: 'the-issuer',
     aud: 'the-audience',
     expiresIn: 60_000,
+    ...options,
   })
   return { authorization: `Bearer ${sign({ sub: 'jane', roles: ['buyer'], jti: 'a-token' })}` }
 }

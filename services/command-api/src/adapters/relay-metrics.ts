@@ -16,22 +16,19 @@ export const removalSize = new Histogram({
   buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
 })
 
-/** What waits in the outbox, counted through its partial index when the metrics are read. */
+/** What waits in the outbox, counted through its partial index whenever the metrics are read. */
 export function measureOutbox(outbox: Outbox): void {
-  let backlog = outbox.backlog()
+  const oldest = new Gauge({
+    name: 'outbox_oldest_pending_seconds',
+    help: 'Age of the oldest event that is not published yet; 0 when there is none',
+  })
   new Gauge({
     name: 'outbox_pending_users',
     help: 'Users with events that are not published yet',
     async collect() {
-      backlog = outbox.backlog()
-      this.set((await backlog.catch(() => undefined))?.users ?? Number.NaN)
-    },
-  })
-  new Gauge({
-    name: 'outbox_oldest_pending_seconds',
-    help: 'Age of the oldest event that is not published yet; 0 when there is none',
-    async collect() {
-      this.set((await backlog.catch(() => undefined))?.oldestSeconds ?? Number.NaN)
+      const backlog = await outbox.backlog().catch(() => ({ users: Number.NaN, oldestSeconds: Number.NaN }))
+      this.set(backlog.users)
+      oldest.set(backlog.oldestSeconds)
     },
   })
 }

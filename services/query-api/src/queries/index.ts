@@ -1,0 +1,3 @@
+export { getUser } from './get-user.ts'
+export { listUsers } from './list-users.ts'
+export { listUsersByRole } from './list-users-by-role.ts'

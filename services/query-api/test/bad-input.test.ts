@@ -1,0 +1,164 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { Problem, type ProblemCode, problems, routes } from '@cqrs/contracts'
+import t, { type Test } from 'tap'
+import Value from 'typebox/value'
+import { startQueryApi } from './fixtures/query-api.ts'
+import { idOf, user } from './fixtures/users.ts'
+
+const { app, bearer, stored } = await startQueryApi(t)
+await stored.insertOne(user(1))
+
+const one = `/api/v1/users/${idOf(1)}`
+const all = '/api/v1/users'
+const byRole = '/api/v1/users/by-role/buyer'
+
+const pageParts = {
+  'limit=0': 'limit',
+  'limit=-1': 'limit',
+  'limit=-0': 'limit',
+  'limit=101': 'limit',
+  'limit=1000000': 'limit',
+  'limit=99999999999999999999999': 'limit',
+  'limit=abc': 'limit',
+  'limit=0x10': 'limit',
+  'limit=1e1': 'limit',
+  'limit=10.0': 'limit',
+  'limit=+10': 'limit',
+  'limit=%2010': 'limit',
+  'limit=010': 'limit',
+  'limit=%D9%A1': 'limit',
+  'limit=true': 'limit',
+  'limit=null': 'limit',
+  'limit=': 'limit',
+  limit: 'limit',
+  'limit=5&limit=6': 'limit',
+  'limit[$gt]=1': 'limit[$gt]',
+  'limit=%zz': 'limit',
+  'limit=%00': 'limit',
+  'offset=-1': 'offset',
+  'offset=-0': 'offset',
+  'offset=100001': 'offset',
+  'offset=9007199254740993': 'offset',
+  'offset=99999999999999999999999': 'offset',
+  'offset=abc': 'offset',
+  'offset=1&offset=2': 'offset',
+  'page=2': 'page',
+  'LIMIT=5': 'LIMIT',
+  '__proto__=1': '__proto__',
+  'constructor=1': 'constructor',
+}
+for (const path of [all, byRole]) {
+  for (const [query, field] of Object.entries(pageParts)) {
+    t.test(`GET ${path}?${query}`, async (t) => {
+      const problem = await refused(t, 'GET', `${path}?${query}`, 'validation-failed')
+      t.strictSame(
+        problem.errors?.map(({ pointer }) => pointer),
+        [`#/querystring/${field}`],
+      )
+    })
+  }
+}
+
+const noIds = {
+  'no UUID': 'jane',
+  'UUID of version 4': 'f81d4fae-7dec-41d0-a765-00a0c91e6bf6',
+  'upper case': idOf(10).toUpperCase(),
+  'one digit more': `${idOf(1)}0`,
+  'white space': `%20${idOf(1)}`,
+  'line end': `${idOf(1)}%0A`,
+  'NUL alone': '%00',
+  'NUL at the end': `${idOf(1)}%00`,
+  'operator of the database': '%7B%22$ne%22:null%7D',
+  'path that climbs': '..%2F..%2Fhealthz',
+  nothing: '',
+  'name of another route': 'by-role',
+}
+for (const [what, id] of Object.entries(noIds)) {
+  t.test(`an id that is none: ${what}`, async (t) => {
+    const problem = await refused(t, 'GET', `${all}/${id}`, 'validation-failed')
+    t.equal(problem.errors?.[0]?.pointer, '#/params/id')
+  })
+}
+
+for (const role of ['owner', 'Buyer', 'buyer%00', '%00', '__proto__', '$ne', 'buyer,seller', '']) {
+  t.test(`a role that is none: ${role || 'nothing'}`, async (t) => {
+    const problem = await refused(t, 'GET', `${all}/by-role/${role}`, 'validation-failed')
+    t.equal(problem.errors?.[0]?.pointer, '#/params/role')
+  })
+}
+
+t.test('a single user has no query parameters', async (t) => {
+  const problem = await refused(t, 'GET', `${one}?limit=5`, 'validation-failed')
+  t.equal(problem.errors?.[0]?.pointer, '#/querystring/limit')
+})
+
+t.test('every wrong part is named at once', async (t) => {
+  const problem = await refused(t, 'GET', `${all}?limit=0&offset=-1`, 'validation-failed')
+  t.strictSame(problem.errors?.map(({ pointer }) => pointer).sort(), ['#/querystring/limit', '#/querystring/offset'])
+})
+
+for (const path of [`${all}/%zz`, `${all}/%`, `${all}/%E0%A4%A`, `${all}/%ff`, `${all}/by-role/%c0%80`]) {
+  t.test(`a path that cannot be decoded: ${path}`, (t) => refused(t, 'GET', path, 'malformed-request'))
+}
+t.test('an id longer than any path may be', (t) =>
+  refused(t, 'GET', `${all}/${'a'.repeat(5_000)}`, 'malformed-request'),
+)
+
+const allowed = [
+  [all, ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], 'GET, HEAD'],
+  // The API as a whole takes these; which service answers is not the client's concern.
+  [one, ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'], 'DELETE, GET, HEAD, PUT'],
+  [byRole, ['POST', 'PUT', 'DELETE'], 'GET, HEAD'],
+  [routes.logIn.path, ['GET', 'POST'], 'POST'],
+] as const
+for (const [path, methods, allow] of allowed) {
+  for (const method of methods) {
+    t.test(`${method} ${path}`, async (t) => {
+      const { headers } = await refused(t, method, path, 'method-not-allowed')
+      t.equal(headers['allow'], allow)
+    })
+  }
+}
+
+for (const path of ['/', '/api/v1/user', '/api/v2/users', `${one}/roles`, '/api/v1/users/by-role/buyer/x', '//api']) {
+  t.test(`nothing is at ${path}`, (t) => refused(t, 'GET', path, 'route-not-found'))
+}
+
+t.test('a body on a GET means nothing and is not read (RFC 9110, 9.3.1)', async (t) => {
+  for (const payload of ['{"limit":', 'x'.repeat(100_000)]) {
+    const headers = { ...bearer, 'content-type': 'application/json' }
+    t.equal((await app.inject({ method: 'GET', url: one, headers, payload })).statusCode, 200)
+  }
+})
+
+t.test('what is no HTTP is answered before any route', async (t) => {
+  const port = Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port)
+  for (const [sent, code] of [
+    ['GET\r\n\r\n', 'malformed-request'],
+    [`GET ${one}\0 HTTP/1.1\r\nHost: a\r\n\r\n`, 'malformed-request'],
+    [`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 'headers-too-large'],
+  ] as const) {
+    const socket = connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write(sent)
+    const answer = await text(socket)
+    const [head = '', body = ''] = answer.split('\r\n\r\n')
+    t.match(head, new RegExp(`^HTTP/1.1 ${problems[code][0]} `), JSON.stringify(sent.slice(0, 30)))
+    t.match(head, /content-type: application\/problem\+json/i)
+    t.match(JSON.parse(body), { code })
+  }
+})
+
+/** Sends the request with a good token and expects a problem that says nothing from inside. */
+async function refused(t: Test, method: string, url: string, code: ProblemCode) {
+  const { statusCode, headers, body } = await app.inject({ method: method as 'GET', url, headers: bearer })
+  t.equal(statusCode, problems[code][0])
+  t.match(headers['content-type'], /^application\/problem\+json/)
+  const problem = JSON.parse(body) as Problem
+  t.equal(problem.code, code)
+  t.ok(Value.Check(Problem, problem), 'the body has the form of contracts')
+  t.notMatch(body, /node_modules|at .*:\d+:\d+|Mongo|FST_|Error/)
+  return { ...problem, headers }
+}

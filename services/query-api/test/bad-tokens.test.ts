@@ -1,0 +1,138 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { problems, routes } from '@cqrs/contracts'
+import t from 'tap'
+import { startQueryApi } from './fixtures/query-api.ts'
+import { forge, publicPem } from './fixtures/tokens.ts'
+import { idOf, user } from './fixtures/users.ts'
+
+const { app, mint, stored, signingKeyFile } = await startQueryApi(t)
+await stored.insertOne(user(1))
+
+const key = readFileSync(signingKeyFile, 'utf8')
+const otherKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })
+const good = mint()
+const [head, body, signature] = good.split('.') as [string, string, string]
+const signedWith = (parts: { header?: Record<string, unknown>; claims?: Record<string, unknown> }) =>
+  forge(good, { ...parts, key })
+const nowSeconds = Math.floor(Date.now() / 1000)
+
+const queries = [
+  routes.getUser.path.replace(':id', idOf(1)),
+  routes.listUsers.path,
+  routes.listUsersByRole.path.replace(':role', 'buyer'),
+]
+
+for (const url of queries) {
+  t.test(`a good token opens ${url}`, async (t) => {
+    for (const scheme of ['Bearer', 'bearer']) {
+      t.equal((await app.inject({ url, headers: { authorization: `${scheme} ${good}` } })).statusCode, 200)
+    }
+    const rebuilt = { authorization: `Bearer ${signedWith({})}` }
+    t.equal((await app.inject({ url, headers: rebuilt })).statusCode, 200, 'also as the forger below signs it')
+  })
+}
+
+const refusals: Record<'token-missing' | 'token-expired' | 'token-invalid', Record<string, string | undefined>> = {
+  'token-missing': {
+    'no header': undefined,
+    'empty header': '',
+    'another scheme': `Basic ${Buffer.from('jane:secret').toString('base64')}`,
+    'a token without its scheme': good,
+    'a scheme without its token': 'Bearer',
+  },
+  'token-expired': {
+    expired: `Bearer ${mint({ clockTimestamp: Date.now() - 120_000 })}`,
+    'expired this second': `Bearer ${signedWith({ claims: { exp: nowSeconds - 1 } })}`,
+  },
+  'token-invalid': bearers({
+    garbage: 'garbage',
+    'two tokens': `${good} ${good}`,
+    'dots alone': '..',
+    'no signature': `${head}.${body}.`,
+    'no payload': `${head}..${signature}`,
+    'four parts': `${good}.${signature}`,
+    'a payload that is no JSON': `${head}.${Buffer.from('{').toString('base64url')}.${signature}`,
+    'a payload that is a list': `${head}.${Buffer.from('[]').toString('base64url')}.${signature}`,
+    'a header that is null': `${Buffer.from('null').toString('base64url')}.${body}.${signature}`,
+    'not yet valid (nbf)': mint({ notBefore: 60_000 }),
+    'tampered payload': forge(good, { claims: { roles: ['admin'] } }),
+    'tampered signature': `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
+    'cut signature': `${head}.${body}.${signature.slice(0, -4)}`,
+    'signature with padding': `${good}==`,
+    'signed by another key': forge(good, { key: otherKey.toString() }),
+    'a key of its own in the header (jwk)': forge(good, { header: { jwk: { kty: 'EC' } }, key: otherKey.toString() }),
+    'alg none': forge(good, { header: { alg: 'none' } }),
+    'alg none without a signature': forge(good, { header: { alg: 'none' } }).replace(/[^.]*$/, ''),
+    'alg None': forge(good, { header: { alg: 'None' } }),
+    'alg HS256 with the public key as secret': forge(good, { header: { alg: 'HS256' }, secret: publicPem(key) }),
+    'alg HS256 with the trimmed public key': forge(good, { header: { alg: 'HS256' }, secret: publicPem(key).trim() }),
+    'alg HS256 with an empty secret': forge(good, { header: { alg: 'HS256' }, secret: '' }),
+    'alg RS256': signedWith({ header: { alg: 'RS256' } }),
+    'no alg': signedWith({ header: { alg: undefined } }),
+    'typ JWT, as ID tokens have': mint({ header: { alg: 'ES256', typ: 'JWT' } }),
+    'no typ': signedWith({ header: { typ: undefined } }),
+    'typ that is no text': signedWith({ header: { typ: ['at+jwt'] } }),
+    'unknown kid': mint({ kid: 'another' }),
+    'no kid': signedWith({ header: { kid: undefined } }),
+    'kid that is no text': signedWith({ header: { kid: { $ne: null } } }),
+    'kid that climbs to a file': signedWith({ header: { kid: '../../../../dev/null' } }),
+    'kid of an object’s own': signedWith({ header: { kid: '__proto__' } }),
+    'crit that nobody understands': signedWith({ header: { crit: ['b64'], b64: false } }),
+    'crit that is empty': signedWith({ header: { crit: [] } }),
+    'another issuer': mint({ iss: 'somebody' }),
+    'no issuer': signedWith({ claims: { iss: undefined } }),
+    'another audience': mint({ aud: 'another-service' }),
+    'other audiences': mint({ aud: ['one', 'two'] }),
+    'no audience': signedWith({ claims: { aud: undefined } }),
+    'no exp': signedWith({ claims: { exp: undefined } }),
+    'exp that is text': signedWith({ claims: { exp: String(nowSeconds + 60) } }),
+    'exp that is null': signedWith({ claims: { exp: null } }),
+    'nbf that is text': signedWith({ claims: { nbf: String(nowSeconds) } }),
+    'nbf beyond any date': signedWith({ claims: { nbf: 1e300 } }),
+    'no sub': signedWith({ claims: { sub: undefined } }),
+    'empty sub': signedWith({ claims: { sub: '' } }),
+    'sub that is a number': signedWith({ claims: { sub: 1 } }),
+    'no roles': signedWith({ claims: { roles: undefined } }),
+    'roles that are one text': signedWith({ claims: { roles: 'admin' } }),
+    'no jti': signedWith({ claims: { jti: undefined } }),
+  }),
+}
+
+for (const [code, cases] of Object.entries(refusals) as [keyof typeof refusals, object][]) {
+  for (const [what, authorization] of Object.entries(cases) as [string, string | undefined][]) {
+    t.test(`${code}: ${what}`, async (t) => {
+      for (const method of ['GET', 'HEAD'] as const) {
+        for (const url of queries) {
+          const answer = await app.inject({
+            method,
+            url,
+            headers: authorization === undefined ? {} : { authorization },
+          })
+          t.equal(answer.statusCode, problems[code][0], `${method} ${url}`)
+          t.match(answer.headers['content-type'], /^application\/problem\+json/)
+          t.equal(
+            answer.headers['www-authenticate'],
+            code === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"',
+          )
+          if (method === 'GET') t.strictSame(answer.json(), { type: 'about:blank', ...described(code) })
+        }
+      }
+    })
+  }
+}
+
+t.test('who has no token does not learn which ids have the right form or exist', async (t) => {
+  for (const id of [idOf(1), idOf(2), 'none']) {
+    t.equal((await app.inject(`/api/v1/users/${id}`)).statusCode, 401)
+  }
+})
+
+function bearers(tokens: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(tokens).map(([what, token]) => [what, `Bearer ${token}`]))
+}
+
+function described(code: keyof typeof refusals) {
+  const [status, title] = problems[code]
+  return { title, status, code }
+}

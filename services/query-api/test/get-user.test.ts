@@ -1,0 +1,54 @@
+import t from 'tap'
+import { startQueryApi } from './fixtures/query-api.ts'
+import { idOf, tombstone, user } from './fixtures/users.ts'
+
+const { app, get, bearer, stored } = await startQueryApi(t)
+await stored.insertMany([{ ...user(1, ['buyer', 'seller']), version: 7 }, tombstone(2)])
+
+t.test('a user is shown with everything that was counted out in advance', async (t) => {
+  const { status, headers, body } = await get(`/api/v1/users/${idOf(1)}`)
+  t.equal(status, 200)
+  t.strictSame(body, {
+    id: idOf(1),
+    email: 'user-1@example.com',
+    name: 'User 1',
+    roles: ['buyer', 'seller'],
+    isActive: true,
+    createdAt: '2026-11-23T09:30:00.000Z',
+    updatedAt: '2026-11-23T09:30:00.001Z',
+    roleCount: 2,
+    isBuyer: true,
+    isSeller: true,
+    version: 7,
+  })
+  t.match(headers, { 'content-type': /^application\/json/, etag: '"7"', 'cache-control': 'no-store' })
+})
+
+t.test('HEAD answers the same headers and no body', async (t) => {
+  const { statusCode, headers, body } = await app.inject({
+    method: 'HEAD',
+    url: `/api/v1/users/${idOf(1)}`,
+    headers: bearer,
+  })
+  t.equal(statusCode, 200)
+  t.match(headers, { etag: '"7"', 'cache-control': 'no-store' })
+  t.equal(body, '')
+})
+
+t.test('a field that the projector may store one day is not shown', async (t) => {
+  await stored.insertOne({ ...user(3), passwordHash: 'secret' } as ReturnType<typeof user>)
+  t.notMatch((await get(`/api/v1/users/${idOf(3)}`)).body, { passwordHash: String })
+})
+
+for (const [what, number] of [
+  ['unknown', 9],
+  ['deleted', 2],
+] as const) {
+  t.test(`a user that is ${what} is not found`, async (t) => {
+    const { status, headers, body } = await get(`/api/v1/users/${idOf(number)}`)
+    t.equal(status, 404)
+    t.match(headers['content-type'], /^application\/problem\+json/)
+    t.match(body, { code: 'user-not-found', status: 404 })
+    t.notOk(headers.etag)
+  })
+}

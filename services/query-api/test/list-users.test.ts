@@ -1,0 +1,67 @@
+import type { UserPage } from '@cqrs/contracts'
+import t from 'tap'
+import { startQueryApi } from './fixtures/query-api.ts'
+import { idOf, tombstone, user } from './fixtures/users.ts'
+
+// 1 to 30, stored in another order than that of their age: each third a seller too, each tenth deleted.
+const { get, stored } = await startQueryApi(t)
+const numbers = Array.from({ length: 30 }, (_, index) => ((index * 7) % 30) + 1)
+await stored.insertMany(
+  numbers.map((number) =>
+    number % 10 === 0 ? tombstone(number) : user(number, number % 3 === 0 ? ['buyer', 'seller'] : ['buyer']),
+  ),
+)
+
+const newestFirst = (from: number, count: number, wanted = (_number: number) => true) =>
+  Array.from({ length: 30 }, (_, index) => 30 - index)
+    .filter((number) => number % 10 !== 0 && wanted(number))
+    .slice(from, from + count)
+    .map(idOf)
+const isSeller = (number: number) => number % 3 === 0
+const ids = ({ data }: UserPage) => data.map(({ id }) => id)
+
+for (const { path, wanted, total } of [
+  { path: '/api/v1/users', wanted: () => true, total: 27 },
+  { path: '/api/v1/users/by-role/buyer', wanted: () => true, total: 27 },
+  { path: '/api/v1/users/by-role/seller', wanted: isSeller, total: 9 },
+]) {
+  t.test(path, async (t) => {
+    t.test('lists 20 users, newest first, without the deleted ones', async (t) => {
+      const { status, headers, body } = await get(path)
+      t.equal(status, 200)
+      t.match(headers, { 'content-type': /^application\/json/, 'cache-control': 'no-store' })
+      t.strictSame(ids(body), newestFirst(0, 20, wanted))
+      t.strictSame(body.pagination, { limit: 20, offset: 0, total })
+    })
+
+    t.test('limit and offset choose the page', async (t) => {
+      const { body } = await get(`${path}?limit=4&offset=3`)
+      t.strictSame(ids(body), newestFirst(3, 4, wanted))
+      t.strictSame(body.pagination, { limit: 4, offset: 3, total })
+    })
+
+    t.test('pages follow each other without a gap and end with what is left', async (t) => {
+      const pages: string[] = []
+      for (let offset = 0; offset < total; offset += 5) {
+        pages.push(...ids((await get(`${path}?limit=5&offset=${offset}`)).body))
+      }
+      t.strictSame(pages, newestFirst(0, total, wanted))
+    })
+
+    t.test('beyond the end the page is empty and the total stays', async (t) => {
+      const { status, body } = await get(`${path}?limit=100&offset=100000`)
+      t.equal(status, 200)
+      t.strictSame(body, { data: [], pagination: { limit: 100, offset: 100_000, total } })
+    })
+  })
+}
+
+t.test('each user of a page has all the fields of a single one', async (t) => {
+  const single = await get(`/api/v1/users/${idOf(29)}`)
+  t.strictSame((await get('/api/v1/users?limit=1')).body.data, [single.body])
+})
+
+t.test('a role that nobody has gives an empty page', async (t) => {
+  const { body } = await get('/api/v1/users/by-role/admin')
+  t.strictSame(body, { data: [], pagination: { limit: 20, offset: 0, total: 0 } })
+})

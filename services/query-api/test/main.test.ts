@@ -1,0 +1,90 @@
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { freePort } from '@cqrs/local-stack/testing'
+import { generateKeyFiles } from '@cqrs/service-kit'
+import t, { type Test } from 'tap'
+import { failingProcess, startProcess } from './fixtures/process.ts'
+import { startQueryApi } from './fixtures/query-api.ts'
+import { tokenMint } from './fixtures/tokens.ts'
+import { idOf, user } from './fixtures/users.ts'
+
+const dir = t.testdir({ 'hello.txt': 'hello', 'empty.json': '{}' })
+const { jwksFile, signingKeyFile } = await generateKeyFiles(dir)
+const mint = tokenMint(signingKeyFile, { iss: 'cqrs-user-service', aud: 'cqrs-user-service' })
+await rm(signingKeyFile) // whatever query-api does below, it does without one
+const awayUri = `mongodb://127.0.0.1:${await freePort()}/read`
+
+t.test('runs from its settings until SIGTERM', async (t) => {
+  const { stored, uri } = await startQueryApi(t)
+  await stored.insertOne(user(1))
+  const token = mint()
+  const { url, logs, stop } = await startProcess(t, { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile })
+
+  t.match(await get(`${url}/healthz`), { status: 200, body: { status: 'ok' } })
+  t.match(await get(`${url}/readyz`), { status: 200, body: { status: 'ready' } })
+  t.match(await get(`${url}/api/v1/users/${idOf(1)}`, token), { status: 200, body: { id: idOf(1) } })
+  t.match(await get(`${url}/api/v1/users?limit=7`, token), { status: 200, body: { pagination: { total: 1 } } })
+  t.equal(await stop(), 0)
+
+  t.match(logs[0], { level: 'info', service: 'query-api', time: /^\d{4}-\d\d-\d\dT.*Z$/ })
+  t.match(
+    logs.filter(({ msg }) => msg === 'request'),
+    [
+      { method: 'GET', route: '/api/v1/users/:id', status: 200 },
+      { method: 'GET', route: '/api/v1/users', status: 200 },
+    ],
+  )
+  t.notMatch(JSON.stringify(logs), new RegExp(`${idOf(1)}|limit=7|${token}|user-1@`), 'no personal data in the log')
+})
+
+t.test('starts and stops while its database is away, and says so', async (t) => {
+  const { url, stop } = await startProcess(t, { MONGODB_READ_URI: awayUri, JWKS_FILE: jwksFile })
+  t.match(await get(`${url}/healthz`), { status: 200 })
+  t.match(await get(`${url}/readyz`), { status: 503, body: { status: 'unready', checks: { mongodb: 'down' } } })
+  t.equal(await stop(), 0)
+})
+
+t.test('every wrong setting is named at once, without its value', async (t) => {
+  const { line } = await refusedStart(t, { PORT: '80abc', LOG_LEVEL: 'loud', MONGODB_READ_URI: 'localhost/secret' })
+  for (const name of ['PORT', 'LOG_LEVEL', 'MONGODB_READ_URI', 'JWKS_FILE is not set']) t.match(line, name)
+  t.notMatch(line, /80abc|loud|secret/)
+})
+
+for (const [what, env, says] of [
+  ['a JWKS file that is not there', { JWKS_FILE: join(dir, 'nowhere.json') }, 'nowhere.json'],
+  ['a JWKS file that cannot be read', { JWKS_FILE: dir }, 'EISDIR'],
+  ['a JWKS file that is no JSON', { JWKS_FILE: join(dir, 'hello.txt') }, 'hello.txt is no JWKS'],
+  ['a JWKS file without keys', { JWKS_FILE: join(dir, 'empty.json') }, 'empty.json is no JWKS'],
+  ['a database URI that is none', { MONGODB_READ_URI: 'mongodb://jane:secret@:x' }, 'MongoDB'],
+] as const) {
+  t.test(`does not start with ${what}`, async (t) => {
+    const { line } = await refusedStart(t, { MONGODB_READ_URI: awayUri, JWKS_FILE: jwksFile, ...env })
+    t.match(line, says)
+    t.notMatch(line, 'secret')
+  })
+}
+
+t.test('does not start on a port that is taken', async (t) => {
+  const other = createServer()
+  await once(other.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => other.close())
+  const { port } = other.address() as AddressInfo
+  const env = { HOST: '127.0.0.1', PORT: String(port), MONGODB_READ_URI: awayUri, JWKS_FILE: jwksFile }
+  t.match((await refusedStart(t, env)).line, new RegExp(`EADDRINUSE.*${port}`))
+})
+
+/** The process ends with exit code 1 and one line, which is no stack. */
+async function refusedStart(t: Test, env: Record<string, string>) {
+  const { stdout, stderr, code } = await failingProcess(t, env)
+  t.equal(code, 1)
+  t.equal(stdout, '')
+  t.match(stderr, /^[^\n]+\n$/)
+  return { line: stderr }
+}
+
+async function get(url: string, token?: string) {
+  const response = await fetch(url, token ? { headers: { authorization: `Bearer ${token}` } } : {})
+  return { status: response.status, body: await response.json() }
+}

@@ -1,0 +1,83 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { type UserReadDocument, usersReadCollection } from '@cqrs/contracts'
+import { eventually, freePort, freshDatabase } from '@cqrs/local-stack/testing'
+import t, { type Test } from 'tap'
+import { queryApiOn } from './fixtures/query-api.ts'
+import { idOf, user } from './fixtures/users.ts'
+
+const queries = [`/api/v1/users/${idOf(1)}`, '/api/v1/users', '/api/v1/users/by-role/buyer']
+
+t.test('nobody listens where the database should be', async (t) => {
+  await answersThatStorageIsAway(t, await queryApiOn(t, `mongodb://127.0.0.1:${await freePort()}/read`))
+})
+
+t.test('the database takes connections and never answers', async (t) => {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => sockets.add(socket))
+  const port = await listen(server, 0)
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  await answersThatStorageIsAway(t, await queryApiOn(t, `mongodb://127.0.0.1:${port}/read`))
+})
+
+t.test('the database is away at the start, comes, goes under way, and comes back', async (t) => {
+  const { db, uri } = await freshDatabase(t)
+  await db.collection<UserReadDocument>(usersReadCollection).insertOne(user(1))
+  const throughTunnel = new URL(uri)
+  throughTunnel.port = String(await freePort())
+  // Not through the members' own addresses, which a replica set would tell.
+  throughTunnel.searchParams.delete('replicaSet')
+  throughTunnel.searchParams.set('directConnection', 'true')
+  const { cut, restore } = tunnel(Number(throughTunnel.port), Number(new URL(uri).port))
+  t.teardown(cut)
+  const api = await queryApiOn(t, throughTunnel.href)
+
+  for (const round of ['comes', 'comes back']) {
+    await answersThatStorageIsAway(t, api)
+    await restore()
+    for (const url of ['/readyz', ...queries]) {
+      t.ok(await eventually(async () => (await api.get(url)).status === 200), `${url} answers when it ${round}`)
+    }
+    await cut()
+  }
+})
+
+async function answersThatStorageIsAway(t: Test, { get }: Awaited<ReturnType<typeof queryApiOn>>) {
+  const [alive, ready, ...answers] = await Promise.all(['/healthz', '/readyz', ...queries].map(get))
+  t.match(alive, { status: 200, body: { status: 'ok' } })
+  t.match(ready, { status: 503, body: { status: 'unready', checks: { mongodb: 'down' } } })
+  for (const { status, headers, body } of answers) {
+    t.equal(status, 503)
+    t.match(headers, { 'content-type': /^application\/problem\+json/, 'retry-after': /^[1-9]\d*$/ })
+    t.match(body, { code: 'storage-unavailable' })
+    t.notMatch(JSON.stringify(body), /Mongo|ECONNREFUSED|127\.0\.0\.1/)
+  }
+}
+
+/** Passes connections to one port of 127.0.0.1 on to another, until it is cut. */
+function tunnel(from: number, to: number) {
+  const sockets = new Set<Socket>()
+  let server: Server | undefined
+  return {
+    async cut() {
+      server?.close()
+      for (const socket of sockets) socket.destroy()
+    },
+    async restore() {
+      server = createServer((near) => {
+        const far = connect(to, '127.0.0.1')
+        for (const socket of [near, far]) sockets.add(socket.on('error', () => {}))
+        near.pipe(far).pipe(near)
+      })
+      await listen(server, from)
+    },
+  }
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  await once(server.listen(port, '127.0.0.1'), 'listening')
+  return (server.address() as AddressInfo).port
+}
