@@ -16,19 +16,31 @@ export const removalSize = new Histogram({
   buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
 })
 
-/** What waits in the outbox, counted through its partial index whenever the metrics are read. */
+/** What waits in the outbox, looked up through its partial index whenever the metrics are read. */
 export function measureOutbox(outbox: Outbox): void {
-  const oldest = new Gauge({
-    name: 'outbox_oldest_pending_seconds',
-    help: 'Age of the oldest event that is not published yet; 0 when there is none',
-  })
+  const unknown = { users: Number.NaN, oldestSeconds: Number.NaN }
+  let looking: Promise<typeof unknown> | undefined
+  const backlog = () => {
+    looking ??= outbox
+      .backlog()
+      .catch(() => unknown)
+      .finally(() => {
+        looking = undefined
+      })
+    return looking
+  }
   new Gauge({
     name: 'outbox_pending_users',
     help: 'Users with events that are not published yet',
     async collect() {
-      const backlog = await outbox.backlog().catch(() => ({ users: Number.NaN, oldestSeconds: Number.NaN }))
-      this.set(backlog.users)
-      oldest.set(backlog.oldestSeconds)
+      this.set((await backlog()).users)
+    },
+  })
+  new Gauge({
+    name: 'outbox_oldest_pending_seconds',
+    help: 'Age of the oldest event that is not published yet; 0 when there is none',
+    async collect() {
+      this.set((await backlog()).oldestSeconds)
     },
   })
 }
