@@ -37,8 +37,8 @@ export type ReadModelState = {
   _id: string
   /** Queries read this collection. */
   live: string
-  /** Events are applied to these as well: one that is being filled, and those that were live until lately. */
-  alsoWritten: string[]
+  /** Events are applied to all of these, in this order: the newest first, so that who has seen a version in one finds it in a newer one. */
+  written: string[]
 }
 
 /** `user_stats`: one document with the sums, and one a user with what it adds to them. */

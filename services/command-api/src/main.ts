@@ -3,13 +3,13 @@ import {
   closeOnSignal,
   createLogger,
   ensureStream,
+  Lease,
   linkNats,
   mongoClient,
   readConfig,
   startOrExit,
 } from '@cqrs/service-kit'
 import { accessTokenSigner } from './adapters/access-token-signer.ts'
-import { Lease } from './adapters/lease.ts'
 import { Outbox } from './adapters/outbox.ts'
 import { passwordHasher } from './adapters/password-hasher.ts'
 import { Relay } from './adapters/relay.ts'

@@ -1,15 +1,26 @@
 import { answerHealth, createServer, type HttpServer, type Logger, verifyAccessTokens } from '@cqrs/service-kit'
+import type { AppliedNotices } from './adapters/applied-notices.ts'
 import type { UserReadRepository } from './adapters/user-read-repository.ts'
+import type { UserStatsRepository } from './adapters/user-stats-repository.ts'
 import type { Config } from './config.ts'
-import { getUser, listUsers, listUsersByRole } from './queries/index.ts'
+import { getUser, getUserStats, listUsers, listUsersByRole } from './queries/index.ts'
+
+type Parts = {
+  logger: Logger
+  users: UserReadRepository
+  stats: UserStatsRepository
+  notices: AppliedNotices
+  isDatabaseUp: () => Promise<boolean>
+  isNatsUp: () => boolean
+}
 
 /**
  * The HTTP side of the service, not yet listening.
  * @throws ConfigError when the file of public keys cannot be used
  */
 export function buildApp(
-  config: Pick<Config, 'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE'>,
-  { logger, users, isDatabaseUp }: { logger: Logger; users: UserReadRepository; isDatabaseUp: () => Promise<boolean> },
+  config: Pick<Config, 'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'READ_YOUR_WRITES_TIMEOUT_MS'>,
+  { logger, users, stats, notices, isDatabaseUp, isNatsUp }: Parts,
 ): HttpServer {
   const app = createServer(logger)
   const authenticate = verifyAccessTokens(app, {
@@ -17,10 +28,15 @@ export function buildApp(
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
   })
-  answerHealth(app, { mongodb: { required: true, isUp: isDatabaseUp } })
+  answerHealth(app, {
+    mongodb: { required: true, isUp: isDatabaseUp },
+    // Without it, who waits for a version looks again by the clock.
+    nats: { required: false, isUp: isNatsUp },
+  })
 
-  getUser(app, { users, authenticate })
-  listUsers(app, { users, authenticate })
-  listUsersByRole(app, { users, authenticate })
+  getUser(app, { users, notices, authenticate, timeoutMs: config.READ_YOUR_WRITES_TIMEOUT_MS })
+  listUsers(app, { users, stats, authenticate })
+  listUsersByRole(app, { users, stats, authenticate })
+  getUserStats(app, { stats, authenticate })
   return app
 }

@@ -12,6 +12,13 @@ export const Config = Type.Object({
     pattern: '^mongodb(\\+srv)?://',
     description: 'Read database, with its name in the path; a user with the role `read` is enough',
   }),
+  NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'NATS server' }),
+  READ_YOUR_WRITES_TIMEOUT_MS: Type.Integer({
+    default: 2_000,
+    minimum: 0,
+    maximum: 30_000,
+    description: 'How long a query with `X-Min-Version` waits for that version at most',
+  }),
   JWKS_FILE: Type.String({ description: 'JSON file with the public keys that verify access tokens' }),
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
   JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),

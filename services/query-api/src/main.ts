@@ -1,5 +1,8 @@
-import { closeOnSignal, createLogger, mongoClient, readConfig, startOrExit } from '@cqrs/service-kit'
+import { closeOnSignal, createLogger, linkNats, mongoClient, readConfig, startOrExit } from '@cqrs/service-kit'
+import { AppliedNotices } from './adapters/applied-notices.ts'
+import { LiveCollections } from './adapters/live-collections.ts'
 import { UserReadRepository } from './adapters/user-read-repository.ts'
+import { UserStatsRepository } from './adapters/user-stats-repository.ts'
 import { buildApp } from './app.ts'
 import { Config } from './config.ts'
 
@@ -8,11 +11,24 @@ const logger = createLogger('query-api', config.LOG_LEVEL)
 
 await startOrExit(async () => {
   const client = mongoClient(config.MONGODB_READ_URI, 'query-api')
+  const collections = new LiveCollections(client.db())
+  const notices = new AppliedNotices(logger)
+  const nats = linkNats({
+    url: config.NATS_URL,
+    name: 'query-api',
+    logger,
+    onConnected: (connection, { isFirst }) => {
+      if (isFirst) notices.listen(connection)
+    },
+  })
   const app = buildApp(config, {
     logger,
-    users: new UserReadRepository(client.db()),
+    users: new UserReadRepository(collections),
+    stats: new UserStatsRepository(collections),
+    notices,
     isDatabaseUp: async () => (await client.db().command({ ping: 1 })).ok === 1,
+    isNatsUp: () => nats.connection() !== undefined,
   })
   await app.listen({ host: config.HOST, port: config.PORT })
-  closeOnSignal(logger, [app, client])
+  closeOnSignal(logger, [app, nats, client])
 })

@@ -89,8 +89,39 @@ for (const role of ['owner', 'Buyer', 'buyer%00', '%00', '__proto__', '$ne', 'bu
   })
 }
 
+for (const version of [
+  '0',
+  '-0',
+  '-1',
+  'abc',
+  '1e1',
+  '01',
+  '1.0',
+  '0x1',
+  '+1',
+  '"1"',
+  'true',
+  '',
+  '1, 1',
+  '1, 2',
+  '1'.repeat(20),
+]) {
+  t.test(`X-Min-Version: ${version || 'nothing'}`, async (t) => {
+    const problem = await refused(t, 'GET', one, 'validation-failed', { 'x-min-version': version })
+    t.strictSame(
+      problem.errors?.map(({ pointer }) => pointer),
+      ['#/headers/x-min-version'],
+    )
+  })
+}
+
 t.test('a single user has no query parameters', async (t) => {
   const problem = await refused(t, 'GET', `${one}?limit=5`, 'validation-failed')
+  t.equal(problem.errors?.[0]?.pointer, '#/querystring/limit')
+})
+
+t.test('statistics have no query parameters', async (t) => {
+  const problem = await refused(t, 'GET', `${routes.userStats.path}?limit=5`, 'validation-failed')
   t.equal(problem.errors?.[0]?.pointer, '#/querystring/limit')
 })
 
@@ -111,6 +142,7 @@ const allowed = [
   // The API as a whole takes these; which service answers is not the client's concern.
   [one, ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'], 'DELETE, GET, HEAD, PUT'],
   [byRole, ['POST', 'PUT', 'DELETE'], 'GET, HEAD'],
+  [routes.userStats.path, ['POST', 'PUT', 'DELETE'], 'GET, HEAD'],
   [routes.logIn.path, ['GET', 'POST'], 'POST'],
 ] as const
 for (const [path, methods, allow] of allowed) {
@@ -133,9 +165,11 @@ t.test('a body on a GET means nothing and is not read (RFC 9110, 9.3.1)', async 
   }
 })
 
-t.test('what is no HTTP is answered before any route', async (t) => {
+t.test('what is no HTTP is answered before any route, and a header sent twice is no version', async (t) => {
   const port = Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port)
+  const headers = `Host: a\r\nConnection: close\r\nAuthorization: ${bearer.authorization}`
   for (const [sent, code] of [
+    [`GET ${one} HTTP/1.1\r\n${headers}\r\nX-Min-Version: 1\r\nX-Min-Version: 1\r\n\r\n`, 'validation-failed'],
     ['GET\r\n\r\n', 'malformed-request'],
     [`GET ${one}\0 HTTP/1.1\r\nHost: a\r\n\r\n`, 'malformed-request'],
     [`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 'headers-too-large'],
@@ -152,8 +186,12 @@ t.test('what is no HTTP is answered before any route', async (t) => {
 })
 
 /** Sends the request with a good token and expects a problem that says nothing from inside. */
-async function refused(t: Test, method: string, url: string, code: ProblemCode) {
-  const { statusCode, headers, body } = await app.inject({ method: method as 'GET', url, headers: bearer })
+async function refused(t: Test, method: string, url: string, code: ProblemCode, more: Record<string, string> = {}) {
+  const { statusCode, headers, body } = await app.inject({
+    method: method as 'GET',
+    url,
+    headers: { ...bearer, ...more },
+  })
   t.equal(statusCode, problems[code][0])
   t.match(headers['content-type'], /^application\/problem\+json/)
   const problem = JSON.parse(body) as Problem

@@ -21,6 +21,7 @@ const queries = [
   routes.getUser.path.replace(':id', idOf(1)),
   routes.listUsers.path,
   routes.listUsersByRole.path.replace(':role', 'buyer'),
+  routes.userStats.path,
 ]
 
 for (const url of queries) {

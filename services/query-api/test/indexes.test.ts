@@ -1,9 +1,19 @@
-import { type UserReadDocument, type UserReadTombstone, usersReadCollection, usersReadIndexes } from '@cqrs/contracts'
+import {
+  readModelsCollection,
+  type UserReadDocument,
+  type UserReadTombstone,
+  type UserStatsSums,
+  userStatsCollection,
+  usersReadCollection,
+  usersReadIndexes,
+} from '@cqrs/contracts'
 import { freshDatabase } from '@cqrs/local-stack/testing'
 import { type Document, type IndexDescription, MongoClient } from 'mongodb'
 import t from 'tap'
+import { LiveCollections } from '../src/adapters/live-collections.ts'
 import { UserReadRepository } from '../src/adapters/user-read-repository.ts'
-import { idOf, tombstone, user } from './fixtures/users.ts'
+import { UserStatsRepository } from '../src/adapters/user-stats-repository.ts'
+import { idOf, sums, tombstone, user } from './fixtures/users.ts'
 
 const { db, uri } = await freshDatabase(t)
 const stored = db.collection<UserReadDocument | UserReadTombstone>(usersReadCollection)
@@ -13,36 +23,29 @@ await stored.insertMany(
     number % 5 === 0 ? tombstone(number) : user(number, number % 2 === 0 ? ['buyer'] : ['seller', 'buyer']),
   ),
 )
+const stats = db.collection<UserStatsSums | { _id: string }>(userStatsCollection)
+await stats.insertMany([sums({ users: 320 }), ...Array.from({ length: 320 }, (_, number) => ({ _id: idOf(number) }))])
 
 // The commands that the repository really sends are explained, not copies of them.
 const monitored = await new MongoClient(uri, { monitorCommands: true }).connect()
 t.teardown(() => monitored.close())
-const repository = new UserReadRepository(monitored.db())
+const collections = new LiveCollections(monitored.db())
+const repository = new UserReadRepository(collections)
+const statsRepository = new UserStatsRepository(collections)
 
-const queries: { name: string; run: () => Promise<unknown>; commands: string[]; maxDocuments: number }[] = [
-  { name: 'findById', run: () => repository.findById(idOf(7)), commands: ['find'], maxDocuments: 1 },
-  {
-    name: 'findById of a deleted user',
-    run: () => repository.findById(idOf(5)),
-    commands: ['find'],
-    maxDocuments: 1,
-  },
-  {
-    name: 'list',
-    run: () => repository.list({ limit: 20, offset: 30 }),
-    commands: ['aggregate', 'find'],
-    maxDocuments: 50,
-  },
-  {
-    name: 'listByRole',
-    run: () => repository.listByRole('seller', { limit: 20, offset: 30 }),
-    commands: ['aggregate', 'find'],
-    maxDocuments: 50,
-  },
+const queries: { name: string; run: () => Promise<unknown>; maxDocuments: number }[] = [
+  { name: 'findById', run: () => repository.findById(idOf(7)), maxDocuments: 1 },
+  { name: 'findById of a deleted user', run: () => repository.findById(idOf(5)), maxDocuments: 1 },
+  { name: 'list', run: () => repository.list({ limit: 20, offset: 30 }), maxDocuments: 50 },
+  { name: 'listByRole', run: () => repository.listByRole('seller', { limit: 20, offset: 30 }), maxDocuments: 50 },
+  { name: 'sums', run: () => statsRepository.sums(), maxDocuments: 1 },
+  { name: 'totals', run: () => statsRepository.totals(), maxDocuments: 1 },
 ]
 
-t.test('the table names every query of the repository', async (t) => {
-  const methods = Object.getOwnPropertyNames(UserReadRepository.prototype).filter((name) => name !== 'constructor')
+t.test('the table names every query of the repositories', async (t) => {
+  const methods = [UserReadRepository, UserStatsRepository].flatMap(({ prototype }) =>
+    Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor'),
+  )
   for (const method of methods)
     t.ok(
       queries.some(({ name }) => name.split(' ')[0] === method),
@@ -50,32 +53,35 @@ t.test('the table names every query of the repository', async (t) => {
     )
 })
 
-for (const { name, run, commands, maxDocuments } of queries) {
-  t.test(`${name} is served by an index`, async (t) => {
+for (const { name, run, maxDocuments } of queries) {
+  t.test(`${name} is one command, served by an index`, async (t) => {
     const sent = await commandsOf(run)
-    t.strictSame(sent.map(commandName).sort(), commands)
-    for (const command of sent) {
-      const explained = await db.command({ explain: command, verbosity: 'executionStats' })
-      const stages = valuesOf('stage', valuesOf('executionStages', explained))
-      t.ok(stages.includes('IXSCAN') || stages.includes('COUNT_SCAN'), `an index is used (${stages})`)
-      t.notOk(stages.includes('COLLSCAN'), 'no collection scan')
-      t.notOk(stages.includes('SORT'), 'no sort in memory')
-      // Counting reads the index alone.
-      const allowed = commandName(command) === 'aggregate' ? 0 : maxDocuments
-      const [examined] = valuesOf('totalDocsExamined', explained) as [number]
-      t.ok(examined <= allowed, `${commandName(command)} examines ${examined} documents, at most ${allowed}`)
-    }
+    t.strictSame(sent.map(commandName), ['find'], 'nothing is counted')
+    const explained = await db.command({ explain: sent[0], verbosity: 'executionStats' })
+    const stages = valuesOf('stage', valuesOf('executionStages', explained))
+    t.ok(
+      stages.some((stage) => indexStages.has(stage)),
+      `an index is used (${stages})`,
+    )
+    t.notOk(stages.includes('COLLSCAN'), 'no collection scan')
+    t.notOk(stages.includes('SORT'), 'no sort in memory')
+    const [examined] = valuesOf('totalDocsExamined', explained) as [number]
+    t.ok(examined <= maxDocuments, `examines ${examined} documents, at most ${maxDocuments}`)
   })
 }
 
-/** The commands that a call sends, without what belongs to its session. */
+// By `_id` MongoDB has ways of its own into the index: the second since 8.0.
+const indexStages = new Set<unknown>(['IXSCAN', 'IDHACK', 'EXPRESS_IXSCAN'])
+
+/** The commands that a call sends, without what belongs to its session, and the look-up of the live collection. */
 async function commandsOf(call: () => Promise<unknown>): Promise<Document[]> {
   const commands: Document[] = []
   const listener = ({ command }: { command: Document }) => commands.push(command)
   monitored.on('commandStarted', listener)
   await call()
   monitored.off('commandStarted', listener)
-  return commands.map(({ lsid, $db, $clusterTime, $readPreference, maxTimeMS, ...command }) => command)
+  const queried = commands.filter((command) => command['find'] !== readModelsCollection)
+  return queried.map(({ lsid, $db, $clusterTime, $readPreference, maxTimeMS, ...command }) => command)
 }
 
 const commandName = (command: Document): string => Object.keys(command)[0] ?? ''

@@ -1,13 +1,22 @@
-import { type UserReadDocument, type UserReadTombstone, usersReadCollection } from '@cqrs/contracts'
+import {
+  type UserReadDocument,
+  type UserReadTombstone,
+  type UserStatsSums,
+  userStatsCollection,
+  usersReadCollection,
+} from '@cqrs/contracts'
 import { freshDatabase } from '@cqrs/local-stack/testing'
 import { MongoClient } from 'mongodb'
 import t from 'tap'
 import { queryApiOn } from './fixtures/query-api.ts'
-import { idOf, tombstone, user } from './fixtures/users.ts'
+import { idOf, sums, tombstone, user } from './fixtures/users.ts'
 
 // A user of this database alone, with MongoDB's built-in role `read`.
 const { db, name, uri } = await freshDatabase(t)
 await db.collection<UserReadDocument>(usersReadCollection).insertMany([user(1), user(2)])
+await db
+  .collection<UserStatsSums>(userStatsCollection)
+  .insertOne(sums({ users: 2, byRole: { buyer: 2, seller: 0, admin: 0 } }))
 await db.command({ createUser: 'reader', pwd: 'reader', roles: [{ role: 'read', db: name }] })
 t.teardown(() => db.command({ dropUser: 'reader' }))
 const readerUri = new URL(uri)
@@ -17,11 +26,13 @@ readerUri.searchParams.set('authSource', name)
 
 t.test('a database user who can only read is enough for everything that query-api does', async (t) => {
   const { get } = await queryApiOn(t, readerUri.href)
-  t.match(await get('/readyz'), { status: 200, body: { status: 'ready', checks: { mongodb: 'up' } } })
+  t.match(await get('/readyz'), { status: 200, body: { checks: { mongodb: 'up' } } })
   t.match(await get(`/api/v1/users/${idOf(1)}`), { status: 200, body: { id: idOf(1) } })
+  t.match(await get(`/api/v1/users/${idOf(1)}`, { 'x-min-version': '1' }), { status: 200 })
   t.match(await get(`/api/v1/users/${idOf(3)}`), { status: 404 })
   t.match(await get('/api/v1/users'), { status: 200, body: { pagination: { total: 2 } } })
   t.match(await get('/api/v1/users/by-role/buyer'), { status: 200, body: { pagination: { total: 2 } } })
+  t.match(await get('/api/v1/stats/users'), { status: 200, body: { users: 2 } })
 })
 
 t.test('with that user nothing can be written', async (t) => {

@@ -1,16 +1,17 @@
 import type { UserPage } from '@cqrs/contracts'
 import t from 'tap'
 import { startQueryApi } from './fixtures/query-api.ts'
-import { idOf, tombstone, user } from './fixtures/users.ts'
+import { idOf, sums, tombstone, user } from './fixtures/users.ts'
 
 // 1 to 30, stored in another order than that of their age: each third a seller too, each tenth deleted.
-const { get, stored } = await startQueryApi(t)
+const { get, stored, stats } = await startQueryApi(t)
 const numbers = Array.from({ length: 30 }, (_, index) => ((index * 7) % 30) + 1)
 await stored.insertMany(
   numbers.map((number) =>
     number % 10 === 0 ? tombstone(number) : user(number, number % 3 === 0 ? ['buyer', 'seller'] : ['buyer']),
   ),
 )
+await stats.insertOne(sums({ users: 27, byRole: { buyer: 27, seller: 9, admin: 0 } }))
 
 const newestFirst = (from: number, count: number, wanted = (_number: number) => true) =>
   Array.from({ length: 30 }, (_, index) => 30 - index)

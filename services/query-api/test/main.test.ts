@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { freePort } from '@cqrs/local-stack/testing'
+import { eventually, freePort, freshNats } from '@cqrs/local-stack/testing'
 import { generateKeyFiles } from '@cqrs/service-kit'
 import t, { type Test } from 'tap'
 import { failingProcess, startProcess } from './fixtures/process.ts'
 import { startQueryApi } from './fixtures/query-api.ts'
 import { tokenMint } from './fixtures/tokens.ts'
-import { idOf, user } from './fixtures/users.ts'
+import { idOf, sums, user } from './fixtures/users.ts'
 
 const dir = t.testdir({ 'hello.txt': 'hello', 'empty.json': '{}' })
 const { jwksFile, signingKeyFile } = await generateKeyFiles(dir)
@@ -17,13 +17,16 @@ await rm(signingKeyFile) // whatever query-api does below, it does without one
 const awayUri = `mongodb://127.0.0.1:${await freePort()}/read`
 
 t.test('runs from its settings until SIGTERM', async (t) => {
-  const { stored, uri } = await startQueryApi(t)
+  const { stored, stats, uri } = await startQueryApi(t)
   await stored.insertOne(user(1))
+  await stats.insertOne(sums({ users: 1 }))
   const token = mint()
-  const { url, logs, stop } = await startProcess(t, { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile })
+  const nats = await freshNats(t)
+  const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: nats.url }
+  const { url, logs, stop } = await startProcess(t, settings)
 
   t.match(await get(`${url}/healthz`), { status: 200, body: { status: 'ok' } })
-  t.match(await get(`${url}/readyz`), { status: 200, body: { status: 'ready' } })
+  await eventually(async () => (await get(`${url}/readyz`)).body.status === 'ready')
   t.match(await get(`${url}/api/v1/users/${idOf(1)}`, token), { status: 200, body: { id: idOf(1) } })
   t.match(await get(`${url}/api/v1/users?limit=7`, token), { status: 200, body: { pagination: { total: 1 } } })
   t.equal(await stop(), 0)
@@ -43,6 +46,15 @@ t.test('starts and stops while its database is away, and says so', async (t) => 
   const { url, stop } = await startProcess(t, { MONGODB_READ_URI: awayUri, JWKS_FILE: jwksFile })
   t.match(await get(`${url}/healthz`), { status: 200 })
   t.match(await get(`${url}/readyz`), { status: 503, body: { status: 'unready', checks: { mongodb: 'down' } } })
+  t.equal(await stop(), 0)
+})
+
+t.test('stays in service while NATS is away', async (t) => {
+  const { uri } = await startQueryApi(t)
+  const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: `nats://127.0.0.1:${await freePort()}` }
+  const { url, stop } = await startProcess(t, settings)
+  t.match(await get(`${url}/readyz`), { status: 200, body: { status: 'degraded', checks: { nats: 'down' } } })
+  t.match(await get(`${url}/api/v1/users`, mint()), { status: 200 })
   t.equal(await stop(), 0)
 })
 
@@ -86,5 +98,5 @@ async function refusedStart(t: Test, env: Record<string, string>) {
 
 async function get(url: string, token?: string) {
   const response = await fetch(url, token ? { headers: { authorization: `Bearer ${token}` } } : {})
-  return { status: response.status, body: await response.json() }
+  return { status: response.status, body: (await response.json()) as { status?: string } }
 }

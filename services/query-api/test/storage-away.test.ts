@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { queryApiOn } from './fixtures/query-api.ts'
 import { idOf, user } from './fixtures/users.ts'
 
-const queries = [`/api/v1/users/${idOf(1)}`, '/api/v1/users', '/api/v1/users/by-role/buyer']
+const queries = [`/api/v1/users/${idOf(1)}`, '/api/v1/users', '/api/v1/users/by-role/buyer', '/api/v1/stats/users']
 
 t.test('nobody listens where the database should be', async (t) => {
   await answersThatStorageIsAway(t, await queryApiOn(t, `mongodb://127.0.0.1:${await freePort()}/read`))
@@ -46,7 +46,7 @@ t.test('the database is away at the start, comes, goes under way, and comes back
 })
 
 async function answersThatStorageIsAway(t: Test, { get }: Awaited<ReturnType<typeof queryApiOn>>) {
-  const [alive, ready, ...answers] = await Promise.all(['/healthz', '/readyz', ...queries].map(get))
+  const [alive, ready, ...answers] = await Promise.all(['/healthz', '/readyz', ...queries].map((url) => get(url)))
   t.match(alive, { status: 200, body: { status: 'ok' } })
   t.match(ready, { status: 503, body: { status: 'unready', checks: { mongodb: 'down' } } })
   for (const { status, headers, body } of answers) {

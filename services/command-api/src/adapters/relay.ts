@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { subjectOf, type UserEvent, usersStream } from '@cqrs/contracts'
-import type { Logger, NatsLink } from '@cqrs/service-kit'
+import type { Lease, Logger, NatsLink } from '@cqrs/service-kit'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
-import type { Lease } from './lease.ts'
 import type { Outbox } from './outbox.ts'
 import * as metrics from './relay-metrics.ts'
 

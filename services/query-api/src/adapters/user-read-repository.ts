@@ -6,43 +6,50 @@ import {
   type UserReadTombstone,
   usersReadCollection,
 } from '@cqrs/contracts'
-import type { Collection, Db, Filter } from 'mongodb'
+import type { Filter } from 'mongodb'
+import type { LiveCollections } from './live-collections.ts'
 
 type Stored = UserReadDocument | UserReadTombstone
 
+/** What is known of an id: the version, and the user, which is undefined where that version is its deletion. */
+export type Found = { version: number; user: UserReadModel | undefined }
+
 /**
- * `users_read`, which the projector fills and this only reads. Deleted users (tombstones) are nowhere to be seen, and
- * each query is served by one of the indexes of contracts.
+ * `users_read`, which the projector fills and this only reads. Deleted users (tombstones) are in no list, and each query
+ * is served by one of the indexes of contracts.
  */
 export class UserReadRepository {
-  readonly #users: Collection<Stored>
+  readonly #collections: LiveCollections
 
-  constructor(db: Db) {
-    this.#users = db.collection(usersReadCollection)
+  constructor(collections: LiveCollections) {
+    this.#collections = collections
   }
 
-  async findById(id: string): Promise<UserReadModel | undefined> {
-    const user = await this.#users.findOne<UserReadDocument>({ _id: id, deletedAt: null }, { projection })
-    return user ? toReadModel(user) : undefined
+  async findById(id: string): Promise<Found | undefined> {
+    const users = await this.#users()
+    const stored = await users.findOne({ _id: id }, { projection: { ...projection, deletedAt: 1 } })
+    if (!stored) return undefined
+    return { version: stored.version, user: 'deletedAt' in stored ? undefined : toReadModel(stored) }
   }
 
-  /** A page of all users, newest first, and how many there are in all. */
-  async list(page: Page): Promise<{ data: UserReadModel[]; total: number }> {
+  /** A page of all users, newest first. */
+  async list(page: Page): Promise<UserReadModel[]> {
     return await this.#page({ deletedAt: null }, page)
   }
 
   /** The same of the users with this role. A tombstone has no roles, so none is found by one. */
-  async listByRole(role: Role, page: Page): Promise<{ data: UserReadModel[]; total: number }> {
+  async listByRole(role: Role, page: Page): Promise<UserReadModel[]> {
     return await this.#page({ roles: role }, page)
   }
 
-  async #page(filter: Filter<Stored>, { limit, offset }: Page): Promise<{ data: UserReadModel[]; total: number }> {
+  async #page(filter: Filter<Stored>, { limit, offset }: Page): Promise<UserReadModel[]> {
     const options = { projection, sort: { _id: -1 }, skip: offset, limit } as const
-    const [users, total] = await Promise.all([
-      this.#users.find<UserReadDocument>(filter, options).toArray(),
-      this.#users.countDocuments(filter),
-    ])
-    return { data: users.map(toReadModel), total }
+    const users = await this.#users()
+    return (await users.find<UserReadDocument>(filter, options).toArray()).map(toReadModel)
+  }
+
+  #users() {
+    return this.#collections.of<Stored>(usersReadCollection)
   }
 }
 

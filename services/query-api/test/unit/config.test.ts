@@ -8,6 +8,8 @@ t.test('two settings are enough to start', async (t) => {
   t.strictSame(parseConfig(Config, required), {
     HOST: '0.0.0.0',
     PORT: 8082,
+    NATS_URL: 'nats://127.0.0.1:4222',
+    READ_YOUR_WRITES_TIMEOUT_MS: 2_000,
     JWT_ISSUER: 'cqrs-user-service',
     JWT_AUDIENCE: 'cqrs-user-service',
     LOG_LEVEL: 'info',
@@ -23,8 +25,18 @@ t.test('no setting takes a signing key or leads to the write side', async (t) =>
     'JWT_ISSUER',
     'LOG_LEVEL',
     'MONGODB_READ_URI',
+    'NATS_URL',
     'PORT',
+    'READ_YOUR_WRITES_TIMEOUT_MS',
   ])
+})
+
+t.test('the wait for a version is bounded', async (t) => {
+  for (const wrong of ['-1', '30001', '1e3', 'abc']) {
+    t.throws(() => parseConfig(Config, { ...required, READ_YOUR_WRITES_TIMEOUT_MS: wrong }), {
+      message: /READ_YOUR_WRITES_TIMEOUT_MS/,
+    })
+  }
 })
 
 t.test('every setting is described', async (t) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { isDuplicateKey } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
+import { isDuplicateKey } from './mongo.ts'
 
 /**
  * One of several replicas at a time holds the lease; whoever dies with it loses it after `lifetimeMs`. It keeps replicas

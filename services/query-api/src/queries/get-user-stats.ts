@@ -1,0 +1,29 @@
+import { routes, UserStats } from '@cqrs/contracts'
+import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import Type from 'typebox'
+import type { UserStatsRepository } from '../adapters/user-stats-repository.ts'
+
+/** GET /api/v1/stats/users: how many users there are, and the registrations of the last 31 days that have any. */
+export function getUserStats(
+  app: HttpServer,
+  { stats, authenticate }: { stats: UserStatsRepository; authenticate: Authenticate },
+): void {
+  app.get(
+    routes.userStats.path,
+    {
+      onRequest: authenticate,
+      schema: { querystring: Type.Object({}, { additionalProperties: false }), response: { 200: UserStats } },
+    },
+    async (_request, reply) => {
+      const { byDay, ...sums } = await stats.sums()
+      return reply.header('cache-control', 'no-store').send({ ...sums, registrationsByDay: newestDays(byDay) })
+    },
+  )
+}
+
+const newestDays = (byDay: Record<string, number>): UserStats['registrationsByDay'] =>
+  Object.entries(byDay)
+    .filter(([, registrations]) => registrations > 0)
+    .map(([day, registrations]) => ({ day, registrations }))
+    .sort((one, other) => (one.day < other.day ? 1 : -1))
+    .slice(0, 31)

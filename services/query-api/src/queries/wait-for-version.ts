@@ -1,0 +1,46 @@
+import { Refusal } from '@cqrs/contracts'
+import type { AppliedNotices } from '../adapters/applied-notices.ts'
+import type { Found, UserReadRepository } from '../adapters/user-read-repository.ts'
+
+/**
+ * A user from a version on: what the read model holds as soon as it is of this version or a higher one. A user that it
+ * does not have yet is waited for like an older version of one that it has. So is a tombstone of an older version:
+ * the version asked for comes from the write side, which knows better.
+ * @param timeoutMs how long it waits at most, beside the time that the database takes
+ * @param until aborted when the client has gone
+ * @throws Refusal `read-model-behind` past that time, `overloaded` where too many wait already
+ */
+export async function waitForVersion(
+  { id, version }: { id: string; version: number },
+  { users, notices, timeoutMs, until }: Parts,
+): Promise<Found> {
+  const deadline = performance.now() + timeoutMs
+  const isThere = (found: Found | undefined): found is Found => found !== undefined && found.version >= version
+
+  // Nearly always the read model is there by now; then nothing is watched.
+  const first = await users.findById(id)
+  if (isThere(first)) return first
+
+  const watch = notices.watch(id, version)
+  try {
+    for (;;) {
+      const isLast = until.aborted || performance.now() >= deadline
+      const found = await users.findById(id)
+      if (isThere(found)) return found
+      if (isLast) throw new Refusal('read-model-behind')
+      await watch.noticed(Math.min(lookAgainMs, deadline - performance.now()), until)
+    }
+  } finally {
+    watch.end()
+  }
+}
+
+type Parts = {
+  users: Pick<UserReadRepository, 'findById'>
+  notices: Pick<AppliedNotices, 'watch'>
+  timeoutMs: number
+  until: AbortSignal
+}
+
+/** For notices that are missed: the pace of a client that would ask again by itself. */
+const lookAgainMs = 500

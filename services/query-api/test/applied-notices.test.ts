@@ -1,0 +1,129 @@
+import { type AppliedNotice, appliedSubject, Refusal, usersReadCollection } from '@cqrs/contracts'
+import { eventually, freshNats } from '@cqrs/local-stack/testing'
+import { createLogger, linkNats } from '@cqrs/service-kit'
+import { connect } from '@nats-io/transport-node'
+import t from 'tap'
+import { AppliedNotices, maxWatches } from '../src/adapters/applied-notices.ts'
+import { idOf } from './fixtures/users.ts'
+
+const forever = new AbortController().signal
+// Longer than the test may take: only a notice ends such a wait.
+const longMs = 3_600_000
+
+const logger = createLogger('query-api', 'silent')
+const subject = appliedSubject(usersReadCollection)
+const { server, url } = await freshNats(t)
+const projector = await connect({ servers: url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
+t.teardown(() => projector.close())
+const notices = new AppliedNotices(logger)
+const link = linkNats({
+  url,
+  name: 'query-api',
+  logger,
+  onConnected: (connection, { isFirst }) => {
+    if (isFirst) notices.listen(connection)
+  },
+})
+t.teardown(() => link.close())
+await eventually(async () => (await link.connection()?.flush()) === undefined && link.connection() !== undefined)
+
+const say = (...applied: AppliedNotice['applied']) => projector.publish(subject, JSON.stringify({ applied }))
+
+/** A watch in whose waits nothing but a notice counts. */
+const probe = (number: number, version: number) => {
+  const watch = notices.watch(idOf(number), version)
+  let wakes = 0
+  const until = new AbortController()
+  const running = (async () => {
+    while (!until.signal.aborted) {
+      await watch.noticed(longMs, until.signal)
+      if (!until.signal.aborted) wakes++
+    }
+    watch.end()
+  })()
+  return {
+    wakes: () => wakes,
+    end: async () => {
+      until.abort()
+      await running
+    },
+  }
+}
+
+t.test('a notice of the user in this version or a higher one wakes, and nothing else does', async (t) => {
+  const same = probe(1, 3)
+  const lower = probe(1, 2)
+  const higher = probe(1, 4)
+  const other = probe(2, 1)
+  const last = probe(3, 1)
+  say([idOf(9), 7], [idOf(1), 3])
+  say([idOf(3), 1]) // NATS keeps the order of one publisher
+  await eventually(() => last.wakes() === 1)
+  t.strictSame(
+    [same, lower, higher, other].map(({ wakes }) => wakes()),
+    [1, 1, 0, 0],
+  )
+  say([idOf(1), 4])
+  await eventually(() => higher.wakes() === 1)
+  t.equal(same.wakes(), 2, 'a watch goes on after a notice')
+  await Promise.all([same, lower, higher, other, last].map(({ end }) => end()))
+  t.equal(notices.count, 0)
+})
+
+t.test('a notice counts from the moment the watch begins', async (t) => {
+  const watch = notices.watch(idOf(1), 1)
+  const after = probe(2, 1)
+  say([idOf(1), 1])
+  say([idOf(2), 1])
+  await eventually(() => after.wakes() === 1)
+  await watch.noticed(longMs, forever)
+  watch.end()
+  await after.end()
+  t.equal(notices.count, 0)
+})
+
+t.test('a wait ends with its time, and with the client', async (t) => {
+  const watch = notices.watch(idOf(1), 1)
+  await watch.noticed(1, forever)
+  await watch.noticed(longMs, AbortSignal.abort())
+  watch.end()
+  t.equal(notices.count, 0)
+})
+
+t.test('what is no notice is passed over', async (t) => {
+  const watch = probe(1, 1)
+  for (const text of ['', '{', 'null', '{}', '{"applied": 5}', '{"applied": [null]}', '[]'])
+    projector.publish(subject, text)
+  say([idOf(1), 1])
+  await eventually(() => watch.wakes() === 1)
+  await watch.end()
+  t.equal(notices.count, 0)
+})
+
+t.test('notices are heard again when NATS comes back', async (t) => {
+  const watch = probe(1, 1)
+  await server.kill()
+  await eventually(() => link.connection() === undefined)
+  await server.start()
+  await eventually(
+    () => {
+      say([idOf(1), 1])
+      return watch.wakes() > 0
+    },
+    { timeoutMs: 20_000 },
+  )
+  await watch.end()
+  t.equal(notices.count, 0)
+})
+
+t.test('the watches are bounded in number; one that has ended frees its place, once', async (t) => {
+  const watches = Array.from({ length: maxWatches }, (_, number) => notices.watch(idOf(number % 10), 1))
+  t.equal(notices.count, maxWatches)
+  t.throws(() => notices.watch(idOf(1), 1), new Refusal('overloaded'))
+  watches[0]?.end()
+  watches[0]?.end()
+  watches.push(notices.watch(idOf(1), 1))
+  t.throws(() => notices.watch(idOf(1), 1), { code: 'overloaded' })
+  for (const watch of watches) watch.end()
+  t.equal(notices.count, 0)
+})

@@ -1,0 +1,155 @@
+import { request } from 'node:http'
+import { appliedSubject, type UserReadDocument, usersReadCollection } from '@cqrs/contracts'
+import { eventually, freshNats } from '@cqrs/local-stack/testing'
+import { connect } from '@nats-io/transport-node'
+import t from 'tap'
+import { maxWatches } from '../src/adapters/applied-notices.ts'
+import { startQueryApi } from './fixtures/query-api.ts'
+import { idOf, tombstone, user } from './fixtures/users.ts'
+
+const path = (number: number) => `/api/v1/users/${idOf(number)}`
+const from = (version: number) => ({ 'x-min-version': String(version) })
+
+const broker = await freshNats(t)
+const projector = await connect({ servers: broker.url })
+t.teardown(() => projector.close())
+const notify = (number: number, version: number) =>
+  projector.publish(appliedSubject(usersReadCollection), JSON.stringify({ applied: [[idOf(number), version]] }))
+
+for (const [what, natsUrl] of [
+  ['with notices', broker.url],
+  ['while NATS is away, or its notices are missed', undefined],
+] as const) {
+  t.test(what, async (t) => {
+    // Far longer than anything here takes.
+    const { get, stored, notices, nats } = await startQueryApi(t, { timeoutMs: 30_000, ...(natsUrl && { natsUrl }) })
+    if (natsUrl) await eventually(async () => nats.connection() !== undefined)
+    t.match((await get('/readyz')).body, { status: natsUrl ? 'ready' : 'degraded' })
+    await stored.insertMany([{ ...user(1), version: 2 }, { ...user(2), version: 4 }, tombstone(3, 3), user(5)])
+    const isWaiting = () => eventually(() => notices.count === 1)
+    const told = (number: number, version: number) => natsUrl && notify(number, version)
+
+    t.test('a version that is there is answered at once', async (t) => {
+      for (const version of [1, 2]) t.match(await get(path(1), from(version)), { status: 200, body: { version: 2 } })
+    })
+
+    t.test('a version that is to come is waited for', async (t) => {
+      const answer = get(path(1), from(3))
+      await isWaiting()
+      const changed: UserReadDocument = { ...user(1), name: 'New', version: 3 }
+      await stored.replaceOne({ _id: idOf(1) }, changed)
+      told(1, 3)
+      t.match(await answer, { status: 200, headers: { etag: '"3"' }, body: { name: 'New', version: 3 } })
+    })
+
+    t.test('a version that was leapt over is answered by the higher one', async (t) => {
+      const answer = get(path(1), from(4))
+      await isWaiting()
+      await stored.replaceOne({ _id: idOf(1) }, { ...user(1), version: 9 })
+      told(1, 9)
+      t.match(await answer, { status: 200, body: { version: 9 } })
+    })
+
+    t.test('a lower version that comes meanwhile is not the answer', async (t) => {
+      const answer = get(path(2), from(6))
+      await isWaiting()
+      await stored.replaceOne({ _id: idOf(2) }, { ...user(2), version: 5 })
+      told(2, 5)
+      await stored.replaceOne({ _id: idOf(2) }, { ...user(2), version: 6 })
+      told(2, 6)
+      t.match(await answer, { status: 200, body: { version: 6 } })
+    })
+
+    t.test('a user that the read model does not have yet is waited for', async (t) => {
+      const answer = get(path(4), from(1))
+      await isWaiting()
+      await stored.insertOne(user(4))
+      told(4, 1)
+      t.match(await answer, { status: 200, body: { id: idOf(4), version: 1 } })
+    })
+
+    t.test('a deletion is waited for, and answered as one', async (t) => {
+      const answer = get(path(5), from(2))
+      await isWaiting()
+      await stored.replaceOne({ _id: idOf(5) }, tombstone(5))
+      told(5, 2)
+      t.match(await answer, { status: 404, body: { code: 'user-not-found' } })
+    })
+
+    t.test('a deletion that is there is answered at once', async (t) => {
+      for (const version of [2, 3]) t.match(await get(path(3), from(version)), { status: 404 })
+    })
+
+    t.test('a tombstone of an older version is waited on like any other', async (t) => {
+      const answer = get(path(3), from(4))
+      await isWaiting()
+      await stored.replaceOne({ _id: idOf(3) }, tombstone(3, 4))
+      told(3, 4)
+      t.match(await answer, { status: 404 })
+    })
+
+    t.test('many wait for many, each for its own', async (t) => {
+      const numbers = Array.from({ length: 40 }, (_, index) => 100 + index)
+      const answers = numbers.map((number) => get(path(number), from(1)))
+      await eventually(() => notices.count === numbers.length)
+      for (const number of numbers) {
+        await stored.insertOne(user(number))
+        told(number, 1)
+      }
+      for (const [index, answer] of (await Promise.all(answers)).entries()) {
+        t.match(answer, { status: 200, body: { id: idOf(100 + index) } })
+      }
+    })
+
+    t.test('nobody is left', async (t) => t.equal(notices.count, 0))
+  })
+}
+
+t.test('past the bound the answer is to try again', async (t) => {
+  const { get, stored, notices } = await startQueryApi(t, { timeoutMs: 5 })
+  await stored.insertMany([user(1), tombstone(2)])
+  for (const [number, version] of [
+    [1, 2],
+    [2, 3],
+    [3, 1],
+    [1, 999_999_999_999_999],
+  ] as const) {
+    const { status, headers, body } = await get(path(number), from(version))
+    t.equal(status, 503)
+    t.match(headers, { 'content-type': /^application\/problem\+json/, 'retry-after': /^[1-9]\d*$/ })
+    t.match(body, { code: 'read-model-behind', status: 503 })
+  }
+  t.equal(notices.count, 0)
+  t.match(await get(path(1)), { status: 200, body: { version: 1 } }, 'without the header nothing is waited for')
+})
+
+t.test('with a bound of 0 it looks, and does not wait', async (t) => {
+  const { get, stored } = await startQueryApi(t, { timeoutMs: 0 })
+  await stored.insertOne(user(1))
+  t.match(await get(path(1), from(1)), { status: 200 })
+  t.match(await get(path(1), from(2)), { status: 503, body: { code: 'read-model-behind' } })
+})
+
+t.test('those who wait are bounded in number, and a client that goes frees its place', async (t) => {
+  const { app, bearer, get, stored, notices } = await startQueryApi(t, { timeoutMs: 30_000 })
+  await stored.insertOne(user(1))
+  for (let number = 1; number < maxWatches; number++) notices.watch(idOf(number), 1)
+
+  const url = new URL(path(1), await app.listen({ host: '127.0.0.1', port: 0 }))
+  const waiting = request(url, { headers: { ...bearer, ...from(2) } }).on('error', () => {})
+  waiting.end()
+  await eventually(() => notices.count === maxWatches)
+
+  const refused = await get(path(1), from(2))
+  t.match(refused, { status: 503, headers: { 'retry-after': /^[1-9]\d*$/ }, body: { code: 'overloaded' } })
+  t.match(await get(path(1), from(1)), { status: 200 }, 'who does not have to wait is answered')
+  t.match(await get(path(1)), { status: 200 })
+
+  waiting.destroy()
+  await eventually(() => notices.count === maxWatches - 1)
+
+  const answer = fetch(url, { headers: { ...bearer, ...from(2) } })
+  await eventually(() => notices.count === maxWatches)
+  await stored.replaceOne({ _id: idOf(1) }, { ...user(1), version: 2 })
+  t.match(await (await answer).json(), { id: idOf(1), version: 2 })
+})

@@ -1,0 +1,81 @@
+import type { ReadModelState } from '@cqrs/contracts'
+import type { Db } from 'mongodb'
+import t, { type Test } from 'tap'
+import { LiveCollections } from '../../src/adapters/live-collections.ts'
+
+t.test('what is named is asked for once, by many at a time and for a second', async (t) => {
+  const { collections, database } = start(t)
+  t.strictSame(await Promise.all([1, 2, 3].map(() => collections.live())), ['first', 'first', 'first'])
+  await collections.live()
+  t.equal(database.asked, 1)
+})
+
+t.test('after a second it is asked for in the background', async (t) => {
+  const { collections, database, clock } = start(t)
+  await collections.live()
+  database.live = 'second'
+  clock.aheadMs += 1_001
+  t.equal(await collections.live(), 'first', 'nobody waits for it')
+  await database.idle()
+  t.equal(await collections.live(), 'second')
+  t.equal(database.asked, 2)
+})
+
+t.test('where that fails the known name stays, for half a minute', async (t) => {
+  const { collections, database, clock } = start(t)
+  await collections.live()
+  database.failure = new Error('away')
+  for (const aheadMs of [1_001, 10_000, 29_000]) {
+    clock.aheadMs = aheadMs
+    t.equal(await collections.live(), 'first')
+    await database.idle()
+  }
+  t.equal(database.asked, 4)
+  clock.aheadMs = 30_001
+  await t.rejects(collections.live(), database.failure, 'from then on it could be a collection that nobody writes')
+  database.failure = undefined
+  database.live = 'second'
+  t.equal(await collections.live(), 'second')
+})
+
+t.test('after a long time without queries the first one waits for the name', async (t) => {
+  const { collections, database, clock } = start(t)
+  await collections.live()
+  database.live = 'second'
+  clock.aheadMs += 3_600_000
+  t.equal(await collections.live(), 'second')
+})
+
+t.test('when the first look fails, the next query tries again', async (t) => {
+  const { collections, database } = start(t)
+  database.failure = new Error('away')
+  await t.rejects(collections.live(), database.failure)
+  database.failure = undefined
+  t.equal(await collections.live(), 'first')
+})
+
+/** Live collections of a database that is only a name, and a clock that can be set ahead. */
+function start(t: Test) {
+  const clock = { aheadMs: 0 }
+  const now = performance.now.bind(performance)
+  t.intercept(performance, 'now', { value: () => now() + clock.aheadMs })
+  const database = {
+    asked: 0,
+    live: 'first',
+    failure: undefined as Error | undefined,
+    /** Resolves when whatever was asked has been answered. */
+    idle: () => new Promise((resolve) => setImmediate(resolve)),
+  }
+  const toArray = async (): Promise<ReadModelState[]> => {
+    database.asked++
+    if (database.failure) throw database.failure
+    return [{ _id: 'users_read', live: database.live, written: [] }]
+  }
+  const collection = (collectionName: string) => ({ collectionName, find: () => ({ toArray }) })
+  const live = new LiveCollections({ collection } as unknown as Db)
+  return {
+    database,
+    clock,
+    collections: { live: async () => (await live.of('users_read')).collectionName },
+  }
+}

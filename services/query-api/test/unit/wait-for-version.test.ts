@@ -1,0 +1,71 @@
+import { Refusal } from '@cqrs/contracts'
+import t from 'tap'
+import type { Found } from '../../src/adapters/user-read-repository.ts'
+import { waitForVersion } from '../../src/queries/wait-for-version.ts'
+
+const at = (version: number): Found => ({ version, user: undefined })
+
+t.test('what is there already is answered by one look, and nothing is watched', async (t) => {
+  for (const there of [at(3), at(4)]) {
+    const { run, did } = script([there])
+    t.equal(await run(), there)
+    t.strictSame(did, ['look'])
+  }
+})
+
+t.test('the watch begins before the look that decides to wait, and ends', async (t) => {
+  const { run, did } = script([undefined, at(2), at(3)])
+  t.match(await run(), { version: 3 })
+  t.strictSame(did, ['look', 'watch', 'look', 'notice', 'look', 'end'])
+})
+
+t.test('each wait is short, so that a notice that is missed costs little', async (t) => {
+  const { run, waitedMs } = script([undefined, undefined, undefined, at(3)])
+  await run()
+  t.equal(waitedMs.length, 2)
+  for (const ms of waitedMs) t.ok(ms > 0 && ms <= 500, `${ms} ms`)
+})
+
+t.test('past the bound: one look more, then no', async (t) => {
+  const { run, did } = script([at(2), at(2)], { timeoutMs: 0 })
+  await t.rejects(run(), new Refusal('read-model-behind'))
+  t.strictSame(did, ['look', 'watch', 'look', 'end'])
+})
+
+t.test('for a client that has gone nobody waits', async (t) => {
+  const { run, did } = script([undefined, undefined], { until: AbortSignal.abort() })
+  await t.rejects(run(), { code: 'read-model-behind' })
+  t.strictSame(did, ['look', 'watch', 'look', 'end'])
+})
+
+t.test('a look that fails ends the watch', async (t) => {
+  const { run, did } = script([undefined])
+  await t.rejects(run(), { message: 'no more looks' })
+  t.strictSame(did, ['look', 'watch', 'end'])
+})
+
+/** Waits for version 3 where looks find these, one after the other, and each wait ends with a notice at once. */
+function script(finds: (Found | undefined)[], options: { timeoutMs?: number; until?: AbortSignal } = {}) {
+  const did: string[] = []
+  const waitedMs: number[] = []
+  const left = [...finds]
+  const findById = async () => {
+    if (left.length === 0) throw new Error('no more looks')
+    did.push('look')
+    return left.shift()
+  }
+  const watch = () => {
+    did.push('watch')
+    return {
+      noticed: async (ms: number) => {
+        did.push('notice')
+        waitedMs.push(ms)
+      },
+      end: () => void did.push('end'),
+    }
+  }
+  const { timeoutMs = 60_000, until = new AbortController().signal } = options
+  const run = () =>
+    waitForVersion({ id: 'the-user', version: 3 }, { users: { findById }, notices: { watch }, timeoutMs, until })
+  return { run, did, waitedMs }
+}
