@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
 import { type ChildOutput, openOutput } from './child-output.ts'
 import { eventually } from './eventually.ts'
 
@@ -45,25 +44,29 @@ export class ChildServer {
     if (this.#running) throw new Error(`${this.name} runs already`)
     const running = this.#spawn()
     const { ready, readyTimeoutMs = 30_000 } = this.#options
-    const noMoreTries = () => running.end !== undefined
-    const isReady = eventually(() => noMoreTries() || ready(), { timeoutMs: readyTimeoutMs })
+    // Without a process id it never came to be: its end says why.
+    const isReady = eventually(() => running.end !== undefined || (this.pid !== undefined && ready()), {
+      timeoutMs: readyTimeoutMs,
+    })
     const failure = await Promise.race([isReady.then(() => undefined, messageOf), running.ended])
-    if (failure === undefined && running.end === undefined) {
+    const problem = running.end ?? failure
+    if (problem === undefined) {
       running.wasReady = true
       return
     }
     await this.kill()
-    throw new Error(`${this.name} did not start: ${running.end ?? failure}${this.#tail()}`)
+    throw new Error(`${this.name} did not start: ${problem}${this.#tail()}`)
   }
 
   /** Asks the process to end and waits for it; kills it if it has not ended in time. */
   async stop(): Promise<void> {
     const { stopSignal = 'SIGTERM', stopTimeoutMs = 10_000 } = this.#options
-    const running = this.#askToEnd(stopSignal)
-    const patience = new AbortController()
-    const tooLong = delay(stopTimeoutMs, true, { signal: patience.signal }).catch(() => false)
-    if (running && (await Promise.race([running.ended.then(() => false), tooLong]))) await this.kill()
-    patience.abort()
+    // A server that is not ready may not listen to signals yet, and has nothing to finish.
+    const running = this.#askToEnd(this.#running?.wasReady ? stopSignal : 'SIGKILL')
+    if (!running) return
+    const patience = setTimeout(() => running.child.kill('SIGKILL'), stopTimeoutMs)
+    await running.ended
+    clearTimeout(patience)
   }
 
   /** Ends the process as a power cut would, and waits until it is gone. */
@@ -87,11 +90,11 @@ export class ChildServer {
     const running = watch(child)
     this.#running = running
     this.#output.attach(child)
-    alive.add(child)
+    alive.add(this)
     void running.ended.then((end) => {
-      alive.delete(child)
-      if (this.#running === running) this.#running = undefined
-      if (running.wasReady && !running.asked) this.onCrash(`${this.name} ended unexpectedly: ${end}${this.#tail()}`)
+      alive.delete(this)
+      this.#running = undefined
+      if (running.wasReady && !running.asked) this.onCrash(`${this.name} ended unexpectedly (${end})`)
     })
     return running
   }
@@ -120,14 +123,13 @@ interface Running {
 }
 
 function watch(child: ChildProcess): Running {
-  const exit = once(child, 'close').then(
+  const ended = once(child, 'close').then(
     ([code, signal]: (number | string | null)[]) => (signal ? `killed by ${signal}` : `exit code ${code}`),
     messageOf,
   )
-  const running: Running = { child, ended: exit, end: undefined, asked: false, wasReady: false }
-  running.ended = exit.then((end) => {
+  const running: Running = { child, ended, end: undefined, asked: false, wasReady: false }
+  void ended.then((end) => {
     running.end = end
-    return end
   })
   return running
 }
@@ -136,8 +138,14 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+const alive = new Set<ChildServer>()
+
 // Whatever ends this process (an exception, process.exit) must not leave servers behind.
-const alive = new Set<ChildProcess>()
 process.on('exit', () => {
-  for (const child of alive) child.kill('SIGKILL')
+  for (const { pid } of alive) if (pid) process.kill(pid, 'SIGKILL')
 })
+
+/** Stops every server that this process has started, the youngest first; also those that are not ready yet. */
+export async function stopEveryServer(): Promise<void> {
+  for (const server of [...alive].reverse()) await server.stop()
+}

@@ -1,5 +1,5 @@
 import { MongoServerError } from 'mongodb'
-import { type LevelWithSilent, type Logger, pino } from 'pino'
+import { type DestinationStream, type LevelWithSilent, type Logger, pino } from 'pino'
 
 export type { Logger } from 'pino'
 export const logLevels = [
@@ -12,24 +12,31 @@ export const logLevels = [
   'silent',
 ] as const satisfies LevelWithSilent[]
 
-/** JSON lines on standard output, with the level as a word and the time in RFC 3339. */
-export const createLogger = (service: string, level: (typeof logLevels)[number]): Logger =>
-  pino({
-    level,
-    base: { service },
-    timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: serializeError },
-    hooks: {
-      // Where no text is given, pino would take the error's message as the text.
-      logMethod(args, method) {
-        const [first, ...more] = args as [unknown, ...unknown[]]
-        const error = first instanceof Error ? first : (first as { err?: unknown } | null)?.err
-        if (more.length === 0 && error instanceof MongoServerError) method.apply(this, [first as object, error.name])
-        else method.apply(this, args)
+/** JSON lines, by default on standard output, with the level as a word and the time in RFC 3339. */
+export const createLogger = (
+  service: string,
+  level: (typeof logLevels)[number],
+  destination: DestinationStream = pino.destination(1),
+): Logger =>
+  pino(
+    {
+      level,
+      base: { service },
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: serializeError },
+      hooks: {
+        // Where no text is given, pino would take the error's message as the text.
+        logMethod(args, method) {
+          const [first, ...more] = args as [unknown, ...unknown[]]
+          const error = first instanceof Error ? first : (first as { err?: unknown } | null)?.err
+          if (more.length === 0 && error instanceof MongoServerError) method.apply(this, [first as object, error.name])
+          else method.apply(this, args)
+        },
       },
     },
-  })
+    destination,
+  )
 
 /** `jane.doe@example.com` as `j***@example.com`: enough to tell mail hosts apart, not people. */
 export const maskEmail = (email: string): string => `${email.slice(0, 1)}***${email.slice(email.lastIndexOf('@'))}`

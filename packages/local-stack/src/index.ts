@@ -1,0 +1,8 @@
+export { ChildServer, type ChildServerOptions } from './child-server.ts'
+export { eventually } from './eventually.ts'
+export { buildGateway } from './gateway/gateway.ts'
+export { type Upstream, upstreamFor } from './gateway/routing.ts'
+export { findMongod, type Mongod } from './mongo/find-mongod.ts'
+export { type MongoServer, startMongo } from './mongo/mongo-server.ts'
+export { type NatsServer, startNats } from './nats-server.ts'
+export { type Stack, type StackOptions, startStack } from './stack/stack.ts'

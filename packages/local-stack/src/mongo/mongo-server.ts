@@ -1,0 +1,78 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ChildServer } from '../child-server.ts'
+import { secretIn } from '../secrets.ts'
+import type { Mongod } from './find-mongod.ts'
+import { isUsable, type MongoUser, prepareReplicaSet, replicaSetName } from './replica-set.ts'
+
+export interface MongoOptions {
+  /** Stands in messages, and is the name of the log file. */
+  name: string
+  mongod: Mongod
+  /** Holds the data and the server's secrets. Used again by the next start. */
+  dataDir: string
+  logDir: string
+  port: number
+  /** Each exists with this password and exactly these roles once the server has started. */
+  users: readonly MongoUser[]
+}
+
+export interface MongoServer {
+  server: ChildServer
+  /** The connection string of the administrator, for this database or none. */
+  rootUri: (database?: string) => string
+  /** The connection string of one of the users, for this database. */
+  uriFor: (user: MongoUser, database: string) => string
+}
+
+/** Starts a replica set of one node on 127.0.0.1, with authentication. Ready for reads and writes when it returns. */
+export async function startMongo({ name, mongod, dataDir, logDir, port, users }: MongoOptions): Promise<MongoServer> {
+  const database = join(dataDir, 'db')
+  const keyFile = join(dataDir, 'keyfile')
+  await mkdir(database, { recursive: true })
+  await secretIn(keyFile)
+  const root = { user: 'root', password: await secretIn(join(dataDir, 'root-password')) }
+  const server = new ChildServer({
+    name,
+    command: mongod.command,
+    args: [...mongod.args, ...mongodOptions(database, keyFile, port)],
+    env: mongod.env,
+    cwd: dataDir,
+    output: join(logDir, `${name}.log`),
+    ready: () => isUsable(port),
+    // The only signal that the build for Windows obeys; the others treat it like SIGTERM.
+    stopSignal: 'SIGINT',
+  })
+  await server.start()
+  try {
+    await prepareReplicaSet(port, root, users)
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+  return {
+    server,
+    rootUri: (database = '') => uri(root, port, database),
+    uriFor: (user, database) => uri(user, port, database),
+  }
+}
+
+function mongodOptions(dbpath: string, keyFile: string, port: number): string[] {
+  const options = {
+    bind_ip: '127.0.0.1',
+    port: String(port),
+    dbpath,
+    keyFile,
+    replSet: replicaSetName,
+    // Otherwise each server takes half of the memory and a twentieth of the disk.
+    wiredTigerCacheSizeGB: '0.25',
+    oplogSize: '256',
+  }
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])
+}
+
+// With replicaSet= instead of directConnection=true the driver waits for the election after a restart; connected
+// directly it would take the server as it comes, and writes would fail until it is primary again.
+function uri({ user, password }: { user: string; password: string }, port: number, database: string): string {
+  return `mongodb://${user}:${password}@127.0.0.1:${port}/${database}?authSource=admin&replicaSet=${replicaSetName}`
+}

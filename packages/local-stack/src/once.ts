@@ -1,0 +1,86 @@
+import { glob, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { eventually } from './eventually.ts'
+
+const longestWorkMs = 15 * 60_000
+
+/**
+ * Makes the directory `target` by calling `make` with an empty directory to fill; does nothing where it exists.
+ * Filled elsewhere and renamed into place, so that there is never half of it, however this ends.
+ */
+export async function makeOnce(target: string, make: (draft: string) => Promise<void>): Promise<void> {
+  if (await exists(target)) return
+  await oneAtATime(`${target}.lock`, async () => {
+    if (await exists(target)) return
+    await removeDrafts(target)
+    const draft = `${target}.${process.pid}.draft`
+    try {
+      await mkdir(draft)
+      await make(draft)
+      await rename(draft, target)
+    } finally {
+      await removeDrafts(target)
+    }
+  })
+}
+
+/** Runs `work` while no other process that uses the same lock does. */
+export async function oneAtATime(lock: string, work: () => Promise<void>): Promise<void> {
+  const release = await takeLock(lock, longestWorkMs)
+  try {
+    await work()
+  } finally {
+    await release()
+  }
+}
+
+/** Takes a lock, a directory, and gives back how to release it. Waits while its owner lives; fails after `timeoutMs`. */
+export async function takeLock(lock: string, timeoutMs: number): Promise<() => Promise<void>> {
+  await mkdir(dirname(lock), { recursive: true })
+  await eventually(() => take(lock), { timeoutMs, intervalMs: 200 })
+  return () => rm(lock, { recursive: true, force: true })
+}
+
+// Of this process, and of killed ones. What those had called may still be writing: the next time gets the rest.
+async function removeDrafts(target: string): Promise<void> {
+  for await (const draft of glob(`${target}.*.draft`)) {
+    await rm(draft, { recursive: true, force: true }).catch(() => {})
+  }
+}
+
+async function take(lock: string): Promise<boolean> {
+  try {
+    await mkdir(lock)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (await isAbandoned(lock)) await rm(lock, { recursive: true, force: true })
+    return false
+  }
+  await writeFile(join(lock, 'pid'), String(process.pid))
+  return true
+}
+
+async function isAbandoned(lock: string): Promise<boolean> {
+  const owner = Number(await readFile(join(lock, 'pid'), 'utf8').catch(() => 0))
+  if (owner) return !isRunning(owner)
+  // Between making the directory and naming its owner lies a moment only.
+  const age = await stat(lock)
+    .then(({ mtimeMs }) => Date.now() - mtimeMs)
+    .catch(() => 0)
+  return age > 10_000
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,20 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+
+const execute = promisify(execFile)
+
+/** Runs a program to its end and gives back what it printed. Fails with the end of its error output. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  { env = process.env, cwd }: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
+): Promise<string> {
+  try {
+    const { stdout } = await execute(command, args, { env, cwd, maxBuffer: 64 * 1024 * 1024 })
+    return stdout.trim()
+  } catch (error) {
+    const { stderr = '', message } = error as { stderr?: string; message: string }
+    const said = stderr.trim().split('\n').slice(-3).join(' ')
+    throw new Error(`${command} ${args.join(' ')} failed: ${said || message}`, { cause: error })
+  }
+}

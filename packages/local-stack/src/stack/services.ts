@@ -1,0 +1,51 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ChildServer } from '../child-server.ts'
+
+export type ServiceName = 'command-api' | 'projector' | 'query-api'
+export type Environment = Record<string, string>
+
+export interface ServiceOptions {
+  name: ServiceName
+  port: number
+  /** The connections and keys of this service; kept in `envFile`, so that commands reach the running system. */
+  own: Environment
+  envFile: string
+  /** Wins over `own`, and is not kept. */
+  overrides: Environment
+  /** Settings for any service. Connections and secrets among them are left out. */
+  settings: NodeJS.ProcessEnv
+  onLine: (line: string) => void
+}
+
+/** Starts one of the three services. It answers /healthz when this returns. */
+export async function startService(options: ServiceOptions): Promise<{ server: ChildServer }> {
+  const { name, port, own, envFile, overrides, settings, onLine } = options
+  await writeEnvironment(envFile, own)
+  const { PATH, HOME } = process.env
+  const server = new ChildServer({
+    name,
+    command: process.execPath,
+    args: [fileURLToPath(new URL(`../../../../services/${name}/dist/main.js`, import.meta.url))],
+    env: { PATH, HOME, ...withoutConnections(settings), HOST: '127.0.0.1', PORT: String(port), ...own, ...overrides },
+    output: onLine,
+    ready: async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok,
+    stopTimeoutMs: 15_000,
+  })
+  await server.start()
+  return { server }
+}
+
+async function writeEnvironment(file: string, environment: Environment): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const lines = Object.entries(environment).map(([name, value]) => `${name}='${value}'\n`)
+  await writeFile(file, lines.join(''), { mode: 0o600 })
+}
+
+// No service is to learn another one's credentials from the environment that `npm start` was called in.
+const connections = /^(MONGODB_(READ_)?URI|NATS_URL|SMTP_URL|JWT_SIGNING_KEY_FILE|JWKS_FILE|ADMIN_\w+|NODE_OPTIONS)$/
+
+function withoutConnections(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !connections.test(name)))
+}

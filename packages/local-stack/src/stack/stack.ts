@@ -1,0 +1,134 @@
+import { join, resolve } from 'node:path'
+import { generateKeyFiles } from '@cqrs/service-kit'
+import { startGateway } from '../gateway/gateway.ts'
+import { startMail } from '../mail-server.ts'
+import type { Log } from '../mongo/find-mongod.ts'
+import { startNats } from '../nats-server.ts'
+import { lockData } from './data-lock.ts'
+import { type GivenDatabases, startDatabases } from './databases.ts'
+import { anyPorts, claimPorts, type PortName, type Ports } from './ports.ts'
+import { type Environment, type ServiceName, startService } from './services.ts'
+import { allServers, becomesReady, type Servers, stopAll } from './together.ts'
+
+export interface StackOptions {
+  /** Data, keys, passwords and logs; used again by the next start. */
+  dataDir: string
+  /** Default: every part on a free port. */
+  ports?: Ports
+  /** Databases to use instead of starting MongoDB. */
+  databases?: GivenDatabases | undefined
+  /** Environment variables for every service, except those that say where things are and what opens them. */
+  settings?: NodeJS.ProcessEnv
+  /** Environment variables of single services, which win over everything. */
+  env?: Partial<Record<ServiceName, Environment>>
+  /** Gets a line about what goes on. */
+  onProgress?: Log
+  /** Gets each line that a service or the gateway logs: JSON, if all is well. */
+  onLogLine?: Log
+}
+
+export interface Stack {
+  /** The gateway, without a slash at the end. */
+  baseUrl: string
+  /** The page that shows the mails; `/api/email` below it lists them as JSON. */
+  mailUrl: string
+  /** Connection strings: of each service with its own rights, and of both databases with an administrator's. */
+  uris: Record<ServiceName | 'write' | 'read' | 'nats', string>
+  /** For taking parts away. The databases are absent when they were given. */
+  servers: Servers
+  ports: Ports
+  stop: () => Promise<void>
+}
+
+/** Starts the whole system. When it returns, the gateway's /healthz answers 200. If a part fails, none is left running. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const dataDir = resolve(options.dataDir)
+  const release = await lockData(dataDir, options.onProgress ?? (() => {}))
+  try {
+    const stack = await startParts({ ...options, dataDir })
+    return { ...stack, stop: () => stack.stop().then(release) }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+async function startParts(options: StackOptions): Promise<Stack> {
+  const { dataDir, databases, settings = {}, onProgress = () => {}, onLogLine = () => {} } = options
+  const ports = await claimPorts(options.ports ?? anyPorts, databases ? ['mongodb', 'mongodb-read'] : [])
+  const urlOf = (part: PortName, scheme = 'http') => `${scheme}://127.0.0.1:${ports[part]}`
+  const directory = (name: string) => ({ dataDir: join(dataDir, name), logDir: join(dataDir, 'logs') })
+
+  const start = async (name: ServiceName, own: () => Promise<Environment>, overrides: Environment = {}) =>
+    startService({
+      name,
+      port: ports[name],
+      own: await own(),
+      envFile: join(dataDir, 'env', `${name}.env`),
+      overrides: { ...overrides, ...options.env?.[name] },
+      settings,
+      onLine: onLogLine,
+    })
+
+  // Everything starts at once and waits for just what it needs: a service for its database and keys, but not for NATS.
+  const keys = generateKeyFiles(join(dataDir, 'keys'))
+  const { write, read } = startDatabases({ ...directory(''), ports }, databases, onProgress)
+  const NATS_URL = urlOf('nats', 'nats')
+  const parts = {
+    mongodb: write,
+    'mongodb-read': read,
+    nats: startNats({ ...directory('nats'), port: ports.nats }),
+    mail: startMail({ ...directory('mail'), smtpPort: ports.smtp, webPort: ports['mail-web'] }),
+    'command-api': start(
+      'command-api',
+      async () => ({
+        MONGODB_URI: (await write).uris['command-api'],
+        NATS_URL,
+        JWT_SIGNING_KEY_FILE: (await keys).signingKeyFile,
+        JWKS_FILE: (await keys).jwksFile,
+      }),
+      firstAdmin(settings),
+    ),
+    projector: start('projector', async () => ({
+      MONGODB_READ_URI: (await read).uris.projector,
+      NATS_URL,
+      SMTP_URL: urlOf('smtp', 'smtp'),
+    })),
+    'query-api': start('query-api', async () => ({
+      MONGODB_READ_URI: (await read).uris['query-api'],
+      NATS_URL,
+      JWKS_FILE: (await keys).jwksFile,
+    })),
+    gateway: startGateway(
+      ports.gateway,
+      { 'command-api': urlOf('command-api'), 'query-api': urlOf('query-api'), projector: urlOf('projector') },
+      onLogLine,
+    ),
+  }
+  const stop = () => stopAll(parts)
+  try {
+    const servers = await allServers(parts)
+    await becomesReady(`${urlOf('gateway')}/healthz`, Object.values(servers))
+    return {
+      baseUrl: urlOf('gateway'),
+      mailUrl: urlOf('mail-web'),
+      uris: {
+        ...(await write).uris,
+        ...(await read).uris,
+        write: (await write).rootUri,
+        read: (await read).rootUri,
+        nats: NATS_URL,
+      },
+      servers,
+      ports,
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function firstAdmin({ ADMIN_EMAIL, ADMIN_PASSWORD }: NodeJS.ProcessEnv): Environment {
+  return { ...(ADMIN_EMAIL && { ADMIN_EMAIL }), ...(ADMIN_PASSWORD && { ADMIN_PASSWORD }) }
+}

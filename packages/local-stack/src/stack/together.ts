@@ -1,0 +1,48 @@
+import type { ChildServer } from '../child-server.ts'
+import { eventually } from '../eventually.ts'
+import type { ServiceName } from './services.ts'
+
+export type Servers = Record<ServiceName | 'nats' | 'mail', ChildServer> &
+  Partial<Record<'mongodb' | 'mongodb-read', ChildServer>>
+
+type Children = ServiceName | 'nats' | 'mail' | 'mongodb' | 'mongodb-read'
+type Parts = Record<Children, Promise<{ server?: ChildServer }>> & { gateway: Promise<{ stop: () => Promise<void> }> }
+
+/** Waits until all parts have started, and gives back those that are processes of their own. */
+export async function allServers({ gateway, ...children }: Parts): Promise<Servers> {
+  const servers: Partial<Servers> = {}
+  const entries = Object.entries(children) as [Children, Promise<{ server?: ChildServer }>][]
+  await Promise.all([
+    gateway,
+    ...entries.map(async ([name, part]) => {
+      const { server } = await part
+      if (server) servers[name] = server
+    }),
+  ])
+  return servers as Servers
+}
+
+/** Stops what has started and what is still starting: first those that others do not need. */
+export async function stopAll(parts: Parts): Promise<void> {
+  await (await parts.gateway.catch(() => undefined))?.stop()
+  const stop = async (name: Children) => (await parts[name].catch(() => undefined))?.server?.stop()
+  await Promise.all([stop('command-api'), stop('projector'), stop('query-api')])
+  await Promise.all([stop('nats'), stop('mail')])
+  await Promise.all([stop('mongodb'), stop('mongodb-read')])
+}
+
+/** Waits until the gateway says that every service has what it needs. Fails at once when a server ends meanwhile. */
+export async function becomesReady(healthUrl: string, servers: ChildServer[]): Promise<void> {
+  const crash = new Promise<never>((_, reject) => {
+    for (const server of servers) server.onCrash = (message) => reject(new Error(message))
+  })
+  const ready = eventually(
+    async () => {
+      const response = await fetch(healthUrl)
+      if (!response.ok) throw new Error(`${healthUrl} says ${await response.text()}`)
+    },
+    { timeoutMs: 60_000, intervalMs: 50 },
+  )
+  await Promise.race([ready, crash])
+  for (const server of servers) server.onCrash = () => {}
+}

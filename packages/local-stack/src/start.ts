@@ -1,0 +1,53 @@
+import { stopEveryServer } from './child-server.ts'
+import { readGivenDatabases } from './stack/databases.ts'
+import { readPorts } from './stack/ports.ts'
+import { startStack } from './stack/stack.ts'
+import { logPrinter } from './start/log-printer.ts'
+import { keepServicesRunning } from './start/supervision.ts'
+import { welcome } from './start/welcome.ts'
+
+const dataDir = process.env.DATA_DIR || '.data'
+
+// The services' log is the only thing on standard output, so that it can be piped into a program.
+const say = (line: string) => console.error(line)
+
+const stopAsked = new Promise<'stop'>((resolve) => {
+  let askedAt = 0
+  const ask = () => {
+    // npm passes Ctrl-C on to a process that has got it from the terminal already: that is one press, not two.
+    if (askedAt && performance.now() - askedAt > 500) process.exit(130)
+    if (!askedAt) say('Stopping…')
+    askedAt ||= performance.now()
+    resolve('stop')
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask)
+  // The script that started this process is gone, and with it the way for a signal to get here.
+  process.on('disconnect', ask)
+})
+
+try {
+  const starting = startStack({
+    dataDir,
+    ports: readPorts(process.env),
+    databases: readGivenDatabases(process.env),
+    settings: process.env,
+    onProgress: say,
+    onLogLine: logPrinter(process.stdout),
+  })
+  const stack = await Promise.race([starting, stopAsked])
+  if (stack !== 'stop') {
+    say(welcome(stack, dataDir))
+    const serverDied = keepServicesRunning(stack.servers, say, stopAsked)
+    const failure = await Promise.race([stopAsked, serverDied])
+    if (failure !== 'stop') {
+      say(`error: ${failure}`)
+      process.exitCode = 1
+    }
+    await stack.stop()
+  }
+} catch (error) {
+  say(`error: ${error instanceof Error ? error.message : error}`)
+  process.exitCode = 1
+}
+await stopEveryServer()
+process.exit()

@@ -1,0 +1,6 @@
+export { eventually } from './eventually.ts'
+export { freePort } from './ports.ts'
+export { type FreshDatabase, freshDatabase } from './testing/fresh-database.ts'
+export { type FreshMail, freshMail, type ReceivedMail } from './testing/fresh-mail.ts'
+export { type FreshNats, freshNats } from './testing/fresh-nats.ts'
+export type { Teardown } from './testing/teardown.ts'

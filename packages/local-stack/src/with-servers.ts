@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { constants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findMongod } from './mongo/find-mongod.ts'
+import { startMongo } from './mongo/mongo-server.ts'
+import { freePort } from './ports.ts'
+
+/**
+ * Does `work` with an environment in which TEST_MONGODB_URI names a MongoDB server (administrator's rights, no
+ * database), which is gone afterwards. Where the variable is set already, that server is used and stays.
+ */
+export async function withServers<T>(work: (environment: NodeJS.ProcessEnv) => Promise<T>): Promise<T> {
+  if (process.env.TEST_MONGODB_URI) return await work(process.env)
+  const directory = await mkdtemp(join(tmpdir(), 'test-servers-'))
+  try {
+    const { server, rootUri } = await startMongo({
+      name: 'mongodb',
+      mongod: await findMongod((line) => console.error(line)),
+      dataDir: directory,
+      logDir: directory,
+      port: await freePort(),
+      users: [],
+    })
+    try {
+      return await work({ ...process.env, TEST_MONGODB_URI: rootUri() })
+    } finally {
+      await server.stop()
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** Runs a command to its end, on this process's terminal, and gives back its exit code. A SIGTERM is passed on to it. */
+export async function runCommand(
+  command: string,
+  args: readonly string[],
+  options: { env: NodeJS.ProcessEnv; cwd?: string },
+): Promise<number> {
+  const child = spawn(command, args, { ...options, stdio: 'inherit' })
+  const forward = (signal: NodeJS.Signals) => child.kill(signal)
+  process.on('SIGTERM', forward).on('SIGINT', stay)
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    return code ?? 128 + constants.signals[signal ?? 'SIGKILL']
+  } finally {
+    process.off('SIGTERM', forward).off('SIGINT', stay)
+  }
+}
+
+// Ctrl-C reaches the command by itself. This process stays until the command has ended, to stop the server.
+function stay(): void {}

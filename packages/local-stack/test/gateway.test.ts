@@ -1,0 +1,131 @@
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { createLogger } from '@cqrs/service-kit'
+import t from 'tap'
+import { buildGateway } from '../src/gateway/gateway.ts'
+import type { ServiceUrls } from '../src/gateway/readiness.ts'
+import { freePort } from '../src/ports.ts'
+
+t.test('a request arrives at its service as it was sent', async (t) => {
+  const { base, received } = await gatewayBefore(t)
+  const body = JSON.stringify({ name: 'Jane Doe' })
+  await fetch(`${base}/api/v1/users/1?limit=5&x=%20`, {
+    method: 'PUT',
+    headers: { authorization: 'Bearer token', 'if-match': '"3"', 'content-type': 'application/json' },
+    body,
+  })
+  t.match(received, [{ service: 'command-api', method: 'PUT', url: '/api/v1/users/1?limit=5&x=%20', body }])
+  t.match(received[0]?.headers, {
+    authorization: 'Bearer token',
+    'if-match': '"3"',
+    'content-type': 'application/json',
+    'x-forwarded-host': new URL(base).host,
+    'x-forwarded-proto': 'http',
+  })
+})
+
+t.test('nobody can pretend to come from another address', async (t) => {
+  const { base, received } = await gatewayBefore(t)
+  await fetch(`${base}/`, { headers: { 'x-forwarded-for': '203.0.113.7' } })
+  t.match(received[0]?.headers['x-forwarded-for'], /^(127\.0\.0\.1|::1)$/)
+})
+
+t.test('the answer arrives as it was given', async (t) => {
+  const { base } = await gatewayBefore(t)
+  const response = await fetch(`${base}/api/v1/users`, { headers: { 'if-none-match': '"7"' } })
+  t.equal(response.status, 418)
+  t.match(Object.fromEntries(response.headers), { etag: '"7"', location: '/somewhere' })
+  t.equal(await response.text(), 'query-api says GET')
+  const head = await fetch(`${base}/api/v1/users`, { method: 'HEAD' })
+  t.match([head.status, head.headers.get('etag')], [418, '"7"'])
+})
+
+t.test('what is decided on is what is forwarded', async (t) => {
+  const { base, received } = await gatewayBefore(t)
+  await fetch(`${base}//api//v1/%75sers?a=//b`)
+  t.match(received, [{ service: 'query-api', url: '/api/v1/users?a=//b' }])
+})
+
+t.test('a body over the limit is refused here', async (t) => {
+  const { base, received } = await gatewayBefore(t)
+  const response = await fetch(`${base}/api/v1/auth/register`, { method: 'POST', body: 'x'.repeat(1_000_000) })
+  t.match([response.status, await response.json()], [413, { code: 'body-too-large' }])
+  t.equal(received.length, 0)
+})
+
+t.test('a service that is away answers 503 with when to try again; the other goes on', async (t) => {
+  const { base } = await gatewayBefore(t, { 'query-api': `http://127.0.0.1:${await freePort()}` })
+  const away = await fetch(`${base}/api/v1/users`)
+  t.match([away.status, away.headers.get('retry-after')], [503, '1'])
+  t.match(away.headers.get('content-type'), 'application/problem+json')
+  t.match(await away.json(), {
+    type: 'about:blank',
+    status: 503,
+    code: 'upstream-unavailable',
+    detail: 'query-api does not answer',
+  })
+  t.equal((await fetch(`${base}/api/v1/auth/login`, { method: 'POST' })).status, 418)
+})
+
+t.test('a 503 of a service is passed on, not tried again', async (t) => {
+  const { base, received } = await gatewayBefore(t)
+  t.equal((await fetch(`${base}/api/v1/users?status=503`)).status, 503)
+  t.equal(received.length, 1)
+})
+
+t.test('/healthz is 200 when all services are ready, and else says what each said', async (t) => {
+  const { base, readiness } = await gatewayBefore(t)
+  const health = async () => {
+    const response = await fetch(`${base}/healthz`)
+    return [response.status, await response.json()]
+  }
+  t.strictSame(await health(), [200, { status: 'ok' }])
+  readiness.projector = { status: 'degraded', checks: { smtp: 'down' } }
+  t.match(await health(), [503, { status: 'unready', services: { projector: { checks: { smtp: 'down' } } } }])
+  readiness['query-api'] = undefined
+  t.match(await health(), [503, { services: { 'query-api': { status: 'away' }, 'command-api': { status: 'ready' } } }])
+})
+
+interface Received {
+  service: string
+  method: string | undefined
+  url: string | undefined
+  headers: IncomingHttpHeaders
+  body: string
+}
+type Teardown = { teardown: (cleanUp: () => unknown) => unknown }
+
+/** A gateway before three services that answer 418, or the status that the query string asks for. */
+async function gatewayBefore(t: Teardown, replaced: Partial<ServiceUrls> = {}) {
+  const received: Received[] = []
+  const ready = { status: 'ready' }
+  const readiness: Record<string, object | undefined> = { 'command-api': ready, 'query-api': ready, projector: ready }
+  const start = async (service: string) => {
+    const server = createServer(async (request, response) => {
+      const { method, url = '', headers } = request
+      if (url === '/readyz') {
+        if (readiness[service]) response.end(JSON.stringify(readiness[service]))
+        else response.destroy()
+        return
+      }
+      received.push({ service, method, url, headers, body: await text(request) })
+      const status = Number(new URL(url, 'http://x').searchParams.get('status') ?? 418)
+      response.writeHead(status, { etag: '"7"', location: '/somewhere', 'retry-after': '0' })
+      response.end(`${service} says ${method}`)
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    t.teardown(() => server.close())
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  }
+  const services: ServiceUrls = {
+    'command-api': await start('command-api'),
+    'query-api': await start('query-api'),
+    projector: await start('projector'),
+    ...replaced,
+  }
+  const gateway = buildGateway(services, createLogger('gateway', 'silent'))
+  const base = await gateway.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(() => gateway.close())
+  return { base, received, readiness }
+}

@@ -1,0 +1,48 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { isListening } from '../src/ports.ts'
+import { anyPorts, claimPorts } from '../src/stack/ports.ts'
+import { startStack } from '../src/stack/stack.ts'
+
+t.setTimeout(180_000)
+
+t.test('the system starts, keeps its data to itself, and stops as a whole', async (t) => {
+  const dataDir = t.testdir()
+  const logged: string[] = []
+  const stack = await startStack({ dataDir, onLogLine: (line) => logged.push(line) })
+  t.teardown(() => stack.stop())
+  t.equal((await fetch(`${stack.baseUrl}/healthz`)).status, 200)
+  t.equal((await fetch(`${stack.mailUrl}/api/email`)).status, 200)
+  t.strictSame([...new Set(logged.map((line) => JSON.parse(line).service))].sort(), [
+    'command-api',
+    'projector',
+    'query-api',
+  ])
+
+  const environment = (service: string) => readFile(join(dataDir, 'env', `${service}.env`), 'utf8')
+  t.match(await environment('command-api'), /^MONGODB_URI='mongodb:\/\/command-api:/m)
+  t.notMatch(await environment('command-api'), /READ_URI/)
+  t.notMatch(await environment('query-api'), /SIGNING_KEY|^MONGODB_URI/m, 'query-api cannot mint tokens or write')
+  for (const file of ['env/command-api.env', 'keys/signing-key.pem', 'secrets/command-api', 'mongodb/keyfile']) {
+    t.equal((await stat(join(dataDir, file))).mode & 0o077, 0, `${file} is for its owner only`)
+  }
+
+  const waiting = startStack({ dataDir })
+  await stack.stop()
+  for (const [part, port] of Object.entries(stack.ports)) t.notOk(await isListening(port), `${part} has stopped`)
+  const next = await waiting
+  t.teardown(() => next.stop())
+  t.equal((await fetch(`${next.baseUrl}/healthz`)).status, 200, 'a start right after a stop waits for it')
+  await next.servers.projector.kill()
+  t.equal((await fetch(`${next.baseUrl}/healthz`)).status, 503)
+  await next.servers.projector.start()
+  await next.stop()
+})
+
+t.test('a part that cannot start takes the others with it, and its output says why', async (t) => {
+  const ports = await claimPorts(anyPorts)
+  const start = startStack({ dataDir: t.testdir(), ports, env: { 'query-api': { LOG_LEVEL: 'loud' } } })
+  await t.rejects(start, { message: /query-api did not start: exit code 1.*LOG_LEVEL/s })
+  for (const [part, port] of Object.entries(ports)) t.notOk(await isListening(port), `${part} has stopped`)
+})

@@ -1,0 +1,56 @@
+import { usersStream } from '@cqrs/contracts'
+import { type NatsLink, pause } from '@cqrs/service-kit'
+import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
+
+/** How far the durable consumers are, as the server knows it. Every method throws while NATS is away. */
+export class ConsumerProgress {
+  readonly #nats: NatsLink
+
+  constructor(nats: NatsLink) {
+    this.#nats = nats
+  }
+
+  /** How many messages of the stream a consumer has not been given yet, or not acknowledged. */
+  async lag(durable: string): Promise<number> {
+    const { num_pending, num_ack_pending } = await this.#info(durable)
+    return num_pending + num_ack_pending
+  }
+
+  /** Waits until the consumer has acknowledged all that is in the stream now, up to a time. @returns whether it has */
+  async hasCaughtUp(durable: string, withinMs: number): Promise<boolean> {
+    const last = await this.#lastSequence()
+    return this.#until(durable, withinMs, (info) => info.ack_floor.stream_seq >= last || outstanding(info) === 0)
+  }
+
+  /** Waits until no message is under way any more that was delivered before now. @returns whether that came in time */
+  async earlierBatchesDone(durable: string, withinMs: number): Promise<boolean> {
+    const last = await this.#lastSequence()
+    return this.#until(durable, withinMs, (info) => info.ack_floor.stream_seq >= last || info.num_ack_pending === 0)
+  }
+
+  async #until(durable: string, withinMs: number, condition: (info: ConsumerInfo) => boolean): Promise<boolean> {
+    const deadline = Date.now() + withinMs
+    while (!condition(await this.#info(durable))) {
+      if (Date.now() > deadline) return false
+      await pause(50, new AbortController().signal)
+    }
+    return true
+  }
+
+  async #info(durable: string): Promise<ConsumerInfo> {
+    return (await this.#manager()).consumers.info(usersStream.name, durable)
+  }
+
+  async #lastSequence(): Promise<number> {
+    const { state } = await (await this.#manager()).streams.info(usersStream.name)
+    return state.last_seq
+  }
+
+  async #manager() {
+    const connection = this.#nats.connection()
+    if (!connection) throw new Error('NATS is away')
+    return jetstreamManager(connection, { checkAPI: false })
+  }
+}
+
+const outstanding = ({ num_pending, num_ack_pending }: ConsumerInfo): number => num_pending + num_ack_pending

@@ -1,0 +1,41 @@
+import { deadLetterStream, usersStream } from '@cqrs/contracts'
+import { ensureStream } from '@cqrs/service-kit'
+import { AckPolicy, type Consumer, type ConsumerConfig, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream'
+import { type NatsConnection, nanos } from '@nats-io/transport-node'
+
+/** Which events to read, and under which name the server remembers how far they were handled. */
+export type DurableConsumer = {
+  /** Replicas that use the same name share the events. */
+  durable: string
+  filterSubjects: readonly string[]
+}
+
+/** How long the server waits to hear of a message before it delivers it again, to any replica. */
+export const ackWaitMs = 30_000
+
+/**
+ * Makes sure of the streams and of a durable pull consumer that starts with the first event. Safe to repeat, also by
+ * several replicas at once; after a server has lost its data, this puts everything back.
+ */
+export async function ensureDurableConsumer(
+  nats: NatsConnection,
+  { durable, filterSubjects }: DurableConsumer,
+  streamReplicas: number,
+): Promise<Consumer> {
+  await ensureStream(nats, usersStream, streamReplicas)
+  await ensureStream(nats, deadLetterStream, streamReplicas)
+  const config: Partial<ConsumerConfig> = {
+    durable_name: durable,
+    filter_subjects: [...filterSubjects],
+    deliver_policy: DeliverPolicy.All,
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: nanos(ackWaitMs),
+    // Shared by all replicas, so well above what each of them holds.
+    max_ack_pending: 5_000,
+    max_deliver: -1,
+  }
+  const manager = await jetstreamManager(nats)
+  const { name } = usersStream
+  await manager.consumers.add(name, config).catch(() => manager.consumers.update(name, durable, config))
+  return await manager.jetstream().consumers.get(name, durable)
+}

@@ -1,0 +1,85 @@
+import { createTransport } from 'nodemailer'
+import { PermanentFailure, TryLater } from '../failures.ts'
+
+export type Mail = {
+  /** The same for every try to send this mail, and for no other mail: it becomes the Message-ID. */
+  id: string
+  to: string
+  subject: string
+  text: string
+  html: string
+}
+
+/** Sends mail through an SMTP server, over a few connections that are kept open. */
+export class Mailer {
+  readonly #transport: ReturnType<typeof pooledTransport>
+  readonly #from: string
+  #isUp = false
+  #nextLookAt = 0
+
+  /** @param options.from the sender, as in `Users <no-reply@example.com>` */
+  constructor(options: { url: string; from: string }) {
+    this.#transport = pooledTransport(options.url)
+    this.#from = options.from
+    void this.#look()
+  }
+
+  /**
+   * Returns when the server has taken the mail.
+   * @throws PermanentFailure when it never will; TryLater when it does not want this mail now; any other error when the
+   * server is away or takes no mail at all. No error holds the address: they end in logs.
+   */
+  async send({ id, to, ...content }: Mail): Promise<void> {
+    const messageId = `<${id}@${this.#from.match(/@([^\s>]+)/)?.[1]}>`
+    try {
+      // As an object the address is taken as it is; a string would be parsed, and could be a list.
+      await this.#transport.sendMail({ ...content, messageId, from: this.#from, to: { name: '', address: to } })
+    } catch (error) {
+      throw classify(error as SmtpError)
+    }
+  }
+
+  /**
+   * Whether the server takes our connections, as of the last look. It is looked at in the background, at most every 5 s:
+   * a server that hangs must not hold up who asks.
+   */
+  isUp(): boolean {
+    if (Date.now() >= this.#nextLookAt) void this.#look()
+    return this.#isUp
+  }
+
+  async #look(): Promise<void> {
+    this.#nextLookAt = Date.now() + 5_000
+    this.#isUp = await this.#transport.verify().catch(() => false)
+  }
+
+  async close(): Promise<void> {
+    this.#transport.close()
+  }
+}
+
+const pooledTransport = (url: string) =>
+  createTransport({
+    url,
+    pool: true,
+    dnsTimeout: 10_000,
+    connectionTimeout: 10_000,
+    greetingTimeout: 10_000,
+    socketTimeout: 10_000,
+    // Trying again is the consumer's business.
+    maxRequeues: 0,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  })
+
+type SmtpError = Error & { code?: string; command?: string; responseCode?: number }
+
+function classify({ code, command, responseCode = 0 }: SmtpError): Error {
+  const summary = `${command ?? 'connection'} failed with ${responseCode || code}`
+  // An address that has no place in SMTP is refused by the client itself.
+  if (code === 'EENVELOPE' && command === 'API') return new PermanentFailure('mail-refused', summary)
+  // Of the answers only those to RCPT and DATA are about this mail; 421 says that the server is closing down.
+  if ((command !== 'RCPT TO' && command !== 'DATA') || responseCode === 421) return new Error(summary)
+  if (responseCode >= 500) return new PermanentFailure('mail-refused', summary)
+  return responseCode >= 400 ? new TryLater(summary) : new Error(summary)
+}

@@ -1,0 +1,148 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type ReadModelState, readModelsCollection, userStatsSums } from '@cqrs/contracts'
+import type { Logger } from '@cqrs/service-kit'
+import type { AnyBulkWriteOperation, ClientSession, Collection, Db } from 'mongodb'
+import type { Projection, Tally, VersionedDocument } from '../projections/projection.ts'
+import { once } from './once.ts'
+
+/**
+ * The collections that a projection fills: the one that queries read and, during and shortly after a rebuild, another.
+ * Which they are is looked up for each batch: a rebuild relies on it that a batch that starts now writes to all of them.
+ */
+export class ReadModel {
+  readonly #db: Db
+  readonly #projection: Projection
+  readonly #states: Collection<ReadModelState>
+  readonly #ensureIndexes: () => Promise<unknown>
+
+  constructor(db: Db, projection: Projection) {
+    this.#db = db
+    this.#projection = projection
+    this.#states = db.collection(readModelsCollection)
+    this.#ensureIndexes = once(async () => this.ensureIndexes(await this.live()))
+  }
+
+  /** The name of the collection that queries read. */
+  async live(): Promise<string> {
+    return (await this.#state()).live
+  }
+
+  /**
+   * Replaces each document by the given one if that has a higher version; adds it where there is none. So the order and
+   * the number of calls do not matter, nor who else writes at the same time.
+   * @param documents not more than one with the same `_id`
+   * @throws the driver's error; some documents may have been written then, and writing all of them again is right
+   */
+  async advance(documents: readonly VersionedDocument[]): Promise<void> {
+    await this.#ensureIndexes()
+    if (documents.length === 0) return
+    const { written } = await this.#state()
+    for (const name of written) await this.advanceIn(name, documents)
+  }
+
+  /** The same for one collection, by its name. */
+  async advanceIn(name: string, documents: readonly VersionedDocument[]): Promise<void> {
+    const { tally } = this.#projection
+    if (tally) await this.#advanceWithSums(name, documents, tally)
+    else await this.#collection(name).bulkWrite(documents.map(toOperation), { ordered: false })
+  }
+
+  async ensureIndexes(name: string): Promise<void> {
+    await this.#collection(name).createIndexes([...this.#projection.indexes])
+  }
+
+  /** Id and version of the live users after an id, up to and with another (null: to the end), by ascending id. */
+  async versions(after: string, upTo: string | null): Promise<[id: string, version: number][]> {
+    const range = { $gt: after, ...(upTo && { $lte: upTo }) }
+    const found = this.#collection(await this.live())
+      .find({ _id: range, version: { $exists: true }, deletedAt: null }, { projection: { version: 1 } })
+      .sort({ _id: 1 })
+    return found.map(({ _id, version }): [string, number] => [_id, version]).toArray()
+  }
+
+  /**
+   * Makes sure of the indexes at the start, for queries that come before the first event. Tries for as long as the
+   * database is away; that keeps no process from ending.
+   */
+  async prepare(logger: Logger): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return void (await this.#ensureIndexes())
+      } catch (error) {
+        if (attempt === 1) logger.warn({ err: error }, 'indexes cannot be made yet')
+        await delay(1_000, undefined, { ref: false })
+      }
+    }
+  }
+
+  /** In one transaction: what a document adds to the sums is counted exactly as often as the document is replaced. */
+  async #advanceWithSums(name: string, documents: readonly VersionedDocument[], tally: Tally): Promise<void> {
+    await this.#db.client.withSession((session) =>
+      session.withTransaction(async () => {
+        const changes = await this.#changes(name, documents, session)
+        if (changes.length === 0) return
+        const sums = difference(changes, tally)
+        const replacements = changes.map(({ after }) => ({
+          replaceOne: { filter: { _id: after._id }, replacement: after, upsert: true },
+        }))
+        const counting = { updateOne: { filter: { _id: userStatsSums }, update: { $inc: sums }, upsert: true } }
+        await this.#collection(name).bulkWrite([...replacements, counting], { session })
+      }),
+    )
+  }
+
+  /** Those of the documents that are newer than what is stored, with that. */
+  async #changes(name: string, documents: readonly VersionedDocument[], session: ClientSession) {
+    const ids = documents.map(({ _id }) => _id)
+    const stored = await this.#collection(name)
+      .find({ _id: { $in: ids } }, { session })
+      .toArray()
+    const byId = new Map(stored.map((document) => [document._id, document]))
+    return documents
+      .map((after) => ({ after, before: byId.get(after._id) }))
+      .filter(({ after, before }) => after.version > (before?.version ?? 0))
+  }
+
+  async #state(): Promise<Pick<ReadModelState, 'live' | 'written'>> {
+    const { name } = this.#projection
+    return (await this.#states.findOne({ _id: name })) ?? { live: name, written: [name] }
+  }
+
+  #collection(name: string): Collection<VersionedDocument> {
+    return this.#db.collection(name)
+  }
+}
+
+type Change = { before: VersionedDocument | undefined; after: VersionedDocument }
+
+/** By how much changed documents move each sum. */
+function difference(changes: Change[], tally: Tally): Record<string, number> {
+  const sums: Record<string, number> = {}
+  const add = (document: VersionedDocument, times: 1 | -1) => {
+    for (const [name, share] of Object.entries(tally(document))) sums[name] = (sums[name] ?? 0) + times * share
+  }
+  for (const { before, after } of changes) {
+    if (before) add(before, -1)
+    add(after, 1)
+  }
+  return sums
+}
+
+/**
+ * The version is compared in the update and not in the filter (`version: { $lt: … }`): when two writers add the same
+ * document at once, one of them meets a duplicate key, and the server itself tries that update again, on the other's
+ * document this time, only where the filter is equality on the unique key and nothing else.
+ */
+const toOperation = (document: VersionedDocument): AnyBulkWriteOperation<VersionedDocument> => ({
+  updateOne: {
+    filter: { _id: document._id },
+    update: [
+      {
+        $replaceWith: {
+          $cond: [{ $gt: [document.version, { $ifNull: ['$version', 0] }] }, { $literal: document }, '$$ROOT'],
+        },
+      },
+    ],
+    upsert: true,
+  },
+})

@@ -1,0 +1,43 @@
+import { DigestReply, PageReply, RepublishReply, syncSubjects, VersionsReply } from '@cqrs/contracts'
+import type { NatsLink } from '@cqrs/service-kit'
+import type { Static, TSchema } from 'typebox'
+import Value from 'typebox/value'
+
+/**
+ * Asks command-api how its users stand, over NATS (contracts/sync.ts): this side never reads the write database.
+ * Every method throws when NATS is away or no command-api answers within 10 s.
+ */
+export class WriteSide {
+  readonly #nats: NatsLink
+
+  constructor(nats: NatsLink) {
+    this.#nats = nats
+  }
+
+  /** Count and digest of the next `limit` live users after an id. */
+  digest(after: string, limit: number): Promise<Static<typeof DigestReply>> {
+    return this.#ask(syncSubjects.digest, DigestReply, { after, limit })
+  }
+
+  /** Id and version of the live users after `after`, up to and with `upTo` (null: to the end). */
+  async versions(after: string, upTo: string | null): Promise<[id: string, version: number][]> {
+    return (await this.#ask(syncSubjects.versions, VersionsReply, { after, upTo })).users
+  }
+
+  /** The next `limit` users after an id, whole, and what is left of deleted ones. */
+  page(after: string, limit: number): Promise<Static<typeof PageReply>> {
+    return this.#ask(syncSubjects.page, PageReply, { after, limit })
+  }
+
+  /** Has events published that say how these users stand. @returns how many there were to publish */
+  async republish(users: { id: string; readVersion: number }[]): Promise<number> {
+    return (await this.#ask(syncSubjects.republish, RepublishReply, { users })).published
+  }
+
+  async #ask<Schema extends TSchema>(subject: string, reply: Schema, request: object): Promise<Static<Schema>> {
+    const connection = this.#nats.connection()
+    if (!connection) throw new Error('NATS is away')
+    const answer = await connection.request(subject, JSON.stringify(request), { timeout: 10_000 })
+    return Value.Parse(reply, answer.json())
+  }
+}

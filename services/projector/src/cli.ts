@@ -1,0 +1,43 @@
+import { createLogger, linkNats, mongoClient, readConfig } from '@cqrs/service-kit'
+import { dlq } from './cli/dlq.ts'
+import { rebuild } from './cli/rebuild.ts'
+import { verify } from './cli/verify.ts'
+import { Config } from './config.ts'
+
+/** `pnpm projector COMMAND …`: what an operator does to a running system. It uses the projector's own settings. */
+const commands = { dlq, rebuild, verify }
+
+const usage = `usage: pnpm projector COMMAND
+  dlq list                            the messages that were set aside, and why
+  dlq show SEQ                        one of them, whole
+  dlq replay SEQ|all                  sends them again, after the reason is gone
+  dlq drop SEQ|all                    takes them away
+  rebuild users_read|user_stats       fills a new collection beside the live one and switches to it
+  verify [--repair]                   compares every read model with the write side`
+
+const [name = '', ...args] = process.argv.slice(2)
+const command = Object.hasOwn(commands, name) ? commands[name as keyof typeof commands] : undefined
+if (!command) fail(usage)
+
+const config = readConfig(Config)
+const mongo = mongoClient(config.MONGODB_READ_URI, 'projector-cli')
+const connected = Promise.withResolvers<void>()
+const logger = createLogger('projector-cli', 'silent')
+const nats = linkNats({ url: config.NATS_URL, name: 'projector-cli', logger, onConnected: () => connected.resolve() })
+try {
+  const patience = setTimeout(() => connected.reject(new Error(`NATS does not answer at ${config.NATS_URL}`)), 5_000)
+  await connected.promise
+  clearTimeout(patience)
+  process.exitCode = await command(args, { db: mongo.db(), nats, fail: () => fail(usage) })
+} catch (error) {
+  console.error(`error: ${(error as Error).message}`)
+  process.exitCode = 1
+} finally {
+  await nats.close()
+  await mongo.close()
+}
+
+function fail(message: string): never {
+  console.error(message)
+  process.exit(2)
+}

@@ -1,0 +1,82 @@
+import type { AppliedNotice } from '@cqrs/contracts'
+import {
+  answerHealth,
+  answerMetrics,
+  closeOnSignal,
+  createLogger,
+  createServer,
+  Lease,
+  linkNats,
+  mongoClient,
+  readConfig,
+  startOrExit,
+} from '@cqrs/service-kit'
+import { ConsumerProgress } from './adapters/consumer-progress.ts'
+import { eraseDeadLetters } from './adapters/dead-letters.ts'
+import { Mailer } from './adapters/mailer.ts'
+import { ReadModel } from './adapters/read-model.ts'
+import { Rebuilds } from './adapters/rebuilds.ts'
+import { type Subscriber, UserConsumer } from './adapters/user-consumer.ts'
+import { WelcomeEmailRecord } from './adapters/welcome-email-record.ts'
+import { Config } from './config.ts'
+import { measureLag } from './metrics.ts'
+import { usersRead } from './projections/users-read.ts'
+import { deadLetterErasure } from './reactions/dead-letter-erasure.ts'
+import { welcomeEmail } from './reactions/welcome-email.ts'
+import { readModelsOf } from './read-models.ts'
+import { updateReadModel } from './update-read-model.ts'
+import { Upkeep } from './upkeep.ts'
+
+const config = readConfig(Config)
+const logger = createLogger('projector', config.LOG_LEVEL)
+
+await startOrExit(async () => {
+  const mongo = mongoClient(config.MONGODB_READ_URI, 'projector')
+  const db = mongo.db()
+  const nats = linkNats({ url: config.NATS_URL, name: 'projector', logger })
+  const notify = (subject: string, notice: AppliedNotice) => {
+    nats.connection()?.publish(subject, JSON.stringify(notice))
+  }
+  const consume = (subscriber: Subscriber) =>
+    new UserConsumer({ nats, streamReplicas: config.STREAM_REPLICAS, subscriber, logger })
+
+  const readModels = readModelsOf(db, nats)
+  // One read model tells the way of each event in the log; the others would only repeat it.
+  const quiet = logger.child({}, { level: 'warn' })
+  const projecting = readModels.map(({ projection, readModel }) => {
+    void readModel.prepare(logger)
+    const narrator = projection === usersRead ? logger : quiet
+    return consume(updateReadModel(projection, { readModel, notify, logger: narrator }))
+  })
+  const mailer = new Mailer({ url: config.SMTP_URL, from: config.MAIL_FROM })
+  const record = new WelcomeEmailRecord(db, new ReadModel(db, usersRead))
+  const welcome = consume(welcomeEmail({ mailer, record, logger }))
+  const erasure = consume(deadLetterErasure((userId) => eraseDeadLetters(nats, userId)))
+  const upkeep = new Upkeep({
+    everyMs: config.VERIFY_EVERY_SECONDS * 1_000,
+    lease: new Lease(db, 'upkeep', 30_000),
+    readModels,
+    rebuilds: new Rebuilds(db),
+    drop: (collection) => db.dropCollection(collection),
+    logger,
+  })
+
+  const progress = new ConsumerProgress(nats)
+  const consumers = [...projecting, welcome, erasure]
+  measureLag(
+    consumers.map(({ durable }) => durable),
+    (durable) => progress.lag(durable),
+  )
+  const app = createServer(logger)
+  answerHealth(app, {
+    mongodb: { required: true, isUp: async () => (await db.command({ ping: 1 })).ok === 1 },
+    nats: { required: true, isUp: () => nats.connection() !== undefined },
+    'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
+    mail: { required: false, isUp: () => mailer.isUp() && welcome.isWell() },
+  })
+  answerMetrics(app)
+  await app.listen({ host: config.HOST, port: config.PORT })
+
+  const draining = { close: () => Promise.all([upkeep, ...consumers].map((part) => part.close())) }
+  closeOnSignal(logger, [app, draining, nats, mailer, mongo])
+})

@@ -1,0 +1,43 @@
+import { Counter, Gauge, Histogram } from '@cqrs/service-kit'
+
+export const batchSize = new Histogram({
+  name: 'projector_batch_events',
+  help: 'Events handled at once',
+  labelNames: ['consumer'],
+  buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+})
+export const lagSeconds = new Histogram({
+  name: 'projector_lag_seconds',
+  help: 'From the command to the moment when its event was handled',
+  labelNames: ['consumer'],
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300, 3600],
+})
+export const deadLetters = new Counter({
+  name: 'projector_dead_letters_total',
+  help: 'Messages set aside because they can never be handled',
+  labelNames: ['consumer', 'reason'],
+})
+export const differences = new Gauge({
+  name: 'projector_differences',
+  help: 'Users in which the read model differed from the write side when they were last compared',
+  labelNames: ['read_model', 'kind'],
+})
+export const comparedAt = new Gauge({
+  name: 'projector_compared_timestamp_seconds',
+  help: 'When a read model was last compared with the write side',
+  labelNames: ['read_model'],
+})
+
+/** Messages that each consumer has not handled yet, asked for when the metrics are read. */
+export function measureLag(consumers: string[], lag: (consumer: string) => Promise<number>): void {
+  new Gauge({
+    name: 'projector_lag_messages',
+    help: 'Messages in the stream that a consumer has not handled yet',
+    labelNames: ['consumer'],
+    async collect() {
+      await Promise.all(
+        consumers.map(async (consumer) => this.set({ consumer }, await lag(consumer).catch(() => Number.NaN))),
+      )
+    },
+  })
+}

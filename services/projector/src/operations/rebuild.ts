@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto'
+import type { Snapshot, UserEvent } from '@cqrs/contracts'
+import { SCHEMA_VERSION } from '@cqrs/contracts'
+import type { ReadModel } from '../adapters/read-model.ts'
+import type { Rebuilds } from '../adapters/rebuilds.ts'
+import type { WriteSide } from '../adapters/write-side.ts'
+import { type Projection, project } from '../projections/projection.ts'
+
+/**
+ * Fills a new collection beside the live one and then makes it the live one, while queries and events go on.
+ *
+ * First every projector is made to apply events to both. When no batch is under way any more that began before that, the
+ * write side is asked for all users, page by page. Whatever changes later arrives as an event, and a document only ever
+ * moves to a higher version, so the new collection is never behind the old one when the switch comes.
+ *
+ * A process that dies leaves its progress; the next one goes on from there.
+ * @throws Error when another process is at it
+ */
+export async function rebuild(projection: Projection, parts: Parts): Promise<{ collection: string; filled: number }> {
+  const { readModel, rebuilds, writeSide, onProgress } = parts
+  const { name } = projection
+  const owner = randomUUID()
+  const newCollection = `${name}_${new Date().toISOString().replaceAll(/\D/g, '')}`
+  const claimed = await rebuilds.claim(name, owner, newCollection)
+  if (!claimed) throw new Error(`a rebuild of ${name} is running in another process`)
+  const { collection } = claimed
+  let { after, filled } = claimed
+
+  await readModel.ensureIndexes(collection)
+  await rebuilds.writeAlso(name, collection)
+  await parts.earlierBatchesDone(name)
+
+  let page = await writeSide.page(after, pageSize)
+  for (;;) {
+    // The next page is on its way while this one is written.
+    const next = page.next === null ? undefined : writeSide.page(page.next, pageSize)
+    next?.catch(() => undefined) // it is awaited below, unless writing this page fails first
+    await readModel.advanceIn(
+      collection,
+      page.snapshots.map((snapshot) => project(projection, eventOf(snapshot))),
+    )
+    filled += page.snapshots.length
+    after = page.snapshots.at(-1)?.id ?? after
+    await rebuilds.progress(name, owner, { after, filled })
+    onProgress(filled, page.total)
+    if (!next) break
+    page = await next
+  }
+  await rebuilds.switch(name, owner)
+  return { collection, filled }
+}
+
+type Parts = {
+  readModel: Pick<ReadModel, 'ensureIndexes' | 'advanceIn'>
+  rebuilds: Rebuilds
+  writeSide: Pick<WriteSide, 'page'>
+  /** Waits until every batch that a consumer was given before now is acknowledged. */
+  earlierBatchesDone: (consumer: string) => Promise<void>
+  onProgress: (filled: number, total: number) => void
+}
+
+/** A snapshot as the event that would have brought it about. */
+function eventOf(snapshot: Snapshot): UserEvent {
+  const envelope = {
+    specversion: '1.0',
+    id: `snapshot of ${snapshot.id}`,
+    source: '/projector',
+    subject: snapshot.id,
+    time: new Date().toISOString(),
+    datacontenttype: 'application/json',
+    schemaversion: SCHEMA_VERSION,
+    version: snapshot.version,
+  } as const
+  return 'user' in snapshot
+    ? { ...envelope, type: 'UserCreated', data: { user: snapshot.user } }
+    : { ...envelope, type: 'UserDeleted', data: { deletedAt: snapshot.deletedAt } }
+}
+
+const pageSize = 1_000

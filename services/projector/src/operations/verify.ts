@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto'
+import { digestLine } from '@cqrs/contracts'
+
+/** How the read side differs from the write side in one user. */
+export type Difference = {
+  id: string
+  kind: 'missing' | 'stale' | 'orphaned' | 'ahead'
+  readVersion: number
+  writeVersion: number
+}
+
+type Versions = [id: string, version: number][]
+
+/** What is compared: users by ascending id, in ranges from after one id up to and with another (null: to the end). */
+export type Sides = {
+  write: {
+    digest: (after: string, limit: number) => Promise<{ upTo: string | null; count: number; digest: string }>
+    versions: (after: string, upTo: string | null) => Promise<Versions>
+    republish: (users: { id: string; readVersion: number }[]) => Promise<number>
+  }
+  read: { versions: (after: string, upTo: string | null) => Promise<Versions> }
+  /** Waits until the events that are under way now have been applied. */
+  settled: () => Promise<void>
+}
+
+/**
+ * Walks all users page by page and compares count and digest, so that equal pages cost no data; of a page that differs
+ * it compares the versions. What differs is looked at again when the events under way have been applied: only what is
+ * still the same then is a difference and not a delay.
+ * @param onPage called after each page with the number of users seen so far; its promise is awaited, to go slowly
+ */
+export async function findDifferences(
+  sides: Sides,
+  onPage: (seen: number) => Promise<void> | void,
+): Promise<Difference[]> {
+  const suspects: { after: string; upTo: string | null; differences: Difference[] }[] = []
+  let after: string | null = ''
+  for (let seen = 0; after !== null; ) {
+    const { upTo, count, digest } = await sides.write.digest(after, pageSize)
+    const own = await sides.read.versions(after, upTo)
+    if (own.length !== count || digestOf(own) !== digest) {
+      suspects.push({ after, upTo, differences: await differencesIn(sides, after, upTo) })
+    }
+    seen += count
+    await onPage(seen)
+    after = upTo
+  }
+  if (suspects.every(({ differences }) => differences.length === 0)) return []
+  await sides.settled()
+  const confirmed: Difference[] = []
+  for (const { after, upTo, differences } of suspects) {
+    const before = new Map(differences.map((difference) => [difference.id, difference.readVersion]))
+    const now = await differencesIn(sides, after, upTo)
+    confirmed.push(...now.filter(({ id, readVersion }) => before.get(id) === readVersion))
+  }
+  return confirmed
+}
+
+/** Has the differences repaired through events. One that is ahead is not: there the write side has lost something. */
+export async function repair(sides: Sides, differences: Difference[]): Promise<number> {
+  const repairable = differences.filter(({ kind }) => kind !== 'ahead')
+  let published = 0
+  for (let from = 0; from < repairable.length; from += 500) {
+    const users = repairable.slice(from, from + 500).map(({ id, readVersion }) => ({ id, readVersion }))
+    published += await sides.write.republish(users)
+  }
+  return published
+}
+
+async function differencesIn({ write, read }: Sides, after: string, upTo: string | null): Promise<Difference[]> {
+  // The read side first: what is applied between the two looks then shows as stale and is settled, not as orphaned.
+  const shown = new Map(await read.versions(after, upTo))
+  const written = new Map(await write.versions(after, upTo))
+  const ids = new Set([...written.keys(), ...shown.keys()])
+  return [...ids].flatMap((id): Difference[] => {
+    const writeVersion = written.get(id) ?? 0
+    const readVersion = shown.get(id) ?? 0
+    if (writeVersion === readVersion) return []
+    return [{ id, readVersion, writeVersion, kind: kindOf(writeVersion, readVersion) }]
+  })
+}
+
+function kindOf(writeVersion: number, readVersion: number): Difference['kind'] {
+  if (writeVersion === 0) return 'orphaned'
+  if (readVersion === 0) return 'missing'
+  return readVersion < writeVersion ? 'stale' : 'ahead'
+}
+
+function digestOf(users: Versions): string {
+  const hash = createHash('sha256')
+  for (const [id, version] of users) hash.update(digestLine({ id, version }))
+  return hash.digest('hex')
+}
+
+const pageSize = 1_000

@@ -1,0 +1,36 @@
+import type { UserEvent, UserEventType } from '@cqrs/contracts'
+
+/**
+ * A read model that holds one document a user. An event carries the whole state of its user, so the document follows
+ * from the user's last event alone, and events that come twice or late change nothing.
+ */
+export type Projection<Document extends VersionedDocument = VersionedDocument> = {
+  /**
+   * Also the name of its first collection (a rebuild makes another) and of its durable consumer: under another name it
+   * reads the stream from the beginning.
+   */
+  name: string
+  indexes: readonly Index[]
+  /** From event to document. A new type of event does not compile until every projection has an answer to it. */
+  on: ByEventType<Document>
+  /** What a user's document adds to sums over all of them, which are then kept in one more document. */
+  tally?(document: Document): Record<string, number>
+}
+
+export type Tally = (document: VersionedDocument) => Record<string, number>
+
+export type VersionedDocument = { _id: string; version: number }
+
+type Index = { name: string; key: Record<string, 1 | -1>; expireAfterSeconds?: number }
+
+type ByEventType<Result> = { [Type in UserEventType]: (event: Extract<UserEvent, { type: Type }>) => Result }
+
+/** The document that a projection makes of an event. */
+export function project<Document extends VersionedDocument>(
+  projection: Projection<Document>,
+  event: UserEvent,
+): Document {
+  // TypeScript does not follow that the entry under an event's type takes that event.
+  const toDocument = projection.on[event.type] as (event: UserEvent) => Document
+  return toDocument(event)
+}

@@ -1,0 +1,28 @@
+import { type Role, type UserCreated, type UserUpdated, userStatsCollection } from '@cqrs/contracts'
+import type { Projection } from './projection.ts'
+import { tombstone } from './tombstone.ts'
+
+/** What a user adds to the sums. */
+type Share = { _id: string; version: number; roles: Role[]; isActive: boolean; day: string }
+
+/** How many users there are, by role, active, and by day of registration. */
+export const userStats: Projection<Share | ReturnType<typeof tombstone>> = {
+  name: userStatsCollection,
+  indexes: [{ name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 }],
+  on: {
+    UserCreated: toShare,
+    UserUpdated: toShare,
+    UserDeleted: tombstone,
+  },
+  tally: (document) => {
+    if (!('roles' in document)) return {}
+    const { roles, isActive, day } = document
+    const byRole = Object.fromEntries(roles.map((role) => [`byRole.${role}`, 1]))
+    return { users: 1, active: isActive ? 1 : 0, [`byDay.${day}`]: 1, ...byRole }
+  },
+}
+
+function toShare({ subject, version, data }: UserCreated | UserUpdated): Share {
+  const { roles, isActive, createdAt } = data.user
+  return { _id: subject, version, roles, isActive, day: createdAt.slice(0, 10) }
+}

@@ -1,0 +1,74 @@
+import { type Lease, type Logger, pause } from '@cqrs/service-kit'
+import type { Rebuilds } from './adapters/rebuilds.ts'
+import * as metrics from './metrics.ts'
+import { findDifferences, repair, type Sides } from './operations/verify.ts'
+
+/**
+ * What goes on slowly beside the events, on one replica at a time: each read model is compared with the write side, and
+ * what differs is repaired through events, so that nobody has to look; collections that were live once are dropped.
+ */
+export class Upkeep {
+  readonly #parts: Parts
+  readonly #closing = new AbortController()
+  readonly #running: Promise<void>
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#running = this.#run()
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { everyMs, lease, readModels, logger } = this.#parts
+    while (!this.#isClosing()) {
+      await pause(everyMs * (0.9 + Math.random() * 0.2), this.#closing.signal)
+      try {
+        if (this.#isClosing() || !(await lease.acquire())) continue
+        for (const readModel of readModels) await this.#lookAfter(readModel)
+      } catch (error) {
+        if (!this.#isClosing()) logger.warn({ err: error }, 'read models cannot be compared with the write side now')
+      }
+    }
+    await lease.release().catch(() => undefined)
+  }
+
+  async #lookAfter({ name, sides }: LookedAfter): Promise<void> {
+    const { rebuilds, drop, lease, logger } = this.#parts
+    for (const collection of await rebuilds.retire(name, unwrittenAfterMs)) await drop(collection)
+
+    const found = await findDifferences(sides, async () => {
+      if (this.#isClosing()) throw new Error('closing')
+      await lease.acquire() // so that it does not run out meanwhile
+      await pause(20, this.#closing.signal)
+    })
+    for (const kind of ['missing', 'stale', 'orphaned', 'ahead'] as const) {
+      metrics.differences.set({ read_model: name, kind }, found.filter((difference) => difference.kind === kind).length)
+    }
+    metrics.comparedAt.set({ read_model: name }, Date.now() / 1000)
+    if (found.length === 0) return
+    const published = await repair(sides, found)
+    logger.warn({ read_model: name, differences: found.length, published }, 'the read model differed and is repaired')
+  }
+
+  #isClosing(): boolean {
+    return this.#closing.signal.aborted
+  }
+}
+
+type LookedAfter = { name: string; sides: Sides }
+
+type Parts = {
+  everyMs: number
+  lease: Lease
+  readModels: LookedAfter[]
+  rebuilds: Rebuilds
+  drop: (collection: string) => Promise<unknown>
+  logger: Logger
+}
+
+/** After a switch a query-api may read the old collection for 30 s more; it is written for twice as long. */
+const unwrittenAfterMs = 60_000

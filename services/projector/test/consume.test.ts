@@ -1,0 +1,61 @@
+import type { AppliedNotice } from '@cqrs/contracts'
+import t from 'tap'
+import { eventually } from './fixtures/eventually.ts'
+import { startSystem } from './fixtures/system.ts'
+import { created, deleted, updated, userId } from './fixtures/user-events.ts'
+
+const { broker, database, mail, projector, visible } = await startSystem(t)
+const logsOf = (n: number) => projector.logs.filter((line) => line['user_id'] === userId(n))
+
+t.test('a registration becomes visible, and the log shows its way', async (t) => {
+  await broker.publish(created(1, { email: 'jane.doe@example.com', name: 'Jane', roles: ['buyer'] }))
+  t.match(await visible(1, 1), { name: 'Jane', email: 'jane.doe@example.com', isBuyer: true })
+  await eventually(() => mail.mails.length === 1)
+  // The mail and the read model have a consumer each, so their order is open.
+  const [mailed, others] = [true, false].map((isMail) => logsOf(1).filter(({ msg }) => /email to/.test(msg) === isMail))
+  t.match(others, [
+    { level: 'info', msg: 'UserCreated event received', email: 'j***@example.com' },
+    { level: 'info', msg: 'Read model updated successfully' },
+  ])
+  t.match(mailed, [{ level: 'info', msg: 'Sending welcome email to user...' }])
+})
+
+t.test('an update and a deletion become visible', async (t) => {
+  await broker.publish(created(2))
+  await broker.publish(updated(2, 2, { name: 'Renamed', roles: ['buyer', 'seller'] }))
+  t.match(await visible(2, 2), { name: 'Renamed', roleCount: 2, isSeller: true })
+  await broker.publish(deleted(2, 3))
+  t.strictSame(Object.keys(await visible(2, 3)), ['_id', 'version', 'deletedAt', 'expiresAt'])
+  const messages = logsOf(2).map(({ msg }) => msg)
+  t.ok(messages.includes('UserUpdated event received'))
+  t.ok(messages.includes('UserDeleted event received'))
+})
+
+t.test('who listens is told which users are visible in which version', async (t) => {
+  const applied: AppliedNotice['applied'] = []
+  broker.nats.subscribe('users_read.applied', {
+    callback: (_error, message) => {
+      applied.push(...message.json<AppliedNotice>().applied)
+    },
+  })
+  await broker.nats.flush()
+  await broker.publish(created(3), updated(4, 7))
+  const versionOf = (n: number) => applied.find(([id]) => id === userId(n))?.[1]
+  await eventually(() => versionOf(3) !== undefined && versionOf(4) !== undefined)
+  t.strictSame([versionOf(3), versionOf(4)], [1, 7])
+})
+
+t.test('the indexes that query-api needs are there', async (t) => {
+  const indexes = await database.db.collection('users_read').indexes()
+  t.strictSame(indexes.map(({ name }) => name).sort(), [
+    '_id_',
+    'email',
+    'newest',
+    'newest_by_role',
+    'tombstone_expiry',
+  ])
+})
+
+t.test('no name and no whole address is ever logged', async (t) => {
+  t.notMatch(JSON.stringify(projector.logs), /Jane|jane\.doe|Renamed|user-\d@/)
+})

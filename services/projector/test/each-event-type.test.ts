@@ -1,0 +1,40 @@
+import type { UserEvent } from '@cqrs/contracts'
+import * as contracts from '@cqrs/contracts'
+import { freshDatabase } from '@cqrs/local-stack/testing'
+import t from 'tap'
+import { project } from '../src/projections/projection.ts'
+import { usersRead } from '../src/projections/users-read.ts'
+import { historiesEndingWith } from './fixtures/user-events.ts'
+import { usersReadIn, usersReadWriter } from './fixtures/writer.ts'
+
+const { db, uri } = await freshDatabase(t)
+const { apply } = usersReadWriter(t, uri)
+
+/** Every event type of contracts: what has a schema with the members of a CloudEvent. */
+const eventTypes = Object.entries(contracts).flatMap(([name, value]) =>
+  value instanceof Object && 'properties' in value && 'specversion' in value.properties ? [name] : [],
+)
+
+t.test('every event type of contracts is tested below', async (t) => {
+  t.strictSame(Object.keys(historiesEndingWith).sort(), eventTypes.sort())
+})
+
+for (const [type, historyOf] of Object.entries(historiesEndingWith)) {
+  const orders: Record<string, (history: UserEvent[]) => UserEvent[]> = {
+    once: (history) => history,
+    twice: (history) => history.flatMap((event) => [event, event]),
+    'out of order': (history) => history.toReversed(),
+    'once more when it is all over': (history) => [...history, ...history],
+  }
+  for (const [order, arrange] of Object.entries(orders)) {
+    t.test(`${type} ${order}`, async (t) => {
+      await db.collection(usersRead.name).deleteMany()
+      const history = historyOf(1)
+      for (const event of arrange(history)) await apply([event])
+      t.strictSame(
+        await usersReadIn(db),
+        history.slice(-1).map((event) => project(usersRead, event)),
+      )
+    })
+  }
+}

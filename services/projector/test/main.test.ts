@@ -1,0 +1,58 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { freePort } from '@cqrs/local-stack/testing'
+import t from 'tap'
+import { eventually } from './fixtures/eventually.ts'
+import { runProjector, startProjector } from './fixtures/projector.ts'
+import { startSystem } from './fixtures/system.ts'
+import { created } from './fixtures/user-events.ts'
+
+const awayEnv = {
+  MONGODB_READ_URI: `mongodb://127.0.0.1:${await freePort()}/read`,
+  NATS_URL: `nats://127.0.0.1:${await freePort()}`,
+  SMTP_URL: `smtp://127.0.0.1:${await freePort()}`,
+}
+
+t.test('every wrong setting is named at once, without its value', async (t) => {
+  const { code, output } = await runProjector({
+    PORT: 'http',
+    MONGODB_READ_URI: 'localhost/secret',
+    STREAM_REPLICAS: '0',
+    MAIL_FROM: 'secret',
+    LOG_LEVEL: 'loud',
+  })
+  t.equal(code, 1)
+  t.match(output, /^[^\n]+\n$/)
+  for (const name of ['PORT', 'MONGODB_READ_URI', 'STREAM_REPLICAS', 'SMTP_URL is not set', 'MAIL_FROM', 'LOG_LEVEL'])
+    t.match(output, name)
+  t.notMatch(output, /secret|loud/)
+})
+
+t.test('a port that is taken is named on one line', async (t) => {
+  const other = createServer()
+  await once(other.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => other.close())
+  const port = String((other.address() as AddressInfo).port)
+  const { code, output } = await runProjector({ ...awayEnv, HOST: '127.0.0.1', PORT: port, LOG_LEVEL: 'silent' })
+  t.equal(code, 1)
+  t.match(output, new RegExp(`^[^\\n]*EADDRINUSE[^\\n]*${port}\\n$`))
+})
+
+t.test('starts while everything it needs is away, says what is missing, and stops when asked', async (t) => {
+  const { get, logs, terminate } = await startProjector(t, awayEnv)
+  t.match(await get('/healthz'), { status: 200 })
+  t.match(await get('/readyz'), {
+    status: 503,
+    body: { status: 'unready', checks: { mongodb: 'down', nats: 'down', mail: 'down' } },
+  })
+  t.match(await terminate(), 'exit code 0')
+  t.match(logs.at(-1), { msg: 'closing', signal: 'SIGTERM' })
+})
+
+t.test('is ready when everything is there, and stops when asked', async (t) => {
+  const { broker, projector, visible } = await startSystem(t)
+  await broker.publish(created(1))
+  await visible(1, 1)
+  await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
+  t.match(await projector.terminate(), 'exit code 0')
+})

@@ -1,0 +1,43 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startNats } from '@cqrs/local-stack'
+import { freePort } from '@cqrs/local-stack/testing'
+import t from 'tap'
+import { brokerAt } from './fixtures/broker.ts'
+import { eventually } from './fixtures/eventually.ts'
+import { startSystem } from './fixtures/system.ts'
+import { created, updated } from './fixtures/user-events.ts'
+
+t.test('NATS is killed in mid-work and comes back: the projector goes on without a restart', async (t) => {
+  const { broker, nats, projector, users } = await startSystem(t)
+  // No more than a projector takes at once. Of others, the server could be sending some just as it dies, and would
+  // deliver them again only after 30 s.
+  const events = Array.from({ length: 900 }, (_, n) => updated(n, 2))
+  await broker.publish(...events)
+  await eventually(async () => (await users.countDocuments()) > 0)
+
+  await nats.server.kill()
+  await eventually(async () => (await projector.get('/readyz')).body.checks.nats === 'down')
+  t.match(await projector.get('/readyz'), { status: 503, body: { status: 'unready' } })
+  t.match(await projector.get('/healthz'), { status: 200 })
+
+  await nats.server.start()
+  await eventually(async () => (await users.countDocuments()) === events.length)
+  await eventually(async () => (await projector.get('/readyz')).status === 200)
+})
+
+t.test('NATS comes back without its data: streams and consumers are made anew', async (t) => {
+  const dataDir = t.testdir({})
+  const wiped = await startNats({ dataDir, logDir: dataDir, port: await freePort() })
+  t.teardown(() => wiped.server.stop())
+  const { projector, visible } = await startSystem(t, { NATS_URL: wiped.url })
+  await (await brokerAt(t, wiped.url)).publish(created(1))
+  await visible(1, 1)
+
+  await wiped.server.kill()
+  await rm(join(dataDir, 'jetstream'), { recursive: true })
+  await wiped.server.start()
+  await (await brokerAt(t, wiped.url)).publish(created(2))
+  t.ok(await visible(2, 1))
+  await eventually(async () => (await projector.get('/readyz')).status === 200)
+})

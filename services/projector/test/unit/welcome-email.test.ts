@@ -1,0 +1,56 @@
+import { createLogger } from '@cqrs/service-kit'
+import t from 'tap'
+import type { Mail } from '../../src/adapters/mailer.ts'
+import { welcomeEmail } from '../../src/reactions/welcome-email.ts'
+import { created, updated, userId } from '../fixtures/user-events.ts'
+
+t.test('a mail that was sent but could not be recorded is not sent again', async (t) => {
+  const { handle, mails, recorded, database } = reaction()
+  database.isAway = true
+  await t.rejects(Promise.all(handle([created(1)])), /away/)
+  await t.rejects(Promise.all(handle([created(1)])), /away/)
+  database.isAway = false
+  await Promise.all(handle([created(1)]))
+  t.equal(mails.length, 1)
+  t.strictSame(recorded, [userId(1)])
+})
+
+t.test('one mail that fails leaves the others of its batch alone', async (t) => {
+  const { handle, mails } = reaction()
+  const results = await Promise.allSettled(handle([created(1), created(2, { email: 'full@example.com' }), created(3)]))
+  t.strictSame(
+    results.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  )
+  t.strictSame(mails.map(({ to }) => to).sort(), ['user-1@example.com', 'user-3@example.com'])
+})
+
+t.test('an event that is no registration, on the subject of one, is no reason for a mail', async (t) => {
+  const { handle, mails } = reaction()
+  await Promise.all(handle([updated(1, 2)]))
+  t.strictSame(mails, [])
+})
+
+/** The reaction, with a database whose absence can be timed more exactly than that of a real one. */
+function reaction() {
+  const mails: Mail[] = []
+  const recorded: string[] = []
+  const database = { isAway: false }
+  const { handle } = welcomeEmail({
+    mailer: {
+      async send(mail) {
+        if (mail.to.startsWith('full@')) throw new Error('mailbox full')
+        mails.push(mail)
+      },
+    },
+    record: {
+      isDue: async (userId) => !recorded.includes(userId),
+      async markSent(userId) {
+        if (database.isAway) throw new Error('the database is away')
+        recorded.push(userId)
+      },
+    },
+    logger: createLogger('test', 'silent'),
+  })
+  return { handle, mails, recorded, database }
+}

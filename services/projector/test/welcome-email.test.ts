@@ -1,0 +1,126 @@
+import t from 'tap'
+import { eventually } from './fixtures/eventually.ts'
+import { startSystem } from './fixtures/system.ts'
+import { created, deleted, updated, userId } from './fixtures/user-events.ts'
+
+const { broker, database, mail, projector, visible } = await startSystem(t, {
+  MAIL_FROM: 'The Users <welcome@shop.example>',
+})
+const allHandled = () => broker.allHandledBy('welcome-email')
+const mailsTo = (n: number) => mail.mails.filter(({ envelopeTo }) => envelopeTo[0] === `user-${n}@example.com`)
+
+t.test('a registration is answered with a welcome', async (t) => {
+  await broker.publish(created(1))
+  await allHandled()
+  t.match(mailsTo(1), [
+    {
+      from: { name: 'The Users', address: 'welcome@shop.example' },
+      to: [{ address: 'user-1@example.com' }],
+      subject: 'Welcome',
+      text: /^Hello User 1,/,
+      html: /Hello User 1,/,
+      messageId: `<welcome.${userId(1)}@shop.example>`,
+    },
+  ])
+})
+
+t.test('the same registration again, later or at the same time, sends no second one', async (t) => {
+  await broker.publish(created(1), created(2), created(2), created(2))
+  await broker.publish(created(2), updated(2, 2), created(1))
+  await allHandled()
+  t.equal(mailsTo(1).length, 1)
+  t.equal(mailsTo(2).length, 1)
+})
+
+t.test('who was deleted meanwhile gets none', async (t) => {
+  await broker.publish(deleted(3, 2))
+  await visible(3, 2)
+  await broker.publish(created(3))
+  await allHandled()
+  t.strictSame(mailsTo(3), [])
+})
+
+t.test('what is recorded is the id and the time, and nothing else', async (t) => {
+  const records = await database.db.collection('welcome_emails').find().toArray()
+  t.strictSame(
+    records.map((record) => Object.keys(record)),
+    [
+      ['_id', 'sentAt'],
+      ['_id', 'sentAt'],
+    ],
+  )
+})
+
+t.test('a name can do no harm', async (t) => {
+  const name =
+    'Eve\r\nBcc: victim@example.com\r\n\r\n<script>alert(1)</script><a href="https://evil.example">click & win</a>'
+  await broker.publish(created(4, { name }))
+  await allHandled()
+  const [received] = mailsTo(4)
+  t.strictSame(received?.envelopeTo, ['user-4@example.com'])
+  t.strictSame(
+    received?.headers.map(({ key }) => key).sort(),
+    mailsTo(1)[0]
+      ?.headers.map(({ key }) => key)
+      .sort(),
+    'it adds no header',
+  )
+  t.notMatch(received?.html, /<script|<a /)
+  t.match(received?.html, 'Bcc: victim@example.com')
+  t.match(received?.text, /^Hello Eve Bcc: victim@example\.com /)
+})
+
+t.test('an address that is none, or more than one, reaches nobody', async (t) => {
+  const addresses = ['a@example.com, b@example.com', 'c@example.com>\r\nRCPT TO:<d@example.com', '']
+  const sentBefore = mail.mails.length
+  await broker.publish(...addresses.map((email, i) => created(10 + i, { email })))
+  await allHandled()
+  t.equal(mail.mails.length, sentBefore)
+  const letters = (await broker.deadLetters()).map(({ header }) => header.get('reason'))
+  t.strictSame(letters, ['mail-refused', 'mail-refused', 'mail-refused'])
+})
+
+t.test('mail that the server does not want now is sent later, and does not hold up other mail', async (t) => {
+  mail.refuse(451)
+  await broker.publish(created(5))
+  await eventually(() => sendings(5) > 0)
+  mail.accept()
+  await broker.publish(created(6))
+  await eventually(() => mailsTo(6).length === 1)
+  await eventually(() => mailsTo(5).length === 1)
+  await allHandled()
+  t.equal(mailsTo(5).length, 1)
+})
+
+t.test('mail waits while the server is away; the read model does not', async (t) => {
+  await mail.stop()
+  await broker.publish(created(7))
+  t.ok(await visible(7, 1))
+  await eventually(async () => (await projector.get('/readyz')).body.checks.mail === 'down')
+  t.match(await projector.get('/readyz'), { status: 200, body: { status: 'degraded' } })
+  await mail.start()
+  await eventually(() => mailsTo(7).length === 1)
+  await allHandled()
+  t.equal(mailsTo(7).length, 1)
+  await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
+})
+
+t.test('mail that the server will never take becomes a dead letter', async (t) => {
+  mail.refuse(550)
+  await broker.publish(created(8))
+  await allHandled()
+  mail.accept()
+  const letter = (await broker.deadLetters()).find(({ data }) => Buffer.from(data).includes(userId(8)))
+  t.equal(letter?.subject, 'users_dlq.welcome-email')
+  t.equal(letter?.header.get('reason'), 'mail-refused')
+  t.match(letter?.header.get('detail'), '550')
+  t.strictSame(letter?.json(), created(8))
+})
+
+t.test('no address and no name is logged', async (t) => {
+  t.notMatch(JSON.stringify(projector.logs), /User \d|user-\d|Eve|victim/)
+})
+
+const sendings = (n: number) =>
+  projector.logs.filter((line) => line['user_id'] === userId(n) && line.msg === 'Sending welcome email to user...')
+    .length
