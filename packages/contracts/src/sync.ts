@@ -29,7 +29,12 @@ export const DigestReply = Type.Object({
 export type DigestReply = Static<typeof DigestReply>
 
 export const RangeRequest = Type.Object({ after: After, upTo: Type.Union([UserId, Type.Null()]) })
-export const VersionsReply = Type.Object({ users: Type.Array(Type.Tuple([UserId, Type.Integer()])) })
+/** `pending` are those of the range whose last event is not published yet: the read side cannot have it. */
+export const VersionsReply = Type.Object({
+  users: Type.Array(Type.Tuple([UserId, Type.Integer()])),
+  pending: Type.Array(UserId),
+})
+export type VersionsReply = Static<typeof VersionsReply>
 
 const Version = Type.Integer({ minimum: 1 })
 /** A user at a version, or what is left of it. */

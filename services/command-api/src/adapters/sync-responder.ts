@@ -36,7 +36,7 @@ export function answerSync(connection: NatsConnection, { sync, relay, logger }: 
   }
 
   answer(syncSubjects.digest, PageRequest, ({ after, limit }) => sync.digest(after, limit))
-  answer(syncSubjects.versions, RangeRequest, async ({ after, upTo }) => ({ users: await sync.versions(after, upTo) }))
+  answer(syncSubjects.versions, RangeRequest, ({ after, upTo }) => sync.versions(after, upTo))
   answer(syncSubjects.page, PageRequest, ({ after, limit }) => sync.page(after, limit))
   answer(syncSubjects.republish, RepublishRequest, ({ users }) => republish(users, { sync, relay }))
 }

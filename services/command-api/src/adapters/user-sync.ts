@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type DigestReply, digestLine, type PageReply, type Snapshot } from '@cqrs/contracts'
+import { type DigestReply, digestLine, type PageReply, type Snapshot, type VersionsReply } from '@cqrs/contracts'
 import type { Collection, Db, Filter } from 'mongodb'
 import { publicState } from '../domain/user.ts'
 import { type TombstoneDocument, type UserDocument, usersCollection } from './user-document.ts'
@@ -24,9 +24,13 @@ export class UserSync {
     return { upTo: last ?? null, count: users.length, digest: hash.digest('hex') }
   }
 
-  /** Id and version of each live user after `after`, up to and with `upTo` (null: to the end). */
-  versions(after: string, upTo: string | null): Promise<[id: string, version: number][]> {
-    return this.#versions({ _id: { $gt: after, ...(upTo && { $lte: upTo }) } }, 10_000)
+  /** Id and version of each live user after `after`, up to and with `upTo` (null: to the end), and who has events pending. */
+  async versions(after: string, upTo: string | null): Promise<VersionsReply> {
+    const range = { _id: { $gt: after, ...(upTo && { $lte: upTo }) } }
+    const waiting = this.#users.find({ ...range, pendingSince: { $exists: true } }, { projection: { _id: 1 } })
+    // First who is pending: what is published between the two looks is then left out, and not taken for a difference.
+    const pending = await waiting.map(({ _id }) => _id).toArray()
+    return { users: await this.#versions(range, 10_000), pending }
   }
 
   /** The next `limit` users after an id, whole, and what is left of deleted ones. */

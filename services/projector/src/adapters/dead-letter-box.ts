@@ -34,6 +34,7 @@ export class DeadLetterBox {
   /** Every letter, the oldest first. */
   async *list(): AsyncGenerator<DeadLetter> {
     const { state } = await this.#manager.streams.info(deadLetterStream.name)
+    if (state.messages === 0) return
     for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
       const letter = await this.find(seq)
       if (letter) yield letter

@@ -19,9 +19,9 @@ export class WriteSide {
     return this.#ask(syncSubjects.digest, DigestReply, { after, limit })
   }
 
-  /** Id and version of the live users after `after`, up to and with `upTo` (null: to the end). */
-  async versions(after: string, upTo: string | null): Promise<[id: string, version: number][]> {
-    return (await this.#ask(syncSubjects.versions, VersionsReply, { after, upTo })).users
+  /** Id and version of the live users after `after`, up to and with `upTo` (null: to the end), and who has events pending. */
+  versions(after: string, upTo: string | null): Promise<VersionsReply> {
+    return this.#ask(syncSubjects.versions, VersionsReply, { after, upTo })
   }
 
   /** The next `limit` users after an id, whole, and what is left of deleted ones. */

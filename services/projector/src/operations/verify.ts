@@ -15,7 +15,8 @@ type Versions = [id: string, version: number][]
 export type Sides = {
   write: {
     digest: (after: string, limit: number) => Promise<{ upTo: string | null; count: number; digest: string }>
-    versions: (after: string, upTo: string | null) => Promise<Versions>
+    /** `pending` are users whose last event is not published yet. */
+    versions: (after: string, upTo: string | null) => Promise<{ users: Versions; pending: string[] }>
     republish: (users: { id: string; readVersion: number }[]) => Promise<number>
   }
   read: { versions: (after: string, upTo: string | null) => Promise<Versions> }
@@ -70,8 +71,10 @@ export async function repair(sides: Sides, differences: Difference[]): Promise<n
 async function differencesIn({ write, read }: Sides, after: string, upTo: string | null): Promise<Difference[]> {
   // The read side first: what is applied between the two looks then shows as stale and is settled, not as orphaned.
   const shown = new Map(await read.versions(after, upTo))
-  const written = new Map(await write.versions(after, upTo))
+  const { users, pending } = await write.versions(after, upTo)
+  const written = new Map(users)
   const ids = new Set([...written.keys(), ...shown.keys()])
+  for (const id of pending) ids.delete(id) // on its way
   return [...ids].flatMap((id): Difference[] => {
     const writeVersion = written.get(id) ?? 0
     const readVersion = shown.get(id) ?? 0
