@@ -19,4 +19,7 @@ const system = spawn(node, [join(repository, 'packages/local-stack/dist/start.js
   detached: true,
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => system.kill(signal))
+// An npm that was killed can pass nothing on; whoever has lost it as its parent stops, too.
+const npm = process.env.npm_lifecycle_event && process.ppid
+if (npm) setInterval(() => process.ppid !== npm && system.kill('SIGTERM'), 1_000).unref()
 system.on('exit', (code) => process.exit(code ?? 1))

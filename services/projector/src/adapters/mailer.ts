@@ -1,4 +1,5 @@
-import { createTransport } from 'nodemailer'
+import { PassThrough } from 'node:stream'
+import { createTransport, type SendMailOptions } from 'nodemailer'
 import { PermanentFailure, TryLater } from '../failures.ts'
 
 export type Mail = {
@@ -20,20 +21,29 @@ export class Mailer {
   /** @param options.from the sender, as in `Users <no-reply@example.com>` */
   constructor(options: { url: string; from: string }) {
     this.#transport = pooledTransport(options.url)
+    this.#transport.use('stream', ({ data, message }, done) => {
+      const { beforeEnd } = data as Outgoing
+      message.transform(() => endHeldBack(beforeEnd))
+      done()
+    })
     this.#from = options.from
     void this.#look()
   }
 
   /**
    * Returns when the server has taken the mail.
+   * @param beforeEnd awaited when the server has been sent the whole mail but for its end, without which it takes none;
+   * if it throws, the connection is cut there
    * @throws PermanentFailure when it never will; TryLater when it does not want this mail now; any other error when the
    * server is away or takes no mail at all. No error holds the address: they end in logs.
    */
-  async send({ id, to, ...content }: Mail): Promise<void> {
+  async send({ id, to, ...content }: Mail, beforeEnd: () => Promise<void>): Promise<void> {
     const messageId = `<${id}@${this.#from.match(/@([^\s>]+)/)?.[1]}>`
+    // As an object the address is taken as it is; a string would be parsed, and could be a list.
+    const recipient = { name: '', address: to }
+    const mail: Outgoing = { ...content, messageId, from: this.#from, to: recipient, beforeEnd }
     try {
-      // As an object the address is taken as it is; a string would be parsed, and could be a list.
-      await this.#transport.sendMail({ ...content, messageId, from: this.#from, to: { name: '', address: to } })
+      await this.#transport.sendMail(mail)
     } catch (error) {
       throw classify(error as SmtpError)
     }
@@ -65,11 +75,21 @@ const pooledTransport = (url: string) =>
     dnsTimeout: 10_000,
     connectionTimeout: 10_000,
     greetingTimeout: 10_000,
-    socketTimeout: 10_000,
+    // For each answer. Scanners of mail take their time after its end, and who gives up then sends it twice (RFC 1047).
+    socketTimeout: 20_000,
     // Trying again is the consumer's business.
     maxRequeues: 0,
     disableFileAccess: true,
     disableUrlAccess: true,
+  })
+
+type Outgoing = SendMailOptions & { beforeEnd: () => Promise<void> }
+
+const endHeldBack = (until: () => Promise<void>) =>
+  new PassThrough({
+    flush: (done) => {
+      until().then(() => done(), done)
+    },
   })
 
 type SmtpError = Error & { code?: string; command?: string; responseCode?: number }

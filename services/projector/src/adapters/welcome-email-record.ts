@@ -1,13 +1,23 @@
+import { randomUUID } from 'node:crypto'
 import type { UserReadTombstone } from '@cqrs/contracts'
+import { isDuplicateKey } from '@cqrs/service-kit'
 import { type Collection, type Db, MongoServerError } from 'mongodb'
+import { TryLater } from '../failures.ts'
 import { once } from './once.ts'
 import type { ReadModel } from './read-model.ts'
 
-/** Remembers who was sent a welcome e-mail. Only the user's id is kept, so there is nothing to erase later. */
+/**
+ * How a user's welcome e-mail stands: claimed by a process, handed over by it, or sent. Only the user's id is kept for
+ * good, so there is nothing to erase later.
+ */
+type WelcomeEmail = { _id: string; claimedBy?: string; claimedUntil?: Date; handedOverAt?: Date; sentAt?: Date }
+
+/** Remembers who was sent a welcome e-mail, and which process is sending one. */
 export class WelcomeEmailRecord {
-  readonly #sent: Collection<{ _id: string; sentAt: Date }>
+  readonly #emails: Collection<WelcomeEmail>
   readonly #db: Db
   readonly #users: Pick<ReadModel, 'live'>
+  readonly #process = randomUUID()
   /** Left to the first writers, they would contend for it: a batch of mails is recorded side by side. */
   readonly #ensureCollection: () => Promise<unknown>
 
@@ -15,26 +25,58 @@ export class WelcomeEmailRecord {
   constructor(db: Db, users: Pick<ReadModel, 'live'>) {
     this.#db = db
     this.#users = users
-    this.#sent = db.collection('welcome_emails')
-    this.#ensureCollection = once(() => db.createCollection(this.#sent.collectionName).catch(unlessItExists))
+    this.#emails = db.collection('welcome_emails')
+    this.#ensureCollection = once(() => db.createCollection(this.#emails.collectionName).catch(unlessItExists))
   }
 
-  /** False when it was sent already, or the user has been deleted meanwhile. */
-  async isDue(userId: string): Promise<boolean> {
+  /**
+   * Claims the mail for this process, which may claim it again whatever became of it before. Of another process only a
+   * claim that has run out is taken over, and only where the mail was not handed over yet.
+   * @returns `not due` when it was sent already, or the user has been deleted meanwhile; `unknown` when a process died
+   * that had handed it over: whether it was sent cannot be known any more
+   * @throws TryLater while another process may still be sending it
+   */
+  async claim(userId: string): Promise<'claimed' | 'not due' | 'unknown'> {
+    await this.#ensureCollection()
     const users = this.#db.collection<UserReadTombstone>(await this.#users.live())
-    const [sent, deleted] = await Promise.all([
-      this.#sent.findOne({ _id: userId }),
-      users.findOne({ _id: userId, deletedAt: { $exists: true } }),
-    ])
-    return !sent && !deleted
+    if (await users.findOne({ _id: userId, deletedAt: { $exists: true } })) return 'not due'
+    const runOut = { handedOverAt: { $exists: false }, claimedUntil: { $lt: new Date() } }
+    const free = { _id: userId, sentAt: { $exists: false }, $or: [{ claimedBy: this.#process }, runOut] }
+    const claim = { $set: { claimedBy: this.#process, claimedUntil: claimedUntil() }, $unset: { handedOverAt: true } }
+    try {
+      await this.#emails.updateOne(free, claim, { upsert: true })
+      return 'claimed'
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error // the upsert met a document that is not free
+    }
+    const email = await this.#emails.findOne({ _id: userId })
+    if (email?.sentAt) return 'not due'
+    if (email?.handedOverAt && email.claimedUntil && email.claimedUntil < new Date()) return 'unknown'
+    throw new TryLater('another process is sending this mail')
+  }
+
+  /** The mail server is about to get the end of the mail. @throws Error when the claim has passed to another process */
+  async handOver(userId: string): Promise<void> {
+    const { matchedCount } = await this.#emails.updateOne(
+      { _id: userId, claimedBy: this.#process },
+      { $set: { handedOverAt: new Date(), claimedUntil: claimedUntil() } },
+    )
+    if (matchedCount === 0) throw new Error('another process has taken this mail over')
+  }
+
+  /** The mail was not sent after all: whoever comes next may try. */
+  async release(userId: string): Promise<void> {
+    await this.#emails.deleteOne({ _id: userId, claimedBy: this.#process })
   }
 
   /** For good, and also if it is marked already. */
   async markSent(userId: string): Promise<void> {
-    await this.#ensureCollection()
-    await this.#sent.updateOne({ _id: userId }, { $setOnInsert: { sentAt: new Date() } }, { upsert: true })
+    await this.#emails.replaceOne({ _id: userId }, { sentAt: new Date() }, { upsert: true })
   }
 }
+
+/** 30 s: longer than the mailer waits for an answer, so that no claim of a living process runs out after the hand-over. */
+const claimedUntil = (): Date => new Date(Date.now() + 30_000)
 
 function unlessItExists(error: unknown): void {
   if (!(error instanceof MongoServerError && error.codeName === 'NamespaceExists')) throw error

@@ -5,9 +5,17 @@ import type { Subscriber } from '../adapters/user-consumer.ts'
 import type { WelcomeEmailRecord } from '../adapters/welcome-email-record.ts'
 
 /**
- * Sends one welcome e-mail for each registration. An event that is delivered twice finds the record of the first time.
- * What remains is the moment between the mail server's answer and the record: a process that dies right there sends the
- * mail again, with the same Message-ID.
+ * Sends one welcome e-mail for each registration, also when the event is delivered twice, to two processes at once, or to
+ * another one after a crash: the mail is claimed first, and just before the mail server gets its end, it is recorded as
+ * handed over.
+ *
+ * While the process lives, it learns what became of the mail. A refusal, and a connection that breaks, take the record
+ * back, and the mail is tried again: a server is responsible for a mail only once it has said so, and until then the
+ * client has to go on (RFC 5321, 4.2.5 and 4.5.3.2.6). Should the answer alone have been lost, the mail comes twice (RFC
+ * 1047), with the same Message-ID.
+ *
+ * A process that dies between the hand-over and the answer leaves a mail of which nobody knows whether it was sent. It
+ * is not sent again: at most once. That is the window that cannot be closed.
  */
 export function welcomeEmail({ mailer, record, logger }: Dependencies): Subscriber {
   /** Sent, but not on record yet: the database was away just then. */
@@ -15,13 +23,25 @@ export function welcomeEmail({ mailer, record, logger }: Dependencies): Subscrib
 
   async function welcome({ subject: userId, data }: UserCreated): Promise<void> {
     if (!unrecorded.has(userId)) {
-      if (!(await record.isDue(userId))) return
+      const claim = await record.claim(userId)
+      if (claim === 'unknown') logger.warn({ user_id: userId }, 'a crash leaves unknown whether the welcome was sent')
+      if (claim !== 'claimed') return
       logger.info({ user_id: userId }, 'Sending welcome email to user...')
-      await mailer.send(compose(userId, data.user))
+      await send(userId, data.user)
       unrecorded.add(userId)
     }
     await record.markSent(userId)
     unrecorded.delete(userId)
+  }
+
+  async function send(userId: string, user: UserState): Promise<void> {
+    try {
+      await mailer.send(compose(userId, user), () => record.handOver(userId))
+    } catch (error) {
+      // While this fails, the event is kept and tried again here: another process could not tell what happened.
+      await record.release(userId)
+      throw error
+    }
   }
 
   return {
@@ -41,7 +61,7 @@ export function welcomeEmail({ mailer, record, logger }: Dependencies): Subscrib
 
 type Dependencies = {
   mailer: Pick<Mailer, 'send'>
-  record: Pick<WelcomeEmailRecord, 'isDue' | 'markSent'>
+  record: Pick<WelcomeEmailRecord, 'claim' | 'handOver' | 'release' | 'markSent'>
   logger: Logger
 }
 
