@@ -1,0 +1,92 @@
+import { fileURLToPath } from 'node:url'
+import { ChildServer } from '@cqrs/local-stack'
+import { eventually, freePort, freshDatabase, freshNats } from '@cqrs/local-stack/testing'
+import { generateKeyFiles } from '@cqrs/service-kit'
+
+/**
+ * `pnpm test:backlog`: what an outage of NATS leaves behind, drained by three replicas of command-api. Prints how long it
+ * takes, how often an event is published, and the memory of each replica; exits with 1 above 1.2 publishes an event.
+ */
+const events = Number(process.argv[2] ?? 100_000)
+const cleanUps: (() => Promise<unknown>)[] = []
+const t = { teardown: (cleanUp: () => Promise<unknown>) => cleanUps.unshift(cleanUp) }
+
+const { db, uri } = await freshDatabase(t)
+const nats = await freshNats(t)
+await nats.server.stop()
+const users = db.collection<{ _id: string }>('users')
+for (let from = 0; from < events; from += 5_000) {
+  await users.insertMany(Array.from({ length: Math.min(5_000, events - from) }, (_, i) => waiting(from + i)))
+}
+const replicas = await Promise.all([1, 2, 3].map(startReplica))
+
+const startedAt = performance.now()
+await nats.server.start()
+const peaks = [0, 0, 0]
+await eventually(
+  async () => {
+    for (const [i, { url }] of replicas.entries()) {
+      peaks[i] = Math.max(peaks[i] ?? 0, Math.round((await metric(url, 'process_resident_memory_bytes')) / 2 ** 20))
+    }
+    return (await users.countDocuments({ pendingSince: { $exists: true } })) === 0
+  },
+  { timeoutMs: 600_000, intervalMs: 1_000 },
+)
+const seconds = (performance.now() - startedAt) / 1_000
+const published = await Promise.all(replicas.map(({ url }) => metric(url, 'outbox_published_total')))
+const each = published.reduce((sum, count) => sum + count) / events
+console.log(`${events} events in ${seconds.toFixed(1)} s, ${Math.round(events / seconds)}/s`)
+console.log(`published by each replica: ${published.join(', ')}; ${each.toFixed(3)} publishes an event`)
+console.log(`resident memory at most, MiB: ${peaks.join(', ')}`)
+for (const cleanUp of cleanUps) await cleanUp()
+process.exit(each <= 1.2 ? 0 : 1)
+
+/** A user as an outage leaves it: stored, its event not published. */
+function waiting(n: number) {
+  const id = `019a6f0c-3b5e-7c21-9d52-${String(n).padStart(12, '0')}`
+  const now = new Date()
+  const user = { email: `${n}@example.com`, name: `User ${n}`, roles: ['buyer'], isActive: true }
+  const times = { createdAt: now.toISOString(), updatedAt: now.toISOString() }
+  const event = {
+    specversion: '1.0',
+    id: `backlog-${n}`,
+    source: '/command-api',
+    type: 'UserCreated',
+    subject: id,
+    time: now.toISOString(),
+    datacontenttype: 'application/json',
+    schemaversion: 1,
+    version: 1,
+    data: { user: { id, ...user, ...times } },
+  }
+  return { _id: id, ...user, passwordHash: '', version: 1, outbox: [event], pendingSince: new Date(n) }
+}
+
+async function startReplica() {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const { signingKeyFile, jwksFile } = await generateKeyFiles(fileURLToPath(new URL('../.tap/keys', import.meta.url)))
+  const server = new ChildServer({
+    name: `command-api on ${port}`,
+    command: process.execPath,
+    args: [fileURLToPath(new URL('../../../services/command-api/dist/main.js', import.meta.url))],
+    env: {
+      PORT: String(port),
+      MONGODB_URI: uri,
+      NATS_URL: nats.url,
+      JWT_SIGNING_KEY_FILE: signingKeyFile,
+      JWKS_FILE: jwksFile,
+      LOG_LEVEL: 'error',
+    },
+    output: (line) => console.log(line),
+    ready: async () => (await fetch(`${url}/healthz`)).ok,
+  })
+  await server.start()
+  t.teardown(() => server.stop())
+  return { url }
+}
+
+async function metric(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1])
+}
