@@ -142,7 +142,7 @@ const alive = new Set<ChildServer>()
 
 // Whatever ends this process (an exception, process.exit) must not leave servers behind.
 process.on('exit', () => {
-  for (const { pid } of alive) if (pid) process.kill(pid, 'SIGKILL')
+  for (const server of alive) void server.kill()
 })
 
 /** Stops every server that this process has started, the youngest first; also those that are not ready yet. */

@@ -1,3 +1,6 @@
+// Not only for its type: it ends the servers of a test that is ended by a signal.
+import './testing/teardown.ts'
+
 export { eventually } from './eventually.ts'
 export { freePort } from './ports.ts'
 export { type FreshDatabase, freshDatabase } from './testing/fresh-database.ts'

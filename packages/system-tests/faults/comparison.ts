@@ -1,12 +1,26 @@
+import {
+  type ReadModelState,
+  readModelsCollection,
+  type UserStatsSums,
+  userStatsCollection,
+  userStatsSums,
+} from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import type { Db } from 'mongodb'
 import type { Acknowledged } from './load.ts'
 
-type Row = { _id: string; version: number; deletedAt?: Date } & Record<string, unknown>
+type Row = { _id: string; version: number; deletedAt?: Date; isActive: boolean; roles: string[] } & Record<
+  string,
+  unknown
+>
 
-/** Documents that differ between `users` and `users_read`, told in words; none where the read model is whole. */
+/** What differs between `users` and `users_read` or `user_stats`, told in words; nothing where both are whole. */
 export async function differences(write: Db, read: Db): Promise<string[]> {
-  const [users, readModels] = await Promise.all([rows(write, 'users'), rows(read, await liveCollection(read))])
+  const [users, readModels, sums] = await Promise.all([
+    rows(write, 'users'),
+    rows(read, await liveCollection(read, 'users_read')),
+    statistics(read),
+  ])
   const found: string[] = []
   for (const [id, user] of users) {
     const shown = readModels.get(id)
@@ -15,23 +29,27 @@ export async function differences(write: Db, read: Db): Promise<string[]> {
       found.push(`${id} is at version ${shown.version}, not ${user.version}`)
   }
   for (const [id, shown] of readModels) if (!shown.deletedAt && !users.has(id)) found.push(`${id} is an orphan`)
+  const counted = count([...users.values()].filter(({ deletedAt }) => !deletedAt))
+  if (JSON.stringify(sums) !== JSON.stringify(counted))
+    found.push(`statistics are ${JSON.stringify(sums)}, not ${JSON.stringify(counted)}`)
   return found
 }
 
-/** Waits until the read model is whole. @returns after how many ms. Fails with what differs when it is not in time. */
-export async function untilWhole(write: Db, read: Db, timeoutMs: number): Promise<number> {
+/**
+ * Waits until the read models are whole.
+ * @returns after how many ms, and what differs still where that was not in time
+ */
+export async function untilWhole(write: Db, read: Db, timeoutMs: number): Promise<{ ms: number; differing: string[] }> {
   const from = performance.now()
-  let found: string[] = []
+  let differing: string[] = ['they could not be compared']
   await eventually(
     async () => {
-      found = await differences(write, read)
-      return found.length === 0
+      differing = await differences(write, read)
+      return differing.length === 0
     },
     { timeoutMs, intervalMs: 100 },
-  ).catch(() => {
-    throw new Error(`after ${timeoutMs} ms ${found.length} documents differ: ${found.slice(0, 5).join('; ')}`)
-  })
-  return performance.now() - from
+  ).catch(() => undefined)
+  return { ms: performance.now() - from, differing }
 }
 
 /** Acknowledged commands that the write model does not know of. */
@@ -55,7 +73,22 @@ async function rows(db: Db, collection: string): Promise<Map<string, Row>> {
   return new Map(documents.map((document) => [document._id, document as Row]))
 }
 
-async function liveCollection(read: Db): Promise<string> {
-  const state = await read.collection<{ _id: string; live: string }>('read_models').findOne({ _id: 'users_read' })
-  return state?.live ?? 'users_read'
+/** The sums of `user_stats`, in the form of `count`. */
+async function statistics(read: Db) {
+  const collection = read.collection<UserStatsSums>(await liveCollection(read, userStatsCollection))
+  const sums = await collection.findOne({ _id: userStatsSums })
+  const { buyer = 0, seller = 0 } = sums?.byRole ?? {}
+  return { users: sums?.users ?? 0, active: sums?.active ?? 0, buyer, seller }
+}
+
+const count = (living: Row[]) => ({
+  users: living.length,
+  active: living.filter(({ isActive }) => isActive).length,
+  buyer: living.filter(({ roles }) => roles.includes('buyer')).length,
+  seller: living.filter(({ roles }) => roles.includes('seller')).length,
+})
+
+async function liveCollection(read: Db, readModel: string): Promise<string> {
+  const state = await read.collection<ReadModelState>(readModelsCollection).findOne({ _id: readModel })
+  return state?.live ?? readModel
 }

@@ -5,11 +5,11 @@ import type { Random } from './random.ts'
 export type Acknowledged = Map<string, { version: number; email: string; deleted: boolean }>
 
 /**
- * Clients that register, change and delete users through the gateway, one command after the other, until stopped. A
+ * Clients that register, change and delete users through any of the addresses, one command after the other, until stopped. A
  * command that fails is not tried again: it was not acknowledged, and may or may not have happened.
  */
-export function startLoad(options: { baseUrl: string; adminToken: string; clients: number; random: Random }) {
-  const { baseUrl, adminToken, clients, random } = options
+export function startLoad(options: { baseUrls: string[]; adminToken: string; clients: number; random: Random }) {
+  const { baseUrls, adminToken, clients, random } = options
   const acknowledged: Acknowledged = new Map()
   const counts = { acknowledged: 0, failed: 0 }
   const statuses = new Map<number | string, number>()
@@ -17,7 +17,7 @@ export function startLoad(options: { baseUrl: string; adminToken: string; client
 
   async function command(method: string, path: string, body?: object): Promise<Reply | undefined> {
     try {
-      const response = await fetch(baseUrl + path, {
+      const response = await fetch(random.oneOf(baseUrls) + path, {
         method,
         headers: { authorization: `Bearer ${adminToken}`, ...(body && { 'content-type': 'application/json' }) },
         ...(body && { body: JSON.stringify(body) }),

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { reportTable } from './report.ts'
+import { failuresIn, reportTable } from './report.ts'
 import { type Outcome, runScenario } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
@@ -19,11 +19,17 @@ if (!Number.isSafeInteger(seed) || !/^\d*$/.test(values.rounds ?? '') || chosen.
 console.log(`seed ${seed}`)
 
 const outcomes: Outcome[] = []
+const failures: string[] = []
 for (const scenario of chosen) {
   const rounds = Number(values.rounds ?? scenario.rounds)
-  outcomes.push(await runScenario(scenario, { rounds, seed, log: console.log }))
+  try {
+    outcomes.push(await runScenario(scenario, { rounds, seed, log: console.log }))
+  } catch (error) {
+    // The others are run all the same.
+    failures.push(`${scenario.name}: ${(error as Error).stack}`)
+  }
 }
 console.log(reportTable(outcomes))
-for (const { scenario, lost, doubled } of outcomes)
-  for (const what of [...lost, ...doubled]) console.log(`${scenario}: ${what}`)
-process.exit(outcomes.some(({ lost, doubled }) => lost.length + doubled.length > 0) ? 1 : 0)
+failures.push(...failuresIn(outcomes))
+for (const failure of failures) console.log(failure)
+process.exit(failures.length > 0 ? 1 : 0)

@@ -7,10 +7,20 @@ export function randomFrom(seed: number) {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
+  const between = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1))
   return {
     /** A whole number from `low` to `high`, both included. */
-    between: (low: number, high: number): number => low + Math.floor(next() * (high - low + 1)),
+    between,
     oneOf: <Item>(items: readonly Item[]): Item => items[Math.floor(next() * items.length)] as Item,
+    /** The items in another order. */
+    shuffled: <Item>(items: readonly Item[]): Item[] => {
+      const shuffled = [...items]
+      for (let i = shuffled.length - 1; i > 0; i--) {
+        const j = between(0, i)
+        ;[shuffled[i], shuffled[j]] = [shuffled[j] as Item, shuffled[i] as Item]
+      }
+      return shuffled
+    },
     chance: (probability: number): boolean => next() < probability,
   }
 }

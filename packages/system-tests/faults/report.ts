@@ -2,17 +2,18 @@ import type { Outcome } from './scenario.ts'
 
 /** The outcomes as a table in Markdown. */
 export function reportTable(outcomes: Outcome[]): string {
-  const rows = outcomes.map(({ scenario, rounds, acknowledged, lost, doubled, unwelcomed, longestRecoveryMs }) =>
-    [
-      scenario,
-      rounds,
-      acknowledged,
-      lost.length,
-      0,
-      doubled.length,
-      unwelcomed.length,
-      `${(longestRecoveryMs / 1000).toFixed(1)} s`,
-    ].join(' | '),
+  const rows = outcomes.map(
+    ({ scenario, rounds, acknowledged, lost, differing, doubled, unwelcomed, longestRecoveryMs }) =>
+      [
+        scenario,
+        rounds,
+        acknowledged,
+        lost.length,
+        differing.length,
+        doubled.length,
+        unwelcomed.length,
+        `${(longestRecoveryMs / 1000).toFixed(1)} s`,
+      ].join(' | '),
   )
   return `
 | fault | rounds | commands acknowledged | commands lost | documents that differ | mails doubled | mails missing | longest until whole |
@@ -20,3 +21,11 @@ export function reportTable(outcomes: Outcome[]): string {
 ${rows.map((row) => `| ${row} |`).join('\n')}
 `
 }
+
+/** What must not be, of all scenarios, a line each. */
+export const failuresIn = (outcomes: Outcome[]): string[] =>
+  outcomes.flatMap(({ scenario, lost, differing, doubled, unwelcomed, wrong }) => [
+    ...[...lost, ...differing, ...wrong].map((what) => `${scenario}: ${what}`),
+    ...doubled.map((email) => `${scenario}: more than one mail to ${email}`),
+    ...unwelcomed.map((email) => `${scenario}: no mail to ${email}`),
+  ])

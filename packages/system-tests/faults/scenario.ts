@@ -1,14 +1,17 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Stack, startStack } from '@cqrs/local-stack'
+import { type ChildServer, type ReplicaSet, type Stack, startStack } from '@cqrs/local-stack'
 import { eventually, type FreshMail, freshMail } from '@cqrs/local-stack/testing'
 import { publicJwk } from '@cqrs/service-kit'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { createSigner } from 'fast-jwt'
 import { type Db, MongoClient } from 'mongodb'
 import { lostCommands, untilWhole } from './comparison.ts'
 import { type Acknowledged, startLoad } from './load.ts'
 import { type Random, randomFrom } from './random.ts'
+import { startReplica } from './replica.ts'
+import { startThreeNodes } from './three-nodes.ts'
 
 /** One row of the report. */
 export type Outcome = {
@@ -17,20 +20,32 @@ export type Outcome = {
   acknowledged: number
   /** Acknowledged commands that the write model does not show, and why. */
   lost: string[]
+  /** What was not equal in time after a round. */
+  differing: string[]
   /** Users that got more than one welcome e-mail. */
   doubled: string[]
   /** Living registered users that got none. */
   unwelcomed: string[]
+  /** What else a scenario found wrong. */
+  wrong: string[]
   /** The longest time from the end of a fault until the read model was whole again. */
   longestRecoveryMs: number
 }
 
 export type World = {
   stack: Stack
+  dataDir: string
   random: Random
   write: Db
   read: Db
+  nats: NatsConnection
   mail: FreshMail
+  /** Every process of these services. */
+  processes: Record<'command-api' | 'projector', ChildServer[]>
+  /** The write database where it has three nodes. */
+  writeSet: ReplicaSet | undefined
+  /** What a fault finds wrong, in words, beyond what is looked at after every fault. */
+  wrong: string[]
 }
 
 export type Scenario = {
@@ -41,57 +56,106 @@ export type Scenario = {
   fault: (world: World, round: number) => Promise<void>
   /** Environment variables of single services. */
   env?: NonNullable<Parameters<typeof startStack>[0]['env']>
+  /** A second command-api and a second projector run beside the first ones, and both command-apis get commands. */
+  twoOfEach?: true
+  /** The write database is a replica set of three nodes. */
+  threeNodes?: true
 }
 
 /**
  * Runs rounds of one fault on a system of its own, under load, and compares both sides document by document after each.
  */
 export async function runScenario(
-  { name: scenario, fault, env = {} }: Scenario,
+  scenario: Scenario,
   { rounds, seed, log }: { rounds: number; seed: number; log: (line: string) => void },
 ): Promise<Outcome> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'faults-'))
+  const { name } = scenario
   const cleanUps: (() => Promise<unknown>)[] = []
-  const mail = await freshMail({ teardown: (cleanUp) => cleanUps.push(cleanUp) })
-  const stack = await startStack({ dataDir, env: { ...env, projector: { ...env.projector, SMTP_URL: mail.url } } })
-  const clientsOf = { write: new MongoClient(stack.uris.write), read: new MongoClient(stack.uris.read) }
-  const world: World = {
-    stack,
-    random: randomFrom(seed),
-    write: clientsOf.write.db(),
-    read: clientsOf.read.db(),
-    mail,
-  }
   try {
-    const token = adminToken(await readFile(join(dataDir, 'keys/signing-key.pem'), 'utf8'))
+    const { world, baseUrls, adminToken } = await startWorld(scenario, seed, (cleanUp) => cleanUps.unshift(cleanUp))
     const acknowledged: Acknowledged = new Map()
+    const differing: string[] = []
     let commands = 0
     let longestRecoveryMs = 0
     for (let round = 1; round <= rounds; round++) {
-      const load = startLoad({
-        baseUrl: stack.baseUrl,
-        adminToken: token,
-        clients: 4,
-        random: randomFrom(seed + round),
-      })
-      await fault(world, round)
+      const load = startLoad({ baseUrls, adminToken, clients: 4, random: randomFrom(seed + round) })
+      await scenario.fault(world, round)
       await load.stop()
       for (const [id, state] of load.acknowledged) acknowledged.set(id, state)
       commands += load.counts.acknowledged
-      const wholeAfterMs = await untilWhole(world.write, world.read, 90_000)
-      longestRecoveryMs = Math.max(longestRecoveryMs, wholeAfterMs)
+      const whole = await untilWhole(world.write, world.read, 90_000)
+      differing.push(...whole.differing)
+      longestRecoveryMs = Math.max(longestRecoveryMs, whole.ms)
       const answers = [...load.statuses].map(([status, count]) => `${status}: ${count}`).join(', ')
-      log(`${scenario} ${round}/${rounds}: ${answers}; whole after ${Math.round(wholeAfterMs)} ms`)
+      log(`${name} ${round}/${rounds}: ${answers}; ${whole.differing.length} differ after ${Math.round(whole.ms)} ms`)
     }
     const lost = await lostCommands(world.write, acknowledged)
-    const { doubled, unwelcomed } = await welcomes(world, acknowledged)
-    return { scenario, rounds, acknowledged: commands, lost, doubled, unwelcomed, longestRecoveryMs }
+    const welcome = await welcomes(world, acknowledged)
+    return {
+      scenario: name,
+      rounds,
+      acknowledged: commands,
+      lost,
+      differing,
+      ...welcome,
+      wrong: world.wrong,
+      longestRecoveryMs,
+    }
   } finally {
-    await Promise.all([clientsOf.write.close(), clientsOf.read.close()])
-    await stack.stop()
     for (const cleanUp of cleanUps) await cleanUp()
-    await rm(dataDir, { recursive: true, force: true })
   }
+}
+
+/** Starts the system of a scenario. What was started is stopped by `onEnd`'s functions, the last first. */
+async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () => Promise<unknown>) => void) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'faults-'))
+  onEnd(() => rm(dataDir, { recursive: true, force: true }))
+  const mail = await freshMail({ teardown: onEnd })
+  const databases = scenario.threeNodes && (await startThreeNodes(dataDir))
+  if (databases) onEnd(() => databases.stop())
+
+  const env = { ...scenario.env, projector: { ...scenario.env?.projector, SMTP_URL: mail.url } }
+  const stack = await startStack({ dataDir, env, databases: databases?.uris })
+  onEnd(() => stack.stop())
+  const processes = { 'command-api': [stack.servers['command-api']], projector: [stack.servers.projector] }
+  const baseUrls = [stack.baseUrl]
+  if (scenario.twoOfEach) {
+    // The Windows build of MongoDB crashes when two processes make one collection at the same moment.
+    await makeCollections(stack.baseUrl, mail)
+    for (const name of ['command-api', 'projector'] as const) {
+      const replica = await startReplica(name, { dataDir, env: name === 'projector' ? env.projector : undefined })
+      onEnd(() => replica.server.stop())
+      processes[name].push(replica.server)
+      if (name === 'command-api') baseUrls.push(replica.baseUrl)
+    }
+  }
+
+  const clients = { write: new MongoClient(stack.uris.write), read: new MongoClient(stack.uris.read) }
+  const nats = await connect({ servers: stack.uris.nats, maxReconnectAttempts: -1, reconnectTimeWait: 250 })
+  onEnd(() => Promise.all([clients.write.close(), clients.read.close(), nats.close()]))
+  const world: World = {
+    stack,
+    dataDir,
+    random: randomFrom(seed),
+    write: clients.write.db(),
+    read: clients.read.db(),
+    nats,
+    mail,
+    processes,
+    writeSet: databases?.writeSet,
+    wrong: [],
+  }
+  return { world, baseUrls, adminToken: adminToken(await readFile(join(dataDir, 'keys/signing-key.pem'), 'utf8')) }
+}
+
+/** Registers a user and waits for its mail: after that every collection is there. */
+async function makeCollections(baseUrl: string, mail: FreshMail): Promise<void> {
+  await fetch(`${baseUrl}/api/v1/auth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email: 'first@example.com', password: 'password123', name: 'First', roles: ['buyer'] }),
+  })
+  await eventually(() => mail.mails.length > 0, { timeoutMs: 10_000 })
 }
 
 /** Waits until no more mail is due, then counts them by user. */

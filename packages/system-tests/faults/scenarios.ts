@@ -1,4 +1,8 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { notSetAside, publishPoison } from './poison.ts'
+import { replayShuffled } from './replay.ts'
 import type { Scenario, World } from './scenario.ts'
 
 /** Every fault of the suite, in the order of the report. */
@@ -26,6 +30,14 @@ export const scenarios: Scenario[] = [
     },
   },
   {
+    name: 'NATS loses its data',
+    rounds: 5,
+    // What NATS lost is found by the comparison in the background, and by nothing else.
+    env: { projector: { VERIFY_EVERY_SECONDS: '2' } },
+    fault: (world) =>
+      takeAway(world, 'nats', 3_000, () => rm(join(world.dataDir, 'nats/jetstream'), { recursive: true })),
+  },
+  {
     name: 'kill -9 of the read database',
     rounds: 5,
     fault: (world) => takeAway(world, 'mongodb-read', 3_000),
@@ -34,6 +46,53 @@ export const scenarios: Scenario[] = [
     name: 'kill -9 of the write database',
     rounds: 5,
     fault: (world) => takeAway(world, 'mongodb', 3_000),
+  },
+  {
+    name: 'kill -9 of the primary of three write databases',
+    rounds: 3,
+    threeNodes: true,
+    async fault(world) {
+      const { writeSet } = world
+      if (!writeSet) throw new Error('there are no three nodes')
+      await underLoad(world)
+      const killed = await writeSet.primary()
+      await killed.kill()
+      await writeSet.primary()
+      await underLoad(world)
+      await killed.start()
+      await writeSet.complete()
+    },
+  },
+  {
+    name: 'two of each, killed with kill -9',
+    rounds: 15,
+    twoOfEach: true,
+    async fault(world) {
+      const { random, processes } = world
+      const name = random.oneOf(['command-api', 'projector'] as const)
+      const killed = random.chance(0.4) ? processes[name] : [random.oneOf(processes[name])]
+      await underLoad(world)
+      await Promise.all(killed.map((process) => process.kill()))
+      await delay(random.between(0, 1_000))
+      await Promise.all(killed.map((process) => process.start()))
+      await underLoad(world)
+    },
+  },
+  {
+    name: 'poison among good messages',
+    rounds: 5,
+    async fault(world) {
+      await underLoad(world)
+      const publishedPoison = await publishPoison(world)
+      await underLoad(world)
+      world.wrong.push(...(await notSetAside(world, publishedPoison)))
+    },
+  },
+  {
+    name: 'histories shuffled and repeated, two projectors',
+    rounds: 3,
+    twoOfEach: true,
+    fault: (world) => replayShuffled(world, () => underLoad(world)),
   },
   {
     name: 'the mail server refuses, and goes away',
@@ -48,14 +107,33 @@ export const scenarios: Scenario[] = [
       else await mail.start()
     },
   },
+  {
+    name: 'the mail server hangs, and dies in mid-delivery',
+    rounds: 4,
+    async fault(world, round) {
+      const { mail } = world
+      await underLoad(world)
+      if (round % 2 === 0) mail.hang()
+      else mail.dieInDelivery()
+      await underLoad(world)
+      mail.accept()
+      await underLoad(world)
+    },
+  },
 ]
 
 /** Kills a part at a random moment under load, leaves it dead for up to `atMostMs`, and starts it again. */
-async function takeAway(world: World, name: keyof World['stack']['servers'], atMostMs: number): Promise<void> {
+async function takeAway(
+  world: World,
+  name: keyof World['stack']['servers'],
+  atMostMs: number,
+  meanwhile = async () => {},
+): Promise<void> {
   const server = world.stack.servers[name]
   if (!server) throw new Error(`${name} is not ours to kill`)
   await underLoad(world)
   await server.kill()
+  await meanwhile()
   await delay(world.random.between(0, atMostMs))
   await server.start()
   await underLoad(world)

@@ -1,42 +1,64 @@
-import { type Stack, startStack } from '@cqrs/local-stack'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { parseEnv } from 'node:util'
+import { type Stack, type StackOptions, startStack } from '@cqrs/local-stack'
+import { type Db, MongoClient } from 'mongodb'
 import type { Test } from 'tap'
 
 export type System = Stack & {
   logs: string[]
+  /** Both databases, with an administrator's rights. */
+  write: Db
+  read: Db
   /** Sends JSON to the gateway; `as` is a token. */
   send(
     method: string,
     path: string,
     body?: unknown,
     as?: string,
+    headers?: Record<string, string>,
   ): Promise<{ status: number; headers: Headers; body: any }>
   /** Registers a user with an address of its own and logs it in. */
   newUser(overrides?: object): Promise<{ id: string; token: string }>
   /** What the mail page shows. */
   mails(): Promise<any[]>
+  /** `pnpm projector` with these arguments. */
+  projector(...args: string[]): { process: ChildProcess; ended: Promise<{ code: number | null; output: string }> }
 }
 
 /** The whole system as `npm start` runs it, with data of its own and on free ports. */
-export async function startSystem(t: Test): Promise<System> {
+export async function startSystem(t: Test, env: NonNullable<StackOptions['env']> = {}): Promise<System> {
   const logs: string[] = []
-  const stack = await startStack({ dataDir: t.testdir(), onLogLine: (line) => logs.push(line) })
-  t.teardown(() => stack.stop())
+  const dataDir = t.testdir()
+  const stack = await startStack({ dataDir, env, onLogLine: (line) => logs.push(line) })
+  const clients = { write: new MongoClient(stack.uris.write), read: new MongoClient(stack.uris.read) }
+  t.teardown(async () => {
+    await Promise.all([clients.write.close(), clients.read.close()])
+    await stack.stop()
+  })
 
-  const send: System['send'] = async (method, path, body, as) => {
+  const send: System['send'] = async (method, path, body, as, headers = {}) => {
     const response = await fetch(stack.baseUrl + path, {
       method,
       headers: {
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(as && { authorization: `Bearer ${as}` }),
+        ...headers,
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
-    const text = await response.text()
-    return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : undefined }
+    const answer = await response.text()
+    return { status: response.status, headers: response.headers, body: answer ? JSON.parse(answer) : undefined }
   }
   return {
     ...stack,
     logs,
+    write: clients.write.db(),
+    read: clients.read.db(),
     send,
     async newUser(overrides = {}) {
       const account = {
@@ -53,5 +75,13 @@ export async function startSystem(t: Test): Promise<System> {
       return { id: user.id, token: session.accessToken }
     },
     mails: async () => (await (await fetch(`${stack.mailUrl}/api/email`)).json()) as any[],
+    projector(...args) {
+      const env = { ...process.env, ...parseEnv(readFileSync(join(dataDir, 'env/projector.env'), 'utf8')) }
+      const cli = fileURLToPath(new URL('../../../services/projector/dist/cli.js', import.meta.url))
+      const child = spawn(process.execPath, [cli, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+      t.teardown(() => child.kill('SIGKILL'))
+      const ended = Promise.all([text(child.stdout), once(child, 'close')])
+      return { process: child, ended: ended.then(([output]) => ({ code: child.exitCode, output })) }
+    },
   }
 }

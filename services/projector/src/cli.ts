@@ -25,7 +25,10 @@ const connected = Promise.withResolvers<void>()
 const logger = createLogger('projector-cli', 'silent')
 const nats = linkNats({ url: config.NATS_URL, name: 'projector-cli', logger, onConnected: () => connected.resolve() })
 try {
-  const patience = setTimeout(() => connected.reject(new Error(`NATS does not answer at ${config.NATS_URL}`)), 5_000)
+  const patience = setTimeout(
+    () => connected.reject(new Error(`NATS does not answer at ${config.NATS_URL.replace(/\/\/.*@/, '//')}`)),
+    5_000,
+  )
   await connected.promise
   clearTimeout(patience)
   process.exitCode = await command(args, { db: mongo.db(), nats, fail: () => fail(usage) })

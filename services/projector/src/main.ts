@@ -54,7 +54,8 @@ await startOrExit(async () => {
   const erasure = consume(deadLetterErasure((userId) => eraseDeadLetters(nats, userId)))
   const upkeep = new Upkeep({
     everyMs: config.VERIFY_EVERY_SECONDS * 1_000,
-    lease: new Lease(db, 'upkeep', 30_000),
+    // A replica that has it keeps it; from one that died it passes on after two rounds.
+    lease: new Lease(db, 'upkeep', 2_000 * config.VERIFY_EVERY_SECONDS + 10_000),
     readModels,
     rebuilds: new Rebuilds(db),
     drop: (collection) => db.dropCollection(collection),

@@ -16,7 +16,10 @@ export function readModelsOf(db: Db, nats: NatsLink) {
     const sides: Sides = {
       write: writeSide,
       read: readModel,
-      settled: async () => void (await progress.hasCaughtUp(name, 10_000)),
+      settled: async () => {
+        if (!(await progress.hasCaughtUp(name, 10_000)))
+          throw new Error(`${name} is behind the events, so it cannot be compared now`)
+      },
     }
     return { name, projection, readModel, sides }
   })

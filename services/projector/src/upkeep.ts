@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type Lease, type Logger, pause } from '@cqrs/service-kit'
 import type { Rebuilds } from './adapters/rebuilds.ts'
 import * as metrics from './metrics.ts'
@@ -19,7 +20,9 @@ export class Upkeep {
 
   async close(): Promise<void> {
     this.#closing.abort()
-    await this.#running
+    // Whatever it is at can be left at any point, and may be waiting for consumers that are closing, too.
+    await Promise.race([this.#running, delay(500, undefined, { ref: false })])
+    await this.#parts.lease.release().catch(() => undefined)
   }
 
   async #run(): Promise<void> {
@@ -27,19 +30,21 @@ export class Upkeep {
     while (!this.#isClosing()) {
       await pause(everyMs * (0.9 + Math.random() * 0.2), this.#closing.signal)
       try {
-        if (this.#isClosing() || !(await lease.acquire())) continue
+        if (this.#isClosing()) return
+        if (!(await lease.acquire())) {
+          metrics.differences.reset() // the replica that compares now knows better
+          continue
+        }
         for (const readModel of readModels) await this.#lookAfter(readModel)
       } catch (error) {
         if (!this.#isClosing()) logger.warn({ err: error }, 'read models cannot be compared with the write side now')
       }
     }
-    await lease.release().catch(() => undefined)
   }
 
   async #lookAfter({ name, sides }: LookedAfter): Promise<void> {
     const { rebuilds, drop, lease, logger } = this.#parts
-    for (const collection of await rebuilds.retire(name, unwrittenAfterMs)) await drop(collection)
-
+    await rebuilds.retire(name, unwrittenAfterMs, drop)
     const found = await findDifferences(sides, async () => {
       if (this.#isClosing()) throw new Error('closing')
       await lease.acquire() // so that it does not run out meanwhile
@@ -51,7 +56,10 @@ export class Upkeep {
     metrics.comparedAt.set({ read_model: name }, Date.now() / 1000)
     if (found.length === 0) return
     const published = await repair(sides, found)
-    logger.warn({ read_model: name, differences: found.length, published }, 'the read model differed and is repaired')
+    logger.warn(
+      { read_model: name, differences: found.length, published },
+      'the read model differed from the write side',
+    )
   }
 
   #isClosing(): boolean {

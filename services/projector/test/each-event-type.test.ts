@@ -5,10 +5,10 @@ import t from 'tap'
 import { project } from '../src/projections/projection.ts'
 import { usersRead } from '../src/projections/users-read.ts'
 import { historiesEndingWith } from './fixtures/user-events.ts'
-import { usersReadIn, usersReadWriter } from './fixtures/writer.ts'
+import { usersReadIn, writer } from './fixtures/writer.ts'
 
 const { db, uri } = await freshDatabase(t)
-const { apply } = usersReadWriter(t, uri)
+const { apply } = writer(t, uri, usersRead)
 
 /** Every event type of contracts: what has a schema with the members of a CloudEvent. */
 const eventTypes = Object.entries(contracts).flatMap(([name, value]) =>

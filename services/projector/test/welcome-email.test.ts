@@ -111,7 +111,7 @@ t.test('mail that the server will never take becomes a dead letter', async (t) =
   await allHandled()
   mail.accept()
   const letter = (await broker.deadLetters()).find(({ data }) => Buffer.from(data).includes(userId(8)))
-  t.equal(letter?.subject, 'users_dlq.welcome-email')
+  t.equal(letter?.subject, `users_dlq.welcome-email.${userId(8)}`)
   t.equal(letter?.header.get('reason'), 'mail-refused')
   t.match(letter?.header.get('detail'), '550')
   t.strictSame(letter?.json(), created(8))

@@ -27,22 +27,11 @@ export interface MongoServer {
 
 /** Starts a replica set of one node on 127.0.0.1, with authentication. Ready for reads and writes when it returns. */
 export async function startMongo({ name, mongod, dataDir, logDir, port, users }: MongoOptions): Promise<MongoServer> {
-  const database = join(dataDir, 'db')
   const keyFile = join(dataDir, 'keyfile')
-  await mkdir(database, { recursive: true })
+  await mkdir(join(dataDir, 'db'), { recursive: true })
   await secretIn(keyFile)
   const root = { user: 'root', password: await secretIn(join(dataDir, 'root-password')) }
-  const server = new ChildServer({
-    name,
-    command: mongod.command,
-    args: [...mongod.args, ...mongodOptions(database, keyFile, port)],
-    env: mongod.env,
-    cwd: dataDir,
-    output: join(logDir, `${name}.log`),
-    ready: () => isUsable(port),
-    // The only signal that the build for Windows obeys; the others treat it like SIGTERM.
-    stopSignal: 'SIGINT',
-  })
+  const server = mongoProcess({ name, mongod, dataDir, logDir, port, keyFile, ready: () => isUsable(port) })
   await server.start()
   try {
     await prepareReplicaSet(port, root, users)
@@ -52,10 +41,27 @@ export async function startMongo({ name, mongod, dataDir, logDir, port, users }:
   }
   return {
     server,
-    rootUri: (database = '') => uri(root, port, database),
-    uriFor: (user, database) => uri(user, port, database),
+    rootUri: (database = '') => uri(root, [port], database),
+    uriFor: (user, database) => uri(user, [port], database),
   }
 }
+
+/** One member of a replica set, not started. Its directory `db` must exist. */
+export function mongoProcess({ name, mongod, dataDir, logDir, port, keyFile, ready }: MemberOptions): ChildServer {
+  return new ChildServer({
+    name,
+    command: mongod.command,
+    args: [...mongod.args, ...mongodOptions(join(dataDir, 'db'), keyFile, port)],
+    env: mongod.env,
+    cwd: dataDir,
+    output: join(logDir, `${name}.log`),
+    ready,
+    // The only signal that the build for Windows obeys; the others treat it like SIGTERM.
+    stopSignal: 'SIGINT',
+  })
+}
+
+type MemberOptions = Omit<MongoOptions, 'users'> & { keyFile: string; ready: () => Promise<boolean> }
 
 function mongodOptions(dbpath: string, keyFile: string, port: number): string[] {
   const options = {
@@ -73,6 +79,11 @@ function mongodOptions(dbpath: string, keyFile: string, port: number): string[] 
 
 // With replicaSet= instead of directConnection=true the driver waits for the election after a restart; connected
 // directly it would take the server as it comes, and writes would fail until it is primary again.
-function uri({ user, password }: { user: string; password: string }, port: number, database: string): string {
-  return `mongodb://${user}:${password}@127.0.0.1:${port}/${database}?authSource=admin&replicaSet=${replicaSetName}`
+export function uri(
+  { user, password }: { user: string; password: string },
+  ports: readonly number[],
+  database: string,
+): string {
+  const hosts = ports.map((port) => `127.0.0.1:${port}`).join(',')
+  return `mongodb://${user}:${password}@${hosts}/${database}?authSource=admin&replicaSet=${replicaSetName}`
 }

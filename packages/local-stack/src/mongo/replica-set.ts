@@ -22,6 +22,47 @@ export async function isUsable(port: number): Promise<boolean> {
   })
 }
 
+/** Whether the server answers and has found its place in its replica set, or there is none yet. */
+export async function isMember(port: number): Promise<boolean> {
+  if (!(await isListening(port))) return false
+  const { isWritablePrimary, secondary, isreplicaset } = await withClient(port, undefined, hello)
+  return isWritablePrimary === true || secondary === true || isreplicaset === true
+}
+
+/** The port of the member that takes writes; undefined while none does. */
+export async function primaryOf(ports: readonly number[]): Promise<number | undefined> {
+  const answers = ports.map(async (port) => {
+    const answer = await withClient(port, undefined, hello)
+    if (answer.isWritablePrimary !== true) throw new Error(`${port} is not the primary`)
+    return port
+  })
+  return await Promise.any(answers).catch(() => undefined)
+}
+
+const hello = (client: MongoClient) => client.db('admin').command({ hello: 1 })
+
+/** Makes one replica set of new servers, with one user who may do everything. */
+export async function joinMembers(ports: readonly number[], root: Credentials): Promise<void> {
+  const members = ports.map((port, _id) => ({ _id, host: hostOf(port) }))
+  await withClient(ports[0] as number, undefined, (client) =>
+    client.db('admin').command({ replSetInitiate: { _id: replicaSetName, members } }),
+  )
+  const primary = await eventually(async () => (await primaryOf(ports)) ?? false, { timeoutMs: 60_000 })
+  await withClient(primary, undefined, (client) =>
+    client.db('admin').command({ createUser: root.user, pwd: root.password, roles: ['root'] }),
+  )
+}
+
+/** Whether every member is there, and none is more than a second behind the primary. */
+export async function isComplete(primary: number, root: Credentials): Promise<boolean> {
+  const status = await withClient(primary, root, (client) => client.db('admin').command({ replSetGetStatus: 1 }))
+  const members: { stateStr: string; optimeDate: Date }[] = status.members
+  const newest = Math.max(...members.map(({ optimeDate }) => optimeDate.getTime()))
+  return members.every(
+    ({ stateStr, optimeDate }) => /^(PRIMARY|SECONDARY)$/.test(stateStr) && newest - optimeDate.getTime() <= 1_000,
+  )
+}
+
 /**
  * Makes the server a primary that has exactly these users' roles and passwords. Needs no earlier state and changes
  * none that is right: a first start, a crash during a first start and another port than last time all end well.

@@ -24,7 +24,7 @@ export class ConsumerProgress {
 
   /** Waits until no message is under way any more that was delivered before now. @returns whether that came in time */
   async earlierBatchesDone(durable: string, withinMs: number): Promise<boolean> {
-    const last = await this.#lastSequence()
+    const last = (await this.#info(durable)).delivered.stream_seq
     return this.#until(durable, withinMs, (info) => info.ack_floor.stream_seq >= last || info.num_ack_pending === 0)
   }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { deadLetterStream } from '@cqrs/contracts'
 import type { NatsLink } from '@cqrs/service-kit'
 import { type JetStreamManager, jetstreamManager, type StoredMsg } from '@nats-io/jetstream'
@@ -31,13 +30,16 @@ export class DeadLetterBox {
     return new DeadLetterBox(await jetstreamManager(connection))
   }
 
-  /** Every letter, the oldest first. */
+  /** Every letter that is there now, the oldest first, and none that comes meanwhile. */
   async *list(): AsyncGenerator<DeadLetter> {
     const { state } = await this.#manager.streams.info(deadLetterStream.name)
-    if (state.messages === 0) return
-    for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
-      const letter = await this.find(seq)
-      if (letter) yield letter
+    for (let from = 1; from <= state.last_seq; ) {
+      // Over the gaps: a stream from which much was dropped is mostly gaps.
+      const next = { seq: from, next_by_subj: '>' }
+      const message = await this.#manager.streams.getMessage(deadLetterStream.name, next)
+      if (!message || message.seq > state.last_seq) return
+      yield toLetter(message)
+      from = message.seq + 1
     }
   }
 
@@ -48,11 +50,11 @@ export class DeadLetterBox {
 
   /**
    * Sends the original once more, to every consumer of its subject, and takes the letter away. It has a message id of
-   * its own: with the first one's the stream would take it for a duplicate. What still cannot be handled comes back as a
-   * new letter.
+   * its own: with the first one's the stream would take it for a duplicate. Letters of several consumers about the same
+   * original share it, so that it is sent once for all of them. What still cannot be handled comes back as a new letter.
    */
-  async replay({ seq, originalSubject, data }: DeadLetter): Promise<void> {
-    const msgID = `replay:${seq}:${randomUUID()}`
+  async replay({ seq, originalSubject, originalSeq, data }: DeadLetter): Promise<void> {
+    const msgID = `replay:${originalSeq}`
     await this.#manager.jetstream().publish(originalSubject, data, { msgID })
     await this.drop(seq)
   }

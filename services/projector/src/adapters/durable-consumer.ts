@@ -10,8 +10,11 @@ export type DurableConsumer = {
   filterSubjects: readonly string[]
 }
 
-/** How long the server waits to hear of a message before it delivers it again, to any replica. */
-export const ackWaitMs = 30_000
+/**
+ * How long the server waits to hear of a message before it delivers it again, to any replica. That is how long a message
+ * stays undone that a killed process held, so less than the server's 30 s; a living one says in time that it is at work.
+ */
+export const ackWaitMs = 10_000
 
 /**
  * Makes sure of the streams and of a durable pull consumer that starts with the first event. Safe to repeat, also by

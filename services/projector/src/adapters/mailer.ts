@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream'
+import { Readable } from 'node:stream'
 import { createTransport, type SendMailOptions } from 'nodemailer'
 import { PermanentFailure, TryLater } from '../failures.ts'
 
@@ -23,7 +23,7 @@ export class Mailer {
     this.#transport = pooledTransport(options.url)
     this.#transport.use('stream', ({ data, message }, done) => {
       const { beforeEnd } = data as Outgoing
-      message.transform(() => endHeldBack(beforeEnd))
+      message.processFunc((content) => Readable.from(endHeldBack(content, beforeEnd), { objectMode: false }))
       done()
     })
     this.#from = options.from
@@ -85,12 +85,11 @@ const pooledTransport = (url: string) =>
 
 type Outgoing = SendMailOptions & { beforeEnd: () => Promise<void> }
 
-const endHeldBack = (until: () => Promise<void>) =>
-  new PassThrough({
-    flush: (done) => {
-      until().then(() => done(), done)
-    },
-  })
+/** Read only when the server has asked for the mail; a Transform would be through with a short one long before. */
+async function* endHeldBack(content: Readable, until: () => Promise<void>): AsyncGenerator<Buffer> {
+  yield* content
+  await until()
+}
 
 type SmtpError = Error & { code?: string; command?: string; responseCode?: number }
 

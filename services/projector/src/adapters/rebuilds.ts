@@ -49,11 +49,24 @@ export class Rebuilds {
     )
   }
 
-  /** Keeps how far it is, and that its owner lives. @throws Error when another process has taken over */
+  /** Says that the owner of a rebuild lives. */
+  async keep(name: string, owner: string): Promise<void> {
+    await this.#states.updateOne(
+      { _id: name, 'rebuild.owner': owner },
+      { $set: { 'rebuild.ownedUntil': ownedUntil() } },
+    )
+  }
+
+  /** Leaves a rebuild, with its progress, to whoever goes on with it. */
+  async leave(name: string, owner: string): Promise<void> {
+    await this.#states.updateOne({ _id: name, 'rebuild.owner': owner }, { $set: { 'rebuild.ownedUntil': new Date(0) } })
+  }
+
+  /** Keeps how far it is. @throws Error when another process has taken over */
   async progress(name: string, owner: string, { after, filled }: Pick<Rebuild, 'after' | 'filled'>): Promise<void> {
     const { matchedCount } = await this.#states.updateOne(
       { _id: name, 'rebuild.owner': owner },
-      { $set: { 'rebuild.after': after, 'rebuild.filled': filled, 'rebuild.ownedUntil': ownedUntil() } },
+      { $set: { 'rebuild.after': after, 'rebuild.filled': filled } },
     )
     if (matchedCount === 0) throw new Error('another process has taken this rebuild over')
   }
@@ -74,18 +87,19 @@ export class Rebuilds {
 
   /**
    * Ends the life of collections that were live, in two steps: `unwrittenAfterMs` after the switch they are written no
-   * more, and as long again after that they may be dropped. @returns those
+   * more, and as long again after that they are dropped.
    */
-  async retire(name: string, unwrittenAfterMs: number): Promise<string[]> {
+  async retire(name: string, unwrittenAfterMs: number, drop: (collection: string) => Promise<unknown>): Promise<void> {
     const state = await this.state(name)
     const before = (ms: number) => (state?.retired ?? []).filter(({ at }) => Date.now() - at.getTime() > ms)
     const unwritten = before(unwrittenAfterMs).map(({ collection }) => collection)
-    const droppable = before(2 * unwrittenAfterMs).map(({ collection }) => collection)
     if (unwritten.length > 0) await this.#states.updateOne({ _id: name }, { $pullAll: { written: unwritten } })
-    if (droppable.length > 0)
-      await this.#states.updateOne({ _id: name }, { $pull: { retired: { collection: { $in: droppable } } } })
-    return droppable
+    for (const { collection } of before(2 * unwrittenAfterMs)) {
+      await drop(collection)
+      await this.#states.updateOne({ _id: name }, { $pull: { retired: { collection } } })
+    }
   }
 }
 
+/** 15 s: three times as long as a living owner lets pass. */
 const ownedUntil = (): Date => new Date(Date.now() + 15_000)

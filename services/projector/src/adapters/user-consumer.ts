@@ -115,9 +115,9 @@ export class UserConsumer {
 
   async #settle(held: Held, outcome: Promise<unknown>): Promise<void> {
     try {
-      await settle(held.message, outcome, this.#context)
+      const isHandled = await settle(held.message, outcome, this.#context)
       this.#held.delete(held)
-      this.#measureLag(held)
+      if (isHandled) this.#measureLag(held)
     } catch (error) {
       held.failures += 1
       held.dueAt = Date.now() + backOffMs(held.failures)
@@ -127,8 +127,8 @@ export class UserConsumer {
   }
 
   #measureLag({ content }: Held): void {
-    if (content instanceof UnreadableEvent) metrics.deadLetters.inc({ consumer: this.durable, reason: content.reason })
-    else metrics.lagSeconds.observe({ consumer: this.durable }, (Date.now() - Date.parse(content.time)) / 1_000)
+    if (content instanceof UnreadableEvent) return
+    metrics.lagSeconds.observe({ consumer: this.durable }, (Date.now() - Date.parse(content.time)) / 1_000)
   }
 
   /** The server's clock for each message starts again. Without a connection this would only pile up. */

@@ -42,9 +42,9 @@ export class WelcomeEmailRecord {
     if (await users.findOne({ _id: userId, deletedAt: { $exists: true } })) return 'not due'
     const runOut = { handedOverAt: { $exists: false }, claimedUntil: { $lt: new Date() } }
     const free = { _id: userId, sentAt: { $exists: false }, $or: [{ claimedBy: this.#process }, runOut] }
-    const claim = { $set: { claimedBy: this.#process, claimedUntil: claimedUntil() }, $unset: { handedOverAt: true } }
+    const claim = { claimedBy: this.#process, claimedUntil: claimedUntil() }
     try {
-      await this.#emails.updateOne(free, claim, { upsert: true })
+      await this.#emails.updateOne(free, { $set: claim, $unset: { handedOverAt: true } }, { upsert: true })
       return 'claimed'
     } catch (error) {
       if (!isDuplicateKey(error)) throw error // the upsert met a document that is not free

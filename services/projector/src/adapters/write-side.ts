@@ -5,7 +5,7 @@ import Value from 'typebox/value'
 
 /**
  * Asks command-api how its users stand, over NATS (contracts/sync.ts): this side never reads the write database.
- * Every method throws when NATS is away or no command-api answers within 10 s.
+ * Every method throws when NATS is away, or when no command-api answers within 10 s, or none can.
  */
 export class WriteSide {
   readonly #nats: NatsLink
@@ -37,7 +37,11 @@ export class WriteSide {
   async #ask<Schema extends TSchema>(subject: string, reply: Schema, request: object): Promise<Static<Schema>> {
     const connection = this.#nats.connection()
     if (!connection) throw new Error('NATS is away')
-    const answer = await connection.request(subject, JSON.stringify(request), { timeout: 10_000 })
-    return Value.Parse(reply, answer.json())
+    const message = await connection.request(subject, JSON.stringify(request), { timeout: 10_000 }).catch((error) => {
+      throw new Error('no command-api answers; it is asked over NATS', { cause: error })
+    })
+    const answer: unknown = message.json()
+    if (!Value.Check(reply, answer)) throw new Error('command-api cannot answer; its log says why')
+    return answer
   }
 }

@@ -2,20 +2,26 @@ import { type DeadLetter, DeadLetterBox } from '../adapters/dead-letter-box.ts'
 import type { CliContext } from './context.ts'
 
 /** Lists, shows, replays and drops dead letters. @returns the exit code */
-export async function dlq([action, which]: string[], { nats, fail }: CliContext): Promise<number> {
+export async function dlq([action = '', which = '']: string[], { nats, fail }: CliContext): Promise<number> {
   const box = await DeadLetterBox.open(nats)
   if (action === 'list') return await list(box)
-  if (!which || !/^(\d+|all)$/.test(which)) return fail()
+  if (!['show', 'replay', 'drop'].includes(action) || !/^(\d+|all)$/.test(which)) return fail()
 
-  const letters = which === 'all' ? await Array.fromAsync(box.list()) : [await box.find(Number(which))]
-  const found = letters.filter((letter) => letter !== undefined)
-  if (which !== 'all' && found.length === 0) throw new Error(`there is no dead letter ${which}`)
-  if (action === 'show') for (const letter of found) show(letter)
-  else if (action === 'replay') for (const letter of found) await box.replay(letter)
-  else if (action === 'drop') for (const { seq } of found) await box.drop(seq)
-  else return fail()
-  if (action !== 'show') console.log(`${found.length} ${action === 'replay' ? 'replayed' : 'dropped'}`)
+  let count = 0
+  for await (const letter of which === 'all' ? box.list() : await one(box, Number(which))) {
+    count++
+    if (action === 'show') show(letter)
+    else if (action === 'replay') await box.replay(letter)
+    else await box.drop(letter.seq)
+  }
+  if (action !== 'show') console.log(`${count} ${action === 'replay' ? 'replayed' : 'dropped'}`)
   return 0
+}
+
+async function one(box: DeadLetterBox, seq: number): Promise<DeadLetter[]> {
+  const letter = await box.find(seq)
+  if (!letter) throw new Error(`there is no dead letter ${seq}`)
+  return [letter]
 }
 
 /** Without the content: it holds personal data. */

@@ -13,7 +13,8 @@ export function progressBar(name: string, output: Pick<WriteStream, 'isTTY' | 'w
       shownAt = now
       const perSecond = ((done - first) / (now - startedAt)) * 1_000
       const percent = total === 0 ? 100 : Math.min(100, Math.floor((done / total) * 100))
-      const secondsLeft = perSecond > 0 ? Math.ceil(Math.max(0, total - done) / perSecond) : '?'
+      const left = Math.max(0, total - done)
+      const secondsLeft = left === 0 ? 0 : perSecond > 0 ? Math.ceil(left / perSecond) : '?'
       const filled = '█'.repeat(Math.round(percent / 5)).padEnd(20, '░')
       const line = `${name} ${filled} ${percent} %  ${done} of ${total}  ${Math.round(perSecond)}/s  ${secondsLeft} s left`
       output.write(output.isTTY ? `\r\x1b[K${line}` : `${line}\n`)

@@ -12,7 +12,7 @@ export async function rebuild([name, ...more]: string[], { db, nats, fail }: Cli
   if (!target || more.length > 0) return fail()
   const progress = new ConsumerProgress(nats)
   const bar = progressBar(target.name, process.stderr)
-  const { collection, filled } = await rebuildReadModel(target.projection, {
+  const rebuilt = rebuildReadModel(target.projection, {
     readModel: target.readModel,
     rebuilds: new Rebuilds(db),
     writeSide: new WriteSide(nats),
@@ -22,7 +22,7 @@ export async function rebuild([name, ...more]: string[], { db, nats, fail }: Cli
     },
     onProgress: bar.show,
   })
-  bar.end()
+  const { collection, filled } = await rebuilt.finally(bar.end)
   console.log(`${target.name}: ${filled} users in ${collection}, which is live now`)
   return 0
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Snapshot, UserEvent } from '@cqrs/contracts'
 import { SCHEMA_VERSION } from '@cqrs/contracts'
 import type { ReadModel } from '../adapters/read-model.ts'
-import type { Rebuilds } from '../adapters/rebuilds.ts'
+import type { Rebuild, Rebuilds } from '../adapters/rebuilds.ts'
 import type { WriteSide } from '../adapters/write-side.ts'
 import { type Projection, project } from '../projections/projection.ts'
 
@@ -13,23 +13,40 @@ import { type Projection, project } from '../projections/projection.ts'
  * write side is asked for all users, page by page. Whatever changes later arrives as an event, and a document only ever
  * moves to a higher version, so the new collection is never behind the old one when the switch comes.
  *
- * A process that dies leaves its progress; the next one goes on from there.
+ * A process that fails or dies leaves its progress; the next one goes on from there.
  * @throws Error when another process is at it
  */
 export async function rebuild(projection: Projection, parts: Parts): Promise<{ collection: string; filled: number }> {
-  const { readModel, rebuilds, writeSide, onProgress } = parts
+  const { rebuilds } = parts
   const { name } = projection
   const owner = randomUUID()
   const newCollection = `${name}_${new Date().toISOString().replaceAll(/\D/g, '')}`
   const claimed = await rebuilds.claim(name, owner, newCollection)
   if (!claimed) throw new Error(`a rebuild of ${name} is running in another process`)
-  const { collection } = claimed
-  let { after, filled } = claimed
+  const alive = setInterval(() => void rebuilds.keep(name, owner).catch(() => undefined), 5_000)
+  try {
+    await parts.readModel.ensureIndexes(claimed.collection)
+    await rebuilds.writeAlso(name, claimed.collection)
+    await parts.earlierBatchesDone(name)
+    const filled = await fill(projection, claimed, parts)
+    await rebuilds.switch(name, owner)
+    return { collection: claimed.collection, filled }
+  } catch (error) {
+    await rebuilds.leave(name, owner).catch(() => undefined)
+    throw error
+  } finally {
+    clearInterval(alive)
+  }
+}
 
-  await readModel.ensureIndexes(collection)
-  await rebuilds.writeAlso(name, collection)
-  await parts.earlierBatchesDone(name)
-
+/** Goes on with the filling of a new collection, up to the last user. @returns how many there are in all */
+async function fill(
+  projection: Projection,
+  { collection, owner, ...progress }: Rebuild,
+  parts: Parts,
+): Promise<number> {
+  const { readModel, rebuilds, writeSide, onProgress } = parts
+  let { after, filled } = progress
   let page = await writeSide.page(after, pageSize)
   for (;;) {
     // The next page is on its way while this one is written.
@@ -41,13 +58,11 @@ export async function rebuild(projection: Projection, parts: Parts): Promise<{ c
     )
     filled += page.snapshots.length
     after = page.snapshots.at(-1)?.id ?? after
-    await rebuilds.progress(name, owner, { after, filled })
+    await rebuilds.progress(projection.name, owner, { after, filled })
     onProgress(filled, page.total)
-    if (!next) break
+    if (!next) return filled
     page = await next
   }
-  await rebuilds.switch(name, owner)
-  return { collection, filled }
 }
 
 type Parts = {

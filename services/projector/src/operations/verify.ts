@@ -20,7 +20,7 @@ export type Sides = {
     republish: (users: { id: string; readVersion: number }[]) => Promise<number>
   }
   read: { versions: (after: string, upTo: string | null) => Promise<Versions> }
-  /** Waits until the events that are under way now have been applied. */
+  /** Waits until the events that are under way now have been applied. Throws where that takes too long. */
   settled: () => Promise<void>
 }
 

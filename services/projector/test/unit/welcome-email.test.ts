@@ -44,7 +44,9 @@ function reaction() {
       },
     },
     record: {
-      isDue: async (userId) => !recorded.includes(userId),
+      claim: async (userId) => (recorded.includes(userId) ? 'not due' : 'claimed'),
+      handOver: async () => {},
+      release: async () => {},
       async markSent(userId) {
         if (database.isAway) throw new Error('the database is away')
         recorded.push(userId)

@@ -1,0 +1,55 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ChildServer } from '../child-server.ts'
+import { eventually } from '../eventually.ts'
+import { freePort } from '../ports.ts'
+import { secretIn } from '../secrets.ts'
+import type { Mongod } from './find-mongod.ts'
+import { mongoProcess, uri } from './mongo-server.ts'
+import { isComplete, isMember, joinMembers, primaryOf } from './replica-set.ts'
+
+export interface ReplicaSet {
+  /** The connection string of the administrator: it names all three nodes. */
+  rootUri: (database: string) => string
+  /** The node that takes writes now; waits for an election. */
+  primary: () => Promise<ChildServer>
+  /** Waits until all three nodes are there and hold the same. */
+  complete: () => Promise<void>
+  /** Ends all nodes at once. */
+  kill: () => Promise<void>
+}
+
+/** Starts a new replica set of three nodes on 127.0.0.1, with authentication: for taking one of them away. */
+export async function startReplicaSet({ mongod, dataDir }: { mongod: Mongod; dataDir: string }): Promise<ReplicaSet> {
+  const keyFile = join(dataDir, 'keyfile')
+  await secretIn(keyFile)
+  const root = { user: 'root', password: await secretIn(join(dataDir, 'root-password')) }
+  const nodes = new Map<number, ChildServer>()
+  for (const name of ['mongodb-1', 'mongodb-2', 'mongodb-3']) {
+    const port = await freePort()
+    const ready = () => isMember(port)
+    await mkdir(join(dataDir, name, 'db'), { recursive: true })
+    nodes.set(
+      port,
+      mongoProcess({ name, mongod, dataDir: join(dataDir, name), logDir: join(dataDir, 'logs'), port, keyFile, ready }),
+    )
+  }
+  const ports = [...nodes.keys()]
+  const primaryPort = () => eventually(async () => (await primaryOf(ports)) ?? false, { timeoutMs: 60_000 })
+  const kill = async () => void (await Promise.all([...nodes.values()].map((node) => node.kill())))
+  try {
+    await Promise.all([...nodes.values()].map((node) => node.start()))
+    await joinMembers(ports, root)
+  } catch (error) {
+    await kill()
+    throw error
+  }
+  return {
+    rootUri: (database) => uri(root, ports, database),
+    primary: async () => nodes.get(await primaryPort()) as ChildServer,
+    complete: async () => {
+      await eventually(async () => isComplete(await primaryPort(), root), { timeoutMs: 60_000, intervalMs: 200 })
+    },
+    kill,
+  }
+}

@@ -1,0 +1,87 @@
+import { deadLetterStream, usersStream } from '@cqrs/contracts'
+import { eventually } from '@cqrs/local-stack/testing'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import type { Db } from 'mongodb'
+import t from 'tap'
+import { startSystem } from './system.ts'
+
+const { send, newUser, logs, mails, write, read, uris } = await startSystem(t)
+const nats = await connect({ servers: uris.nats })
+t.teardown(() => nats.close())
+const manager = await jetstreamManager(nats)
+
+/** In the name, in every form of the address, and nowhere else in the world. */
+const trace = /zaphodella/i
+const email = 'Zaphodella.Erasmus@example.com'
+
+t.test('after a delete the name and the address are nowhere', async (t) => {
+  const other = await newUser()
+  const { id, token } = await newUser({ email, name: 'Zaphodella Erasmus' })
+  await send('PUT', `/api/v1/users/${id}`, { name: 'Zaphodella Renamed', roles: ['buyer', 'seller'] }, token)
+  // With a type of the wrong kind: it can never be applied, and is set aside with the address in it.
+  await jetstream(nats).publish(`users.${id}.updated`, JSON.stringify({ type: 7, data: { user: { email } } }))
+
+  const shown = () => send('GET', `/api/v1/users/${id}`, undefined, other.token)
+  await eventually(async () => (await shown()).body.version === 2)
+  await eventually(async () => (await mails()).some(({ to }) => trace.test(to[0].address)))
+  await eventually(
+    async () => (await messagesOf(deadLetterStream.name)).filter((text) => trace.test(text)).length === 2,
+  )
+  for (const [name, texts] of await stores()) {
+    if (name !== 'logs')
+      t.ok(
+        texts.some((text) => trace.test(text)),
+        `before the delete it is in the ${name}`,
+      )
+  }
+
+  t.equal((await send('DELETE', `/api/v1/users/${id}`, undefined, token)).status, 204)
+  const found = async () =>
+    (await stores()).flatMap(([name, texts]) =>
+      texts.filter((text) => trace.test(text)).map((text) => `${name}: ${text}`),
+    )
+  await eventually(async () => (await found()).length === 0).catch(() => {})
+  t.strictSame(await found(), [])
+
+  t.match(await shown(), { status: 404, body: { code: 'user-not-found' } })
+  for (const path of ['/api/v1/users', '/api/v1/users/by-role/seller', '/api/v1/users/by-role/buyer'])
+    t.notMatch(JSON.stringify((await send('GET', path, undefined, other.token)).body), trace, path)
+})
+
+t.test('its address can be registered again', async (t) => {
+  const { status } = await send('POST', '/api/v1/auth/register', {
+    email,
+    password: 'password123',
+    name: 'Somebody else',
+    roles: ['buyer'],
+  })
+  t.equal(status, 201)
+})
+
+/** Everything that the system keeps, as text. */
+async function stores(): Promise<[name: string, texts: string[]][]> {
+  return [
+    ['write database', await documentsOf(write)],
+    ['read database', await documentsOf(read)],
+    ['stream of events', await messagesOf(usersStream.name)],
+    ['stream of dead letters', await messagesOf(deadLetterStream.name)],
+    ['logs', logs],
+  ]
+}
+
+async function documentsOf(db: Db): Promise<string[]> {
+  const collections = await db.collections()
+  const documents = await Promise.all(collections.map((collection) => collection.find().toArray()))
+  return documents.flat().map((document) => JSON.stringify(document))
+}
+
+async function messagesOf(stream: string): Promise<string[]> {
+  const { state } = await manager.streams.info(stream)
+  const texts: string[] = []
+  for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
+    const message = await manager.streams.getMessage(stream, { seq })
+    if (message) texts.push([...message.header].flat(2).join(' ') + message.string())
+  }
+  return texts
+}

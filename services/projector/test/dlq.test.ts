@@ -1,0 +1,116 @@
+import t from 'tap'
+import { eventually } from './fixtures/eventually.ts'
+import { startSystem } from './fixtures/system.ts'
+import { created, deleted, updated, userId } from './fixtures/user-events.ts'
+
+const { broker, cli, mail, nats, projector, visible } = await startSystem(t)
+
+/** Holds personal data, and can never be read. */
+const poison = (n: number) => JSON.stringify({ ...updated(n, 2, { name: 'Jane Doe' }), schemaversion: 2 })
+const subject = (n: number) => `users.${userId(n)}.updated`
+const allHandled = async () => {
+  for (const durable of ['users_read', 'user_stats', 'welcome-email', 'dead-letter-erasure'])
+    await broker.allHandledBy(durable)
+}
+const listed = async () => {
+  const { stdout } = await cli('dlq', 'list')
+  const letters = stdout.split('\n').filter((line) => line.includes('users.'))
+  return letters.map((line) => line.split('  ')).sort((a, b) => String(a[3]).localeCompare(String(b[3])))
+}
+const numbers = async () => (await broker.deadLetters()).map(({ seq }) => seq)
+
+t.test('without any, the list says so', async (t) => {
+  await broker.publish(created(1))
+  await visible(1, 1)
+  t.strictSame(await cli('dlq', 'list'), { code: 0, stdout: '0 dead letters\n', stderr: '' })
+})
+
+t.test('list says what was set aside and why, and nothing of what is in it', async (t) => {
+  await broker.publishBytes(subject(2), poison(2))
+  await allHandled()
+  t.match(await listed(), [
+    [/^\d+$/, /^\d{4}-\d\d-\d\dT/, 'unknown-schema-version', 'user_stats', subject(2)],
+    [/^\d+$/, /^\d{4}-\d\d-\d\dT/, 'unknown-schema-version', 'users_read', subject(2)],
+  ])
+  const { stdout } = await cli('dlq', 'list')
+  t.match(stdout, /\n2 dead letters\n$/)
+  t.notMatch(stdout, /Jane|@/)
+})
+
+t.test('show shows one of them, whole', async (t) => {
+  const { code, stdout } = await cli('dlq', 'show', String((await numbers())[0]))
+  t.equal(code, 0)
+  t.match(stdout, `content: ${poison(2)}`)
+  t.match(stdout, /^consumer: (user_stats|users_read)$/m)
+  t.match(stdout, /^detail: unknown-schema-version: /m)
+})
+
+t.test('what is still bad comes back as new letters, one for each consumer, however often it is tried', async (t) => {
+  for (const _ of [1, 2]) {
+    const before = await numbers()
+    t.match(await cli('dlq', 'replay', 'all'), { code: 0, stdout: '2 replayed\n' })
+    await allHandled()
+    const letters = await broker.deadLetters()
+    t.strictSame(letters.map(({ header }) => header.get('consumer')).sort(), ['user_stats', 'users_read'])
+    t.notOk(letters.some(({ seq }) => before.includes(seq)))
+  }
+})
+
+t.test('drop takes one away, or all', async (t) => {
+  const [first, second] = await listed()
+  t.match(await cli('dlq', 'drop', String(first?.[0])), { code: 0, stdout: '1 dropped\n' })
+  t.strictSame(await listed(), [second])
+  t.match(await cli('dlq', 'drop', 'all'), { code: 0, stdout: '1 dropped\n' })
+  t.strictSame(await numbers(), [])
+})
+
+t.test('a message that is good by now is applied, although it was published before', async (t) => {
+  mail.refuse(550)
+  await broker.publish(created(3))
+  await allHandled()
+  mail.accept()
+  t.match(await listed(), [[/\d/, /T/, 'mail-refused', 'welcome-email', `users.${userId(3)}.created`]])
+  t.match(await cli('dlq', 'replay', String((await numbers())[0])), { code: 0, stdout: '1 replayed\n' })
+  await eventually(() => mail.mails.some(({ envelopeTo }) => envelopeTo[0] === 'user-3@example.com'))
+  await allHandled()
+  t.strictSame(await numbers(), [])
+  t.equal(mail.mails.filter(({ envelopeTo }) => envelopeTo[0] === 'user-3@example.com').length, 1)
+})
+
+t.test('when a user is deleted, what was set aside of it goes, and nothing else', async (t) => {
+  await broker.publishBytes(subject(4), poison(4))
+  await broker.publishBytes(subject(5), poison(5))
+  await allHandled()
+  t.equal((await numbers()).length, 4)
+  await broker.publish(deleted(4, 3))
+  await allHandled()
+  t.strictSame(
+    (await broker.deadLetters()).map(({ header }) => header.get('original-subject')),
+    [subject(5), subject(5)],
+  )
+})
+
+t.test('metrics tell of lag, batches and dead letters', async (t) => {
+  const metrics = await projector.metrics()
+  for (const line of [
+    /^projector_lag_messages\{consumer="users_read"\} 0$/m,
+    /^projector_lag_messages\{consumer="welcome-email"\} 0$/m,
+    /^projector_lag_seconds_count\{consumer="user_stats"\} [1-9]/m,
+    /^projector_batch_events_count\{consumer="users_read"\} [1-9]/m,
+    /^projector_dead_letters_total\{consumer="users_read",reason="unknown-schema-version"\} 5$/m,
+    /^projector_dead_letters_total\{consumer="welcome-email",reason="mail-refused"\} 1$/m,
+  ])
+    t.match(metrics, line)
+})
+
+t.test('a number that is none of theirs, and words that make no sense', async (t) => {
+  t.strictSame(await cli('dlq', 'show', '999'), { code: 1, stdout: '', stderr: 'error: there is no dead letter 999\n' })
+  for (const args of [['show', 'first'], ['throw', '1'], ['replay']]) {
+    t.match(await cli('dlq', ...args), { code: 2, stdout: '', stderr: /^usage: / }, args.join(' '))
+  }
+})
+
+t.test('without NATS there is one clear line', async (t) => {
+  await nats.server.stop()
+  t.match(await cli('dlq', 'list'), { code: 1, stdout: '', stderr: /^error: NATS does not answer at [^\n]+\n$/ })
+})

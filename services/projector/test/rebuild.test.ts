@@ -1,0 +1,140 @@
+import type { ChildProcess } from 'node:child_process'
+import { type UserEvent, type UserStatsSums, userStatsSums } from '@cqrs/contracts'
+import t from 'tap'
+import { project } from '../src/projections/projection.ts'
+import { usersRead } from '../src/projections/users-read.ts'
+import { runCli } from './fixtures/cli.ts'
+import { eventually } from './fixtures/eventually.ts'
+import { startSystem } from './fixtures/system.ts'
+import { deleted, updated, userId } from './fixtures/user-events.ts'
+
+const { broker, cli, database, settings, ...system } = await startSystem(t)
+const { db } = database
+const states = db.collection<{ _id: string; live: string; written: string[]; rebuild?: { filled: number } }>(
+  'read_models',
+)
+const writeSide = system.writeSide()
+
+/** Three pages. Updates, because every registration is a mail too. */
+const count = 2_500
+const last: UserEvent[] = Array.from({ length: count }, (_, n) => updated(n, 2))
+await writeSide.apply(...last)
+const caughtUp = async () => {
+  for (const consumer of ['users_read', 'user_stats']) await broker.allHandledBy(consumer)
+}
+await caughtUp()
+
+const happen = async (n: number, event: UserEvent) => {
+  last[n] = event
+  await writeSide.apply(event)
+}
+const liveOf = async (name: string) => (await states.findOne({ _id: name }))?.live ?? name
+const documentsIn = (name: string) =>
+  db
+    .collection<{ _id: string; version: number }>(name)
+    .find({ version: { $exists: true } })
+    .sort({ _id: 1 })
+    .toArray()
+const mustBe = () => last.map((event) => project(usersRead, event))
+
+t.test('a rebuild fills a new collection while users change and go, and makes it live', async (t) => {
+  await db.collection('users_read').deleteMany({ _id: { $lt: userId(1_500) } } as object)
+  let isOver = false
+  const rebuilding = cli('rebuild', 'users_read').finally(() => {
+    isOver = true
+  })
+  for (let n = 0; !isOver; n += 3) {
+    await happen(n % count, n % 2 ? updated(n % count, 3 + n, { name: `Changed ${n}` }) : deleted(n % count, 3 + n))
+  }
+  const { code, stdout } = await rebuilding
+  t.equal(code, 0)
+  t.match(stdout, /^users_read: 2500 users in users_read_\d{17}, which is live now\n$/)
+  await caughtUp()
+  const live = await liveOf('users_read')
+  t.match(live, /^users_read_\d{17}$/)
+  t.strictSame(await documentsIn(live), mustBe())
+  t.ok((await db.collection(live).indexes()).some(({ name }) => name === 'newest_by_role'))
+})
+
+t.test('the old collection is kept up to date for those who still read it', async (t) => {
+  await happen(1, updated(1, 1_000_000, { name: 'After the switch' }))
+  for (const collection of ['users_read', await liveOf('users_read')]) {
+    const applied = { _id: userId(1), version: 1_000_000 }
+    const found = await eventually(
+      async () => (await db.collection<{ _id: string }>(collection).findOne(applied)) ?? false,
+    )
+    t.match(found, { name: 'After the switch' }, collection)
+  }
+})
+
+t.test('a second rebuild at the same time is refused; one that was killed goes on where it was', async (t) => {
+  const { child, over } = await rebuildThatHangsAfter(1_000)
+  const second = await cli('rebuild', 'users_read')
+  t.match(second, { code: 1, stderr: /^error: a rebuild of users_read is running in another process\n$/ })
+
+  child.kill('SIGKILL')
+  await over
+  await ownerIsTakenForDead()
+  writeSide.forget()
+  const before = await states.findOne({ _id: 'users_read' })
+  await happen(2, updated(2, 2_000_000))
+  const { code, stdout } = await cli('rebuild', 'users_read')
+  t.equal(code, 0)
+  t.match(stdout, 'users_read: 2500 users in ')
+  t.equal(await liveOf('users_read'), before?.written[0], 'it filled the same collection')
+  t.strictSame(
+    writeSide.asked('page').map(({ after }) => after),
+    [userId(999), userId(1_999)],
+    'what was done was not done again',
+  )
+  await caughtUp()
+  t.strictSame(await documentsIn(await liveOf('users_read')), mustBe())
+})
+
+t.test('without the write side it says so, and can go on at once when that is back', async (t) => {
+  await writeSide.goAway()
+  const live = await liveOf('users_read')
+  t.match(await cli('rebuild', 'users_read'), { code: 1, stderr: /^error: no command-api answers[^\n]*\n$/ })
+  t.equal(await liveOf('users_read'), live)
+  await writeSide.comeBack()
+  t.match(await cli('rebuild', 'users_read'), { code: 0 })
+  t.strictSame(await documentsIn(await liveOf('users_read')), mustBe())
+})
+
+t.test('the statistics are rebuilt with their sums', async (t) => {
+  await db.collection<{ _id: string }>('user_stats').updateOne({ _id: userStatsSums }, { $inc: { users: 7 } })
+  t.match(await cli('rebuild', 'user_stats'), { code: 0 })
+  const live = await liveOf('user_stats')
+  t.not(live, 'user_stats')
+  const sums = await db.collection<UserStatsSums>(live).findOne({ _id: userStatsSums })
+  const users = last.filter(({ type }) => type !== 'UserDeleted').length
+  t.match(sums, { users, active: users, byRole: { buyer: users } })
+  await happen(3, deleted(3, 3_000_000))
+  await caughtUp()
+  t.match(await db.collection<UserStatsSums>(live).findOne({ _id: userStatsSums }), { users: users - 1 })
+})
+
+t.test('arguments that make no sense end with the usage', async (t) => {
+  for (const args of [['rebuild'], ['rebuild', 'users'], ['rebuild', 'users_read', 'now'], ['build'], []]) {
+    t.match(await cli(...args), { code: 2, stderr: /^usage: / }, args.join(' '))
+  }
+})
+
+/** Starts a rebuild whose write side stops answering after so many users. */
+async function rebuildThatHangsAfter(filled: number) {
+  const stuck = Promise.withResolvers<void>()
+  writeSide.steps.before = async (_subject, { after }) => {
+    if (after >= userId(filled - 1)) await stuck.promise
+  }
+  let child: ChildProcess | undefined
+  const over = runCli(settings, ['rebuild', 'users_read'], (started) => {
+    child = started
+  })
+  await eventually(async () => (await states.findOne({ _id: 'users_read' }))?.rebuild?.filled === filled)
+  writeSide.steps.before = async () => {}
+  return { child: child as unknown as ChildProcess, over }
+}
+
+/** What 15 s bring about. */
+const ownerIsTakenForDead = () =>
+  states.updateOne({ _id: 'users_read' }, { $set: { 'rebuild.ownedUntil': new Date(0) } as object })

@@ -1,0 +1,107 @@
+import { type UserStatsSums, userStatsSums } from '@cqrs/contracts'
+import t from 'tap'
+import { startSystem } from './fixtures/system.ts'
+import { deleted, updated, userId } from './fixtures/user-events.ts'
+
+const { broker, cli, database, projector, users, ...system } = await startSystem(t)
+const writeSide = system.writeSide()
+const shares = database.db.collection<{ _id: string; version: number }>('user_stats')
+
+/** Two pages, and some who are gone. */
+await writeSide.apply(...Array.from({ length: 1_500 }, (_, n) => updated(n, 2)), deleted(1_600, 2), deleted(1_601, 2))
+const caughtUp = async () => {
+  for (const consumer of ['users_read', 'user_stats']) await broker.allHandledBy(consumer)
+}
+await caughtUp()
+
+t.test('where both sides are equal it costs no data', async (t) => {
+  t.strictSame(await cli('verify'), {
+    code: 0,
+    stdout: 'users_read: 1500 users compared, 0 differ\nuser_stats: 1500 users compared, 0 differ\n',
+    stderr: '',
+  })
+  t.equal(writeSide.asked('digest').length, 4, 'two pages for each read model')
+  t.strictSame(writeSide.asked('versions'), [])
+  t.strictSame(writeSide.asked('page'), [])
+})
+
+t.test('an event under way is a delay and no difference', async (t) => {
+  writeSide.record(updated(1, 3))
+  writeSide.steps.before = async (subject) => {
+    if (!/versions$/.test(subject)) return
+    writeSide.steps.before = async () => {}
+    await writeSide.apply(updated(1, 3), updated(1_700, 1))
+  }
+  t.match(await cli('verify'), { code: 0, stdout: /users_read: 1501 users compared, 0 differ/ })
+  t.ok(writeSide.asked('versions').length > 0, 'it had looked closer')
+})
+
+const orphan = userId(13).replace('-3b5e-', '-3b5d-')
+
+t.test('a user whose event is not published yet is no difference either', async (t) => {
+  await caughtUp()
+  writeSide.record(updated(2, 3))
+  writeSide.pending.add(userId(2))
+  t.match(await cli('verify'), { code: 0 })
+  writeSide.pending.clear()
+  await writeSide.apply(updated(2, 3))
+})
+
+t.test('users that are missing, stale, orphaned or ahead are named, and only their page is looked at', async (t) => {
+  await caughtUp()
+  await users.deleteOne({ _id: userId(10) })
+  await users.updateOne({ _id: userId(11) }, { $set: { version: 1, name: 'Stale' } })
+  await users.updateOne({ _id: userId(12) }, { $set: { version: 9 } })
+  const known = await users.findOne({ _id: userId(13) })
+  if (known) await users.insertOne({ ...known, _id: orphan })
+  writeSide.forget()
+  const { code, stdout } = await cli('verify')
+  t.equal(code, 1)
+  t.strictSame(stdout.split('\n').sort(), [
+    '',
+    'user_stats: 1501 users compared, 0 differ',
+    `users_read  ahead  ${userId(12)}  read 9, write 2`,
+    `users_read  missing  ${userId(10)}  read 0, write 2`,
+    `users_read  orphaned  ${orphan}  read 2, write 0`,
+    `users_read  stale  ${userId(11)}  read 1, write 2`,
+    'users_read: 1501 users compared, 4 differ',
+  ])
+  for (const range of writeSide.asked('versions')) t.strictSame(range, { after: '', upTo: userId(999) })
+  t.strictSame(writeSide.asked('republish'), [], 'it only looks')
+})
+
+t.test('--repair repairs through events, all but what is ahead: there the write side has lost something', async (t) => {
+  const repaired = await cli('verify', '--repair')
+  t.match(repaired, {
+    code: 1,
+    stdout: /users_read: 3 events published\nusers_read: 1 differ after the repair\nuser_stats: 1501 users compared, 0/,
+  })
+  t.match(await users.findOne({ _id: userId(10) }), { version: 2, name: 'User 10' })
+  t.match(await users.findOne({ _id: userId(11) }), { version: 2, name: 'User 11' })
+  t.match(await users.findOne({ _id: orphan }), { deletedAt: Date })
+
+  await writeSide.apply(updated(12, 10))
+  await caughtUp()
+  t.match(await cli('verify', '--repair'), { code: 0 })
+})
+
+t.test('statistics are compared user by user, and their sums are right after a repair', async (t) => {
+  writeSide.record(deleted(20, 3), updated(21, 3, { roles: ['seller'] }), updated(1_800, 1))
+  t.match(await cli('verify', '--repair'), { code: 0, stdout: /user_stats: 0 differ after the repair|0 differ/ })
+  await caughtUp()
+  const sums = await database.db.collection<UserStatsSums>('user_stats').findOne({ _id: userStatsSums })
+  t.match(sums, { users: 1_501, active: 1_501, byRole: { buyer: 1_500, seller: 1 } })
+  t.equal(await shares.countDocuments({ version: { $exists: true }, deletedAt: { $exists: false } } as object), 1_501)
+})
+
+t.test('while the projector is behind, nothing can be said', async (t) => {
+  await projector.server.stop()
+  await writeSide.apply(updated(30, 5))
+  t.match(await cli('verify'), { code: 1, stdout: '', stderr: /^error: users_read is behind the events[^\n]*\n$/ })
+})
+
+t.test('what cannot be asked is said on one line', async (t) => {
+  await writeSide.goAway()
+  t.match(await cli('verify'), { code: 1, stderr: /^error: no command-api answers[^\n]*\n$/ })
+  t.match(await cli('verify', '--fix'), { code: 2, stderr: /^usage: / })
+})

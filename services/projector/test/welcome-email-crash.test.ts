@@ -1,0 +1,71 @@
+import t, { type Test } from 'tap'
+import { eventually } from './fixtures/eventually.ts'
+import { type Moment, type Mood, moodyMail } from './fixtures/moody-mail.ts'
+import { startSystem } from './fixtures/system.ts'
+import { created, userId } from './fixtures/user-events.ts'
+
+// Most of their time is the 30 s after which the server delivers to others what a dead process had.
+t.jobs = 5
+
+t.test('killed when the server has the whole mail and has not answered: no second mail', async (t) => {
+  const { mail, restartAfterKill, projector } = await registeredWith(t, { 'end of mail': 'hang' })
+  await eventually(() => mail.times('end of mail') === 1)
+  await restartAfterKill()
+  t.equal(mail.times('end of mail'), 1)
+  t.match(
+    projector.logs.find(({ msg }) => /unknown whether the welcome was sent/.test(msg)),
+    { level: 'warn', user_id: userId(1) },
+  )
+})
+
+t.test('killed before the end of the mail: it is sent after the restart, once', async (t) => {
+  const { mail, restartAfterKill } = await registeredWith(t, { RCPT: 'hang' })
+  await eventually(() => mail.times('RCPT') === 1)
+  await restartAfterKill()
+  t.equal(mail.times('end of mail'), 1)
+})
+
+t.test('a server that hangs for good is given up, and the mail is sent when it works again', async (t) => {
+  const { broker, mail } = await registeredWith(t, { RCPT: 'hang' })
+  await eventually(() => mail.times('RCPT') === 1)
+  mail.become('RCPT', 250)
+  await broker.allHandledBy('welcome-email')
+  t.equal(mail.times('end of mail'), 1)
+})
+
+t.test('a server that dies in mid-delivery gets the mail again, once', async (t) => {
+  const { broker, mail } = await registeredWith(t, { 'in mid-mail': 'break' })
+  await eventually(() => mail.times('in mid-mail') > 0)
+  mail.become('in mid-mail', 250)
+  await broker.allHandledBy('welcome-email')
+  t.equal(mail.times('end of mail'), 1)
+})
+
+t.test('a server that refuses the mail when it has it whole gets it again, once', async (t) => {
+  const { broker, mail } = await registeredWith(t, { 'end of mail': 451 })
+  await eventually(() => mail.times('end of mail') > 0)
+  mail.become('end of mail', 250)
+  const refused = mail.times('end of mail')
+  await broker.allHandledBy('welcome-email')
+  t.equal(mail.times('end of mail'), refused + 1)
+})
+
+/** A projector that has got a registration, and a mail server in these moods. */
+async function registeredWith(t: Test, moods: Partial<Record<Moment, Mood>>) {
+  const mail = await moodyMail(t)
+  for (const [moment, mood] of Object.entries(moods)) mail.become(moment as Moment, mood)
+  const { broker, projector } = await startSystem(t, { SMTP_URL: mail.url })
+  await broker.publish(created(1))
+  return {
+    broker,
+    mail,
+    projector,
+    /** Kills the projector, makes the mail server well, and returns when a new projector has nothing left to do. */
+    async restartAfterKill() {
+      await projector.server.kill()
+      for (const moment of Object.keys(moods)) mail.become(moment as Moment, 250)
+      await projector.server.start()
+      await broker.allHandledBy('welcome-email')
+    },
+  }
+}
