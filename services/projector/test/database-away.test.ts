@@ -40,7 +40,7 @@ t.test('a projector that is stopped while the database is away hands its events 
   await eventually(() => messages().length > handledBefore)
   await projector.server.stop()
 
-  // Kept, they would be delivered again only when the server has not heard of them for 30 s.
+  // Kept, they would be delivered again only when the server has not heard of them for 10 s.
   const handedBack = await broker.next('users_read', { expires: 10_000 })
   t.equal(handedBack?.info.deliveryCount, 2)
   handedBack?.nak()

@@ -4,7 +4,7 @@ import { type Moment, type Mood, moodyMail } from './fixtures/moody-mail.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, userId } from './fixtures/user-events.ts'
 
-// Most of their time is the 30 s after which the server delivers to others what a dead process had.
+// Most of their time is the 10 s after which the server delivers to others what a dead process had.
 t.jobs = 5
 
 t.test('killed when the server has the whole mail and has not answered: no second mail', async (t) => {
