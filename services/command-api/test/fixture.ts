@@ -36,6 +36,8 @@ export type Answer = { status: number; headers: Headers; body: any }
 /** The service as it runs in production: its own process, a real database and a real broker. */
 export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Promise<CommandApi> {
   const [database, nats] = await Promise.all([freshDatabase(t), freshNats(t)])
+  // Replicas that start at once would all create it. MongoDB lets one of them; its build for closed networks crashes.
+  await database.db.createCollection('leases')
   const { signingKeyFile, jwksFile } = await generateKeyFiles(t.testdir())
   const replicaEnv = {
     MONGODB_URI: database.uri,

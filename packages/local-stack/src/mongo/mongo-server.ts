@@ -73,6 +73,8 @@ function mongodOptions(dbpath: string, keyFile: string, port: number): string[] 
     // Otherwise each server takes half of the memory and a twentieth of the disk.
     wiredTigerCacheSizeGB: '0.25',
     oplogSize: '256',
+    // A projector that is killed within a transaction leaves it open, and others wait for it that long (default: 60 s).
+    setParameter: 'transactionLifetimeLimitSeconds=10',
   }
   return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])
 }
