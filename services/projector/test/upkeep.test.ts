@@ -6,8 +6,6 @@ import { updated, userId } from './fixtures/user-events.ts'
 
 const database = await freshDatabase(t)
 const { db } = database
-// One process makes the collection: MongoDB's build for Windows under wine does not survive two.
-await db.createCollection('leases')
 const settings = { VERIFY_EVERY_SECONDS: '1' }
 const { broker, cli, projector, replica, users, visible, ...system } = await startSystem(t, settings, database)
 const writeSide = system.writeSide()
