@@ -12,11 +12,16 @@ export const logLevels = [
   'silent',
 ] as const satisfies LevelWithSilent[]
 
-/** JSON lines, by default on standard output, with the level as a word and the time in RFC 3339. */
+/**
+ * JSON lines, by default on standard output, with the level as a word and the time in RFC 3339.
+ *
+ * Each line is written before the call returns. Left to pino's default, a line that is still on its way when the process
+ * exits can come after the last ones, or never: those say why it ends.
+ */
 export const createLogger = (
   service: string,
   level: (typeof logLevels)[number],
-  destination: DestinationStream = pino.destination(1),
+  destination: DestinationStream = pino.destination({ dest: 1, sync: true }),
 ): Logger =>
   pino(
     {

@@ -46,3 +46,13 @@ t.test('other errors are logged with message, code and stack', async (t) => {
   ])
   t.match(said('thrown text'), [{ err: 'just text' }])
 })
+
+t.test('what a busy process says before it exits is printed, all of it and in order', async (t) => {
+  const program = fileURLToPath(new URL('../fixtures/log-and-exit.ts', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [program])
+  const order = stdout.split('\n').flatMap((line) => (line ? [JSON.parse(line).line] : []))
+  t.strictSame(
+    order,
+    Array.from({ length: 20 }, (_, n) => n + 1),
+  )
+})
