@@ -6,6 +6,7 @@ import { findMongod } from '../src/mongo/find-mongod.ts'
 import { startMongo } from '../src/mongo/mongo-server.ts'
 import type { MongoUser } from '../src/mongo/replica-set.ts'
 import { freePort } from '../src/ports.ts'
+import { freshDirectory } from '../src/testing/fresh-directory.ts'
 
 t.setTimeout(120_000)
 
@@ -14,7 +15,7 @@ const writer: MongoUser = { user: 'projector', password: 'one', roles: [{ role: 
 const reader: MongoUser = { user: 'query-api', password: 'two', roles: [{ role: 'read', db: 'users_read' }] }
 
 t.test('a MongoDB server keeps data, users and rights over stops, kills and another port', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = await freshDirectory(t)
   const mongod = await findMongod((line) => t.comment(line))
   const start = async (users: MongoUser[]) => {
     const options = { name: 'mongodb', mongod, dataDir, logDir: join(dataDir, 'logs'), port: await freePort(), users }

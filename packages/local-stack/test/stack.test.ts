@@ -4,11 +4,12 @@ import t from 'tap'
 import { isListening } from '../src/ports.ts'
 import { anyPorts, claimPorts } from '../src/stack/ports.ts'
 import { startStack } from '../src/stack/stack.ts'
+import { freshDirectory } from '../src/testing/fresh-directory.ts'
 
 t.setTimeout(180_000)
 
 t.test('the system starts, keeps its data to itself, and stops as a whole', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = await freshDirectory(t)
   const logged: string[] = []
   const stack = await startStack({ dataDir, onLogLine: (line) => logged.push(line) })
   t.teardown(() => stack.stop())
@@ -42,7 +43,7 @@ t.test('the system starts, keeps its data to itself, and stops as a whole', asyn
 
 t.test('a part that cannot start takes the others with it, and its output says why', async (t) => {
   const ports = await claimPorts(anyPorts)
-  const start = startStack({ dataDir: t.testdir(), ports, env: { 'query-api': { LOG_LEVEL: 'loud' } } })
+  const start = startStack({ dataDir: await freshDirectory(t), ports, env: { 'query-api': { LOG_LEVEL: 'loud' } } })
   await t.rejects(start, { message: /query-api did not start: exit code 1.*LOG_LEVEL/s })
   for (const [part, port] of Object.entries(ports)) t.notOk(await isListening(port), `${part} has stopped`)
 })

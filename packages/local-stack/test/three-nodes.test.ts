@@ -2,11 +2,15 @@ import { MongoClient } from 'mongodb'
 import t from 'tap'
 import { findMongod } from '../src/mongo/find-mongod.ts'
 import { startReplicaSet } from '../src/mongo/three-nodes.ts'
+import { freshDirectory } from '../src/testing/fresh-directory.ts'
 
 t.setTimeout(120_000)
 
 t.test('a set of three nodes survives the death of its primary, and takes it back', async (t) => {
-  const set = await startReplicaSet({ mongod: await findMongod((line) => t.comment(line)), dataDir: t.testdir() })
+  const set = await startReplicaSet({
+    mongod: await findMongod((line) => t.comment(line)),
+    dataDir: await freshDirectory(t),
+  })
   t.teardown(() => set.kill())
   const client = await new MongoClient(set.rootUri('things')).connect()
   t.teardown(() => client.close())

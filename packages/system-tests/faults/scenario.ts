@@ -1,8 +1,7 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ChildServer, type ReplicaSet, type Stack, startStack } from '@cqrs/local-stack'
-import { eventually, type FreshMail, freshMail } from '@cqrs/local-stack/testing'
+import { eventually, type FreshMail, freshDirectory, freshMail } from '@cqrs/local-stack/testing'
 import { publicJwk } from '@cqrs/service-kit'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { createSigner } from 'fast-jwt'
@@ -108,8 +107,7 @@ export async function runScenario(
 
 /** Starts the system of a scenario. What was started is stopped by `onEnd`'s functions, the last first. */
 async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () => Promise<unknown>) => void) {
-  const dataDir = await mkdtemp(join(tmpdir(), 'faults-'))
-  onEnd(() => rm(dataDir, { recursive: true, force: true }))
+  const dataDir = await freshDirectory({ teardown: onEnd })
   const mail = await freshMail({ teardown: onEnd })
   const databases = scenario.threeNodes && (await startThreeNodes(dataDir))
   if (databases) onEnd(() => databases.stop())

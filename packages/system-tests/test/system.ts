@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import { type Stack, type StackOptions, startStack } from '@cqrs/local-stack'
+import { freshDirectory } from '@cqrs/local-stack/testing'
 import { type Db, MongoClient } from 'mongodb'
 import type { Test } from 'tap'
 
@@ -33,7 +34,7 @@ export type System = Stack & {
 /** The whole system as `npm start` runs it, with data of its own and on free ports. */
 export async function startSystem(t: Test, env: NonNullable<StackOptions['env']> = {}): Promise<System> {
   const logs: string[] = []
-  const dataDir = t.testdir()
+  const dataDir = await freshDirectory(t)
   const stack = await startStack({ dataDir, env, onLogLine: (line) => logs.push(line) })
   const clients = { write: new MongoClient(stack.uris.write), read: new MongoClient(stack.uris.read) }
   t.teardown(async () => {

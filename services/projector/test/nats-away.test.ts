@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startNats } from '@cqrs/local-stack'
-import { freePort } from '@cqrs/local-stack/testing'
+import { freePort, freshDirectory } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { brokerAt } from './fixtures/broker.ts'
 import { eventually } from './fixtures/eventually.ts'
@@ -27,7 +27,7 @@ t.test('NATS is killed in mid-work and comes back: the projector goes on without
 })
 
 t.test('NATS comes back without its data: streams and consumers are made anew', async (t) => {
-  const dataDir = t.testdir({})
+  const dataDir = await freshDirectory(t)
   const wiped = await startNats({ dataDir, logDir: dataDir, port: await freePort() })
   t.teardown(() => wiped.server.stop())
   const { projector, visible } = await startSystem(t, { NATS_URL: wiped.url })

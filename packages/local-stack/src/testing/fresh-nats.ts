@@ -1,8 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type NatsServer, startNats } from '../nats-server.ts'
 import { freePort } from '../ports.ts'
+import { freshDirectory } from './fresh-directory.ts'
 import type { Teardown } from './teardown.ts'
 
 export type FreshNats = NatsServer
@@ -12,11 +10,8 @@ export type FreshNats = NatsServer
  * address and its streams. Stopped at the test's end.
  */
 export async function freshNats(t: Teardown): Promise<FreshNats> {
-  const directory = await mkdtemp(join(tmpdir(), 'test-nats-'))
+  const directory = await freshDirectory(t)
   const nats = await startNats({ dataDir: directory, logDir: directory, port: await freePort() })
-  t.teardown(async () => {
-    await nats.server.stop()
-    await rm(directory, { recursive: true, force: true })
-  })
+  t.teardown(() => nats.server.stop())
   return nats
 }

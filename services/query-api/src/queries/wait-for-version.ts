@@ -28,7 +28,7 @@ export async function waitForVersion(
       const found = await users.findById(id)
       if (isThere(found)) return found
       if (isLast) throw new Refusal('read-model-behind')
-      await watch.noticed(Math.min(lookAgainMs, deadline - performance.now()), until)
+      await watch.noticed(Math.min(lookAgainMs, Math.max(deadline - performance.now(), 0)), until)
     }
   } finally {
     watch.end()
