@@ -1,15 +1,18 @@
 import Type, { type Static, type TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { Timestamp, UserId, UserState } from './user.ts'
+import { Timestamp, TokenState, UserId, UserState } from './user.ts'
 
 /**
  * The events of a user, as CloudEvents 1.0 in JSON. `version` is the user's: it grows by one with each event, and a read
- * model only ever moves to a higher one. `data` holds the whole public state after the change, so any event can be
- * applied without the ones before it.
+ * model only ever moves to a higher one. `data` holds the whole public state after the change, and beside it which
+ * tokens are dead, so any event can be applied without the ones before it.
  */
-export const UserCreated = event('UserCreated', Type.Object({ user: UserState }))
-export const UserUpdated = event('UserUpdated', Type.Object({ user: UserState, changed: Type.Array(Type.String()) }))
-/** Carries no personal data: it outlives the user. */
+export const UserCreated = event('UserCreated', Type.Object({ user: UserState, ...TokenState.properties }))
+export const UserUpdated = event(
+  'UserUpdated',
+  Type.Object({ user: UserState, changed: Type.Array(Type.String()), ...TokenState.properties }),
+)
+/** Carries no personal data: it outlives the user. All of the user's tokens are dead. */
 export const UserDeleted = event('UserDeleted', Type.Object({ deletedAt: Timestamp }))
 
 export type UserCreated = Static<typeof UserCreated>
@@ -18,8 +21,17 @@ export type UserDeleted = Static<typeof UserDeleted>
 export type UserEvent = UserCreated | UserUpdated | UserDeleted
 export type UserEventType = UserEvent['type']
 
-/** The shape of `data` that this code writes. A reader sets a newer one aside: it must be upgraded first. */
-export const SCHEMA_VERSION = 1
+/**
+ * The shape of `data` that this code writes. An older one is brought to it when it is read; a newer one is set aside: the
+ * reader must be upgraded first.
+ */
+export const SCHEMA_VERSION = 2
+
+/** By schema version: how `data` of that version becomes `data` of the next. */
+const upcasters: Record<number, (data: object) => object> = {
+  // Version 1 knew of no revocation. A deletion has had the same shape from the first.
+  1: (data) => ('user' in data ? { ...data, tokensFromVersion: 1 } : data),
+}
 
 /** The stream of all user events: transport, refillable from `users`, not the truth. */
 export const usersStream = {
@@ -57,14 +69,24 @@ export function parseUserEvent(bytes: Uint8Array): UserEvent {
   const { type, schemaversion } = Object(value) as { type?: unknown; schemaversion?: unknown }
   if (typeof type !== 'string' || !Object.hasOwn(validators, type))
     throw new UnreadableEvent('unknown-type', 'this reader knows UserCreated, UserUpdated and UserDeleted')
-  if (schemaversion !== SCHEMA_VERSION)
-    throw new UnreadableEvent('unknown-schema-version', `this reader knows ${SCHEMA_VERSION}`)
+  if (typeof schemaversion !== 'number' || !(schemaversion === SCHEMA_VERSION || schemaversion in upcasters))
+    throw new UnreadableEvent('unknown-schema-version', `this reader knows 1 to ${SCHEMA_VERSION}`)
+  const event = upcast(value as Upcastable)
   const validator = validators[type as UserEventType]
-  if (!validator.Check(value)) {
-    const problems = validator.Errors(value).map((error) => `${error.instancePath || '/'} ${error.message}`)
+  if (!validator.Check(event)) {
+    const problems = validator.Errors(event).map((error) => `${error.instancePath || '/'} ${error.message}`)
     throw new UnreadableEvent('invalid', problems.join(', '))
   }
-  return value as UserEvent
+  return event as UserEvent
+}
+
+type Upcastable = { schemaversion: number; data: unknown }
+
+function upcast(event: Upcastable): Upcastable {
+  const { schemaversion, data } = event
+  const toNext = upcasters[schemaversion]
+  if (!toNext) return event
+  return upcast({ ...event, schemaversion: schemaversion + 1, data: toNext(Object(data)) })
 }
 
 const validators = {

@@ -11,9 +11,15 @@ export type UserReadDocument = Omit<UserReadModel, 'id' | 'createdAt' | 'updated
   _id: string
   createdAt: Date
   updatedAt: Date
-}
+} & TokenFields
 
-/** What is left of a deleted user: no personal data, only the version that keeps a late event from reviving it. */
+/** Which access tokens of the user are dead. No query answers it: it is for those who verify tokens. */
+type TokenFields = { tokensFromVersion: number; tokensRevokedAt?: Date }
+
+/**
+ * What is left of a deleted user: no personal data, only the version that keeps a late event from reviving it. All of its
+ * tokens are dead.
+ */
 export type UserReadTombstone = { _id: string; version: number; deletedAt: Date; expiresAt: Date }
 
 /**
@@ -24,6 +30,8 @@ export const usersReadIndexes = [
   { name: 'newest', key: { deletedAt: 1, _id: -1 } },
   { name: 'newest_by_role', key: { roles: 1, _id: -1 } },
   { name: 'email', key: { email: 1 } },
+  // What was revoked of late; deletions are found by `newest`.
+  { name: 'tokens_revoked', key: { tokensRevokedAt: 1 }, sparse: true },
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const
 

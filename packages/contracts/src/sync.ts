@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { Timestamp, UserId, UserState } from './user.ts'
+import { Timestamp, TokenState, UserId, UserState } from './user.ts'
 
 /**
  * How the read side compares itself with the write side and refills itself, without reading its database: by request and
@@ -39,7 +39,7 @@ export type VersionsReply = Static<typeof VersionsReply>
 const Version = Type.Integer({ minimum: 1 })
 /** A user at a version, or what is left of it. */
 export const Snapshot = Type.Union([
-  Type.Object({ id: UserId, version: Version, user: UserState }),
+  Type.Object({ id: UserId, version: Version, user: UserState, ...TokenState.properties }),
   Type.Object({ id: UserId, version: Version, deletedAt: Timestamp }),
 ])
 export type Snapshot = Static<typeof Snapshot>

@@ -54,6 +54,19 @@ export const UserState = Type.Object({
 export type UserState = Static<typeof UserState>
 
 /**
+ * Which access tokens of a user are dead: those whose claim `ver` is below `tokensFromVersion`. It travels beside the
+ * public state and is no part of it. `tokensRevokedAt` says when it last rose, and is absent where it never did.
+ */
+export const TokenState = Type.Object({
+  tokensFromVersion: Type.Integer({ minimum: 1 }),
+  tokensRevokedAt: Type.Optional(Timestamp),
+})
+export type TokenState = Static<typeof TokenState>
+
+/** No access token lives longer, in seconds: what was revoked longer ago than this, nobody has to remember. */
+export const maxAccessTokenLifetimeSeconds = 3_600
+
+/**
  * The form under which an address is stored, compared and unique. RFC 5321 lets a host tell `A@x` from `a@x`; no mail
  * provider of note does, and two accounts that differ in case only are a trap for the person.
  */

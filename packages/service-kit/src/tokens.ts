@@ -9,14 +9,19 @@ import { ConfigError } from './config.ts'
 import type { HttpServer } from './http/server.ts'
 
 /** Who asks, as the access token says. */
-const Caller = Type.Object({ id: Type.String({ minLength: 1 }), roles: Type.Array(Type.String()) })
+const Caller = Type.Object({
+  id: Type.String({ minLength: 1 }),
+  roles: Type.Array(Type.String()),
+  /** The claim `ver`: the caller's version when the token was made. */
+  version: Type.Integer({ minimum: 1 }),
+})
 export type Caller = Static<typeof Caller>
 
 export type Authenticate = ReturnType<typeof verifyAccessTokens>
 
 declare module '@fastify/jwt' {
   interface FastifyJWT {
-    payload: { sub: string; roles: string[] }
+    payload: { sub: string; roles: string[]; ver: number }
     user: Caller
   }
 }
@@ -38,18 +43,18 @@ export function verifyAccessTokens(app: HttpServer, options: { jwksFile: string;
       allowedIss: options.issuer,
       allowedAud: options.audience,
       // A claim that is absent would not be compared with what is allowed.
-      requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'jti', 'roles'],
+      requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'jti', 'roles', 'ver'],
     },
     formatUser: (claims) => {
-      const { sub, roles } = claims as { sub: string; roles: string[] }
-      return { id: sub, roles }
+      const { sub, roles, ver } = claims as { sub: string; roles: string[]; ver: number }
+      return { id: sub, roles, version: ver }
     },
   })
 
   return async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     try {
       await request.jwtVerify()
-      if (!caller.Check(request.user)) throw new Error('sub or roles are of the wrong type')
+      if (!caller.Check(request.user)) throw new Error('sub, roles or ver are of the wrong type')
     } catch (error) {
       const refusal = new Refusal(tokenProblem((error as { code?: string }).code))
       // RFC 6750, 3: no error code where the request had no token at all.

@@ -1,3 +1,4 @@
+import { maxAccessTokenLifetimeSeconds } from '@cqrs/contracts'
 import { logLevels } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
@@ -23,7 +24,7 @@ export const Config = Type.Object({
   ACCESS_TOKEN_TTL_SECONDS: Type.Integer({
     default: 900,
     minimum: 60,
-    maximum: 3600,
+    maximum: maxAccessTokenLifetimeSeconds,
     description: 'Lifetime of an access token',
   }),
   ARGON2_MEMORY_KIB: Type.Integer({

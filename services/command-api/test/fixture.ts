@@ -127,7 +127,7 @@ export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Pro
         aud: 'cqrs-user-service',
         expiresIn: 60_000,
         ...options,
-      })({ roles: [], jti: crypto.randomUUID(), ...claims }),
+      })({ roles: [], ver: 1, jti: crypto.randomUUID(), ...claims }),
   }
 }
 

@@ -19,6 +19,7 @@ t.test('the token says what RFC 9068 asks for and verifies by the published keys
   t.strictSame(rest, {
     sub: user.id,
     roles: ['buyer', 'seller'],
+    ver: 1,
     iss: 'cqrs-user-service',
     aud: 'cqrs-user-service',
     client_id: 'cqrs-user-service',

@@ -1,4 +1,4 @@
-import { type AppliedNotice, appliedSubject, type UserEvent, usersStream } from '@cqrs/contracts'
+import { type Applied, type AppliedNotice, appliedSubject, type UserEvent, usersStream } from '@cqrs/contracts'
 import { type Logger, maskEmail } from '@cqrs/service-kit'
 import type { ReadModel } from './adapters/read-model.ts'
 import type { Subscriber } from './adapters/user-consumer.ts'
@@ -8,11 +8,11 @@ import { type Projection, project } from './projections/projection.ts'
 /** What the consumer of a projection does with events: brings the read model up to them, then gives notice of it. */
 export function updateReadModel(projection: Projection, { readModel, notify, logger }: Dependencies): Subscriber {
   async function apply(events: UserEvent[]): Promise<void> {
-    const documents = latestEvents(events).map((event) => project(projection, event))
-    await readModel.advance(documents)
-    notify(appliedSubject(projection.name), { applied: documents.map(({ _id, version }) => [_id, version]) })
+    const latest = latestEvents(events)
+    await readModel.advance(latest.map((event) => project(projection, event)))
+    notify(appliedSubject(projection.name), { applied: latest.map(toNotice) })
     if (!logger.isLevelEnabled('info')) return
-    for (const { _id } of documents) logger.info({ user_id: _id }, 'Read model updated successfully')
+    for (const { subject } of latest) logger.info({ user_id: subject }, 'Read model updated successfully')
   }
 
   return {
@@ -31,6 +31,12 @@ type Dependencies = {
   readModel: Pick<ReadModel, 'advance'>
   notify: (subject: string, notice: AppliedNotice) => void
   logger: Logger
+}
+
+/** A deletion revokes every token there can be: each was made at a lower version. */
+function toNotice({ subject, version, data }: UserEvent): Applied {
+  const tokensFromVersion = 'user' in data ? data.tokensFromVersion : version
+  return tokensFromVersion > 1 ? [subject, version, tokensFromVersion] : [subject, version]
 }
 
 function logReceived(logger: Logger, { type, subject, data }: UserEvent): void {

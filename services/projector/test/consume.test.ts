@@ -52,6 +52,7 @@ t.test('the indexes that query-api needs are there', async (t) => {
     'email',
     'newest',
     'newest_by_role',
+    'tokens_revoked',
     'tombstone_expiry',
   ])
 })

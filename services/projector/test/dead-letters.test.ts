@@ -1,3 +1,4 @@
+import { SCHEMA_VERSION } from '@cqrs/contracts'
 import t from 'tap'
 import { startSystem } from './fixtures/system.ts'
 import { created, userId } from './fixtures/user-events.ts'
@@ -7,7 +8,7 @@ const { broker, projector, visible } = await startSystem(t)
 const poison = {
   'not-json': '{"name": "Jane Doe"',
   'unknown-type': JSON.stringify({ ...created(101), type: 'UserPromoted' }),
-  'unknown-schema-version': JSON.stringify({ ...created(102), schemaversion: 2 }),
+  'unknown-schema-version': JSON.stringify({ ...created(102), schemaversion: SCHEMA_VERSION + 1 }),
   invalid: JSON.stringify({ ...created(103), version: 'one' }),
 }
 /** Those that read the subject. */

@@ -1,3 +1,4 @@
+import { SCHEMA_VERSION } from '@cqrs/contracts'
 import t from 'tap'
 import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
@@ -6,7 +7,8 @@ import { created, deleted, updated, userId } from './fixtures/user-events.ts'
 const { broker, cli, mail, nats, projector, visible } = await startSystem(t)
 
 /** Holds personal data, and can never be read. */
-const poison = (n: number) => JSON.stringify({ ...updated(n, 2, { name: 'Jane Doe' }), schemaversion: 2 })
+const poison = (n: number) =>
+  JSON.stringify({ ...updated(n, 2, { name: 'Jane Doe' }), schemaversion: SCHEMA_VERSION + 1 })
 const subject = (n: number) => `users.${userId(n)}.updated`
 const allHandled = async () => {
   for (const durable of ['users_read', 'user_stats', 'welcome-email', 'dead-letter-erasure'])

@@ -4,11 +4,11 @@ import { freshDatabase } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { project } from '../src/projections/projection.ts'
 import { usersRead } from '../src/projections/users-read.ts'
-import { historiesEndingWith } from './fixtures/user-events.ts'
+import { created, deleted, historiesEndingWith, updated, userId } from './fixtures/user-events.ts'
 import { usersReadIn, writer } from './fixtures/writer.ts'
 
 const { db, uri } = await freshDatabase(t)
-const { apply } = writer(t, uri, usersRead)
+const { apply, notices } = writer(t, uri, usersRead)
 
 /** Every event type of contracts: what has a schema with the members of a CloudEvent. */
 const eventTypes = Object.entries(contracts).flatMap(([name, value]) =>
@@ -38,3 +38,18 @@ for (const [type, historyOf] of Object.entries(historiesEndingWith)) {
     })
   }
 }
+
+t.test('the notice of a batch says which tokens are dead, where any are', async (t) => {
+  notices.length = 0
+  const revoked = { tokensFromVersion: 5, tokensRevokedAt: new Date().toISOString() }
+  await apply([created(1), updated(2, 7, {}, revoked), deleted(3, 9)])
+  t.strictSame(notices, [
+    {
+      applied: [
+        [userId(1), 1],
+        [userId(2), 7, 5],
+        [userId(3), 9, 9],
+      ],
+    },
+  ])
+})

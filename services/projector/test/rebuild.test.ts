@@ -17,7 +17,8 @@ const writeSide = system.writeSide()
 
 /** Three pages. Updates, because every registration is a mail too. */
 const count = 2_500
-const last: UserEvent[] = Array.from({ length: count }, (_, n) => updated(n, 2))
+const revoked = { tokensFromVersion: 2, tokensRevokedAt: new Date().toISOString() }
+const last: UserEvent[] = Array.from({ length: count }, (_, n) => updated(n, 2, {}, n % 2 ? revoked : undefined))
 await writeSide.apply(...last)
 const caughtUp = async () => {
   for (const consumer of ['users_read', 'user_stats']) await broker.allHandledBy(consumer)

@@ -96,6 +96,10 @@ const refusals: Record<'token-missing' | 'token-expired' | 'token-invalid', Reco
     'sub that is a number': signedWith({ claims: { sub: 1 } }),
     'no roles': signedWith({ claims: { roles: undefined } }),
     'roles that are one text': signedWith({ claims: { roles: 'admin' } }),
+    'no ver': signedWith({ claims: { ver: undefined } }),
+    'ver that is text': signedWith({ claims: { ver: '1' } }),
+    'ver that is half a number': signedWith({ claims: { ver: 1.5 } }),
+    'ver 0': signedWith({ claims: { ver: 0 } }),
     'no jti': signedWith({ claims: { jti: undefined } }),
   }),
 }

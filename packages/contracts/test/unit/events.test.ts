@@ -2,6 +2,7 @@ import t from 'tap'
 import * as contracts from '../../src/index.ts'
 import {
   parseUserEvent,
+  SCHEMA_VERSION,
   subjectOf,
   UnreadableEvent,
   type UnreadableReason,
@@ -26,18 +27,18 @@ const envelope = {
   subject: id,
   time: '2026-11-23T09:30:00.000Z',
   datacontenttype: 'application/json' as const,
-  schemaversion: 1,
+  schemaversion: SCHEMA_VERSION,
   version: 1,
 }
 
 // A new type of event does not compile until it has an example here.
 const examples: { [Type in UserEventType]: { event: UserEvent & { type: Type }; subject: string } } = {
   UserCreated: {
-    event: { ...envelope, type: 'UserCreated', data: { user } },
+    event: { ...envelope, type: 'UserCreated', data: { user, tokensFromVersion: 1 } },
     subject: `users.${id}.created`,
   },
   UserUpdated: {
-    event: { ...envelope, type: 'UserUpdated', version: 2, data: { user, changed: ['name'] } },
+    event: { ...envelope, type: 'UserUpdated', version: 2, data: { user, changed: ['name'], tokensFromVersion: 1 } },
     subject: `users.${id}.updated`,
   },
   UserDeleted: {
@@ -85,13 +86,16 @@ const unreadable: Record<string, [unknown, UnreadableReason]> = {
   'a type that every object has': [{ ...event, type: 'constructor' }, 'unknown-type'],
   'a type that is no text': [{ ...event, type: ['UserCreated'] }, 'unknown-type'],
   'no schema version': [{ ...event, schemaversion: undefined }, 'unknown-schema-version'],
-  'a newer schema version': [{ ...event, schemaversion: 2 }, 'unknown-schema-version'],
+  'a newer schema version': [{ ...event, schemaversion: SCHEMA_VERSION + 1 }, 'unknown-schema-version'],
+  'schema version 0': [{ ...event, schemaversion: 0 }, 'unknown-schema-version'],
   'a schema version as text': [{ ...event, schemaversion: '1' }, 'unknown-schema-version'],
   'version 0': [{ ...event, version: 0 }, 'invalid'],
   'half a version': [{ ...event, version: 1.5 }, 'invalid'],
   'a subject that would be two levels': [{ ...event, subject: 'a.b' }, 'invalid'],
   'a subject that is a wildcard': [{ ...event, subject: '>' }, 'invalid'],
   'a time that is none': [{ ...event, time: 'yesterday' }, 'invalid'],
+  'a first good version of tokens that is none': [{ ...event, data: { user, tokensFromVersion: 0 } }, 'invalid'],
+  'data of version 1 that is none': [{ ...event, schemaversion: 1, data: null }, 'invalid'],
   'the data of another type': [{ ...event, data: examples.UserDeleted.event.data }, 'invalid'],
   'an unknown role': [{ ...event, data: { user: { ...user, roles: ['owner'] } } }, 'invalid'],
 }
@@ -100,6 +104,21 @@ for (const [what, [sent, reason]] of Object.entries(unreadable)) {
     t.equal(refused(sent).reason, reason)
   })
 }
+
+t.test('events of schema version 1, which knew of no revoked tokens, are brought up to date', async (t) => {
+  const { UserCreated, UserUpdated, UserDeleted } = examples
+  for (const [old, now] of [
+    [{ user }, UserCreated.event],
+    [{ user, changed: ['name'] }, UserUpdated.event],
+    [UserDeleted.event.data, UserDeleted.event],
+  ] as const)
+    t.strictSame(parse({ ...now, schemaversion: 1, data: old }), now)
+})
+
+t.test('an event can say when tokens were last revoked', async (t) => {
+  const revoked = { ...event, data: { user, tokensFromVersion: 3, tokensRevokedAt: envelope.time } }
+  t.strictSame(parse(revoked), revoked)
+})
 
 t.test('the reason ends in logs, so it holds no value of the event', async (t) => {
   const { message } = refused({

@@ -35,7 +35,7 @@ t.teardown(() => {
 
 t.test('the caller is who the token says', async (t) => {
   const answer = await app.inject({ url: '/me', headers: bearer(first) })
-  t.strictSame(answer.json(), { id: 'jane', roles: ['buyer'] })
+  t.strictSame(answer.json(), { id: 'jane', roles: ['buyer'], version: 3 })
   t.strictSame((await app.inject({ url: '/anybody', headers: bearer(first) })).json(), { caller: 'nobody' })
 })
 
@@ -119,5 +119,5 @@ function bearer(key: string, options: Partial<SignerOptions> = {}): { authorizat
     expiresIn: 60_000,
     ...options,
   })
-  return { authorization: `Bearer ${sign({ sub: 'jane', roles: ['buyer'], jti: 'a-token' })}` }
+  return { authorization: `Bearer ${sign({ sub: 'jane', roles: ['buyer'], ver: 3, jti: 'a-token' })}` }
 }

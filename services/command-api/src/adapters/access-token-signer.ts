@@ -35,7 +35,13 @@ export function accessTokenSigner(options: {
 
   return {
     sign: (user: User): AccessToken => ({
-      accessToken: sign({ sub: user.id, client_id: options.audience, roles: user.roles, jti: randomUUID() }),
+      accessToken: sign({
+        sub: user.id,
+        client_id: options.audience,
+        roles: user.roles,
+        ver: user.version,
+        jti: randomUUID(),
+      }),
       tokenType: 'Bearer',
       expiresIn: options.ttlSeconds,
     }),

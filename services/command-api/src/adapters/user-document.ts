@@ -5,7 +5,12 @@ import type { User } from '../domain/user.ts'
  * The `users` collection: a user and its events that are not yet published, in one document, so that one write commits
  * both. `pendingSince` is there exactly while the outbox holds something; the sweeper's index is over it.
  */
-export type UserDocument = Omit<User, 'id'> & Outbox & { _id: string }
+export type UserDocument = Omit<User, 'id' | 'tokensFromVersion'> &
+  Outbox & {
+    _id: string
+    /** Absent in documents from before there were revocations: nothing was revoked then. */
+    tokensFromVersion?: number
+  }
 
 /** What a deleted user leaves. `expiresAt` is set when its last event is published. */
 export type TombstoneDocument = Outbox & { _id: string; version: number; deletedAt: Date; expiresAt?: Date }

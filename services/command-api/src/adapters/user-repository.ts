@@ -73,5 +73,5 @@ const withoutOutbox = { projection: { outbox: 0, pendingSince: 0, setAside: 0 } 
 const found = (document: UserDocument | null): User | undefined => (document ? toUser(document) : undefined)
 
 export function toUser({ _id, ...fields }: UserDocument): User {
-  return { id: _id, ...fields }
+  return { tokensFromVersion: 1, ...fields, id: _id }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type DigestReply, digestLine, type PageReply, type Snapshot, type VersionsReply } from '@cqrs/contracts'
 import type { Collection, Db, Filter } from 'mongodb'
-import { publicState } from '../domain/user.ts'
+import { publicState, tokenState } from '../domain/user.ts'
 import { type TombstoneDocument, type UserDocument, usersCollection } from './user-document.ts'
 import { toUser } from './user-repository.ts'
 
@@ -64,6 +64,9 @@ export class UserSync {
 
 function toSnapshot(document: Stored): Snapshot {
   const { _id: id, version } = document
-  if ('email' in document) return { id, version, user: publicState(toUser(document)) }
+  if ('email' in document) {
+    const user = toUser(document)
+    return { id, version, user: publicState(user), ...tokenState(user) }
+  }
   return { id, version, deletedAt: document.deletedAt.toISOString() }
 }

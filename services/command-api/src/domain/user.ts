@@ -5,6 +5,7 @@ import {
   type Role,
   SCHEMA_VERSION,
   type Snapshot,
+  type TokenState,
   type UpdateUser,
   type UserEvent,
   type UserState,
@@ -15,6 +16,9 @@ export type User = Omit<UserState, 'createdAt' | 'updatedAt'> & {
   version: number
   createdAt: Date
   updatedAt: Date
+  /** Access tokens with a lower `ver` are dead; so are refresh tokens of sessions that began at a lower version. */
+  tokensFromVersion: number
+  tokensRevokedAt?: Date
 }
 
 /** What is kept of a deleted user. */
@@ -49,11 +53,7 @@ export function update(user: User, input: UpdateUser, context: Context): Change 
     ...(sameRoles(input.roles, user.roles) ? [] : ['roles']),
   ]
   if (changed.length === 0) return undefined
-  const state: User = { ...user, ...input, version: user.version + 1, updatedAt: context.now }
-  return {
-    state,
-    event: { ...envelope(state, context), type: 'UserUpdated', data: { user: publicState(state), changed } },
-  }
+  return changeTo({ ...user, ...input }, changed, context)
 }
 
 /** @throws Refusal `not-allowed` */
@@ -78,10 +78,10 @@ export function restate(
 ): UserEvent | undefined {
   if (snapshot && 'user' in snapshot) {
     if (snapshot.version <= readVersion) return undefined
-    const { user } = snapshot
+    const { id: _id, version: _version, ...data } = snapshot
     return readVersion === 0
-      ? { ...envelope(snapshot, context), type: 'UserCreated', data: { user } }
-      : { ...envelope(snapshot, context), type: 'UserUpdated', data: { user, changed: [] } }
+      ? { ...envelope(snapshot, context), type: 'UserCreated', data }
+      : { ...envelope(snapshot, context), type: 'UserUpdated', data: { ...data, changed: [] } }
   }
   const version = Math.max(snapshot?.version ?? 0, readVersion + 1)
   const deletedAt = snapshot?.deletedAt ?? context.now.toISOString()
@@ -110,6 +110,18 @@ export const publicState = (user: User): UserState => ({
   updatedAt: user.updatedAt.toISOString(),
 })
 
+/** Beside the public state: which tokens are dead. */
+export const tokenState = ({ tokensFromVersion, tokensRevokedAt }: User): TokenState => ({
+  tokensFromVersion,
+  ...(tokensRevokedAt && { tokensRevokedAt: tokensRevokedAt.toISOString() }),
+})
+
+/** The user's next version, and its event. */
+export function changeTo(user: User, changed: string[], context: Context): Change {
+  const state: User = { ...user, version: user.version + 1, updatedAt: context.now }
+  return { state, event: { ...envelope(state, context), type: 'UserUpdated', data: { ...shown(state), changed } } }
+}
+
 function created(id: string, input: RegisterUser, passwordHash: string, context: Context): Change {
   const state: User = {
     id,
@@ -121,9 +133,12 @@ function created(id: string, input: RegisterUser, passwordHash: string, context:
     version: 1,
     createdAt: context.now,
     updatedAt: context.now,
+    tokensFromVersion: 1,
   }
-  return { state, event: { ...envelope(state, context), type: 'UserCreated', data: { user: publicState(state) } } }
+  return { state, event: { ...envelope(state, context), type: 'UserCreated', data: shown(state) } }
 }
+
+const shown = (user: User) => ({ user: publicState(user), ...tokenState(user) })
 
 const envelope = ({ id, version }: { id: string; version: number }, { eventId, now, traceparent }: Context) => ({
   specversion: '1.0' as const,

@@ -33,11 +33,11 @@ t.test('a registration is version 1, with the address in its normalised form, an
     subject: id,
     time: '2026-11-23T09:30:00.000Z',
     datacontenttype: 'application/json',
-    schemaversion: 1,
+    schemaversion: 2,
     version: 1,
     traceparent: '00-abc-def-01',
     type: 'UserCreated',
-    data: { user: publicState(state) },
+    data: { user: publicState(state), tokensFromVersion: 1 },
   })
   t.notMatch(JSON.stringify(event), /the hash|password/, 'no secret leaves')
 })
@@ -57,6 +57,7 @@ t.test('an update moves to the next version and names what changed', async (t) =
   })
   t.strictSame(update(jane, { name: 'J', roles: ['buyer'] }, at(later, self))?.event.data, {
     changed: ['name'],
+    tokensFromVersion: 1,
     user: { ...publicState(jane), name: 'J', updatedAt: later.toISOString() },
   })
 })

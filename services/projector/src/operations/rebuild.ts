@@ -86,9 +86,8 @@ function eventOf(snapshot: Snapshot): UserEvent {
     schemaversion: SCHEMA_VERSION,
     version: snapshot.version,
   } as const
-  return 'user' in snapshot
-    ? { ...envelope, type: 'UserCreated', data: { user: snapshot.user } }
-    : { ...envelope, type: 'UserDeleted', data: { deletedAt: snapshot.deletedAt } }
+  const { id: _id, version: _version, ...data } = snapshot
+  return 'user' in data ? { ...envelope, type: 'UserCreated', data } : { ...envelope, type: 'UserDeleted', data }
 }
 
 const pageSize = 1_000

@@ -21,7 +21,7 @@ export type Tally = (document: VersionedDocument) => Record<string, number>
 
 export type VersionedDocument = { _id: string; version: number }
 
-type Index = { name: string; key: Record<string, 1 | -1>; expireAfterSeconds?: number }
+type Index = { name: string; key: Record<string, 1 | -1>; expireAfterSeconds?: number; sparse?: boolean }
 
 type ByEventType<Result> = { [Type in UserEventType]: (event: Extract<UserEvent, { type: Type }>) => Result }
 

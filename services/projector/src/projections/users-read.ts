@@ -22,6 +22,7 @@ export const usersRead: Projection<UserReadDocument | UserReadTombstone> = {
 
 function toDocument({ subject, version, data }: UserCreated | UserUpdated): UserReadDocument {
   const { email, name, roles, isActive, createdAt, updatedAt } = data.user
+  const { tokensFromVersion, tokensRevokedAt } = data
   return {
     _id: subject,
     email,
@@ -34,5 +35,7 @@ function toDocument({ subject, version, data }: UserCreated | UserUpdated): User
     isBuyer: roles.includes('buyer'),
     isSeller: roles.includes('seller'),
     version,
+    tokensFromVersion,
+    ...(tokensRevokedAt && { tokensRevokedAt: new Date(tokensRevokedAt) }),
   }
 }

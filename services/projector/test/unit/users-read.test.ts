@@ -18,6 +18,7 @@ t.test('a registration is the whole user, with what clients would count out', as
     isBuyer: true,
     isSeller: false,
     version: 1,
+    tokensFromVersion: 1,
   })
 })
 
@@ -31,6 +32,14 @@ t.test('an update needs nothing of what was there before', async (t) => {
     isBuyer: false,
     isSeller: true,
     version: 7,
+  })
+})
+
+t.test('which tokens are dead, and since when, is kept', async (t) => {
+  const tokens = { tokensFromVersion: 4, tokensRevokedAt: '2026-11-23T09:30:00.000Z' }
+  t.match(project(usersRead, updated(1, 7, {}, tokens)), {
+    tokensFromVersion: 4,
+    tokensRevokedAt: new Date('2026-11-23T09:30:00.000Z'),
   })
 })
 

@@ -45,13 +45,16 @@ export class UserReadRepository {
   async #page(filter: Filter<Stored>, { limit, offset }: Page): Promise<UserReadModel[]> {
     const options = { projection, sort: { _id: -1 }, skip: offset, limit } as const
     const users = await this.#users()
-    return (await users.find<UserReadDocument>(filter, options).toArray()).map(toReadModel)
+    return (await users.find<Shown>(filter, options).toArray()).map(toReadModel)
   }
 
   #users() {
     return this.#collections.of<Stored>(usersReadCollection)
   }
 }
+
+/** What queries answer. */
+type Shown = Omit<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedAt'>
 
 const projection = {
   email: 1,
@@ -64,9 +67,9 @@ const projection = {
   isBuyer: 1,
   isSeller: 1,
   version: 1,
-} as const satisfies Record<keyof Omit<UserReadDocument, '_id'>, 1>
+} as const satisfies Record<keyof Omit<Shown, '_id'>, 1>
 
-const toReadModel = ({ _id, createdAt, updatedAt, ...rest }: UserReadDocument): UserReadModel => ({
+const toReadModel = ({ _id, createdAt, updatedAt, ...rest }: Shown): UserReadModel => ({
   id: _id,
   ...rest,
   createdAt: createdAt.toISOString(),
