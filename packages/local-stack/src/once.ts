@@ -1,6 +1,10 @@
 import { glob, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { eventually } from './eventually.ts'
+
+/** For what is fetched or unpacked once, and used by every checkout of the repository. */
+export const cacheDirectory = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'cqrs-user-service')
 
 const longestWorkMs = 15 * 60_000
 

