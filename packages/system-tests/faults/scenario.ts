@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ChildServer, type ReplicaSet, type Stack, startStack } from '@cqrs/local-stack'
-import { eventually, type FreshMail, freshDirectory, freshMail } from '@cqrs/local-stack/testing'
+import { eventually, type FreshMail, freshDatabase, freshDirectory, freshMail } from '@cqrs/local-stack/testing'
 import { publicJwk } from '@cqrs/service-kit'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { createSigner } from 'fast-jwt'
@@ -59,6 +59,8 @@ export type Scenario = {
   twoOfEach?: true
   /** The write database is a replica set of three nodes. */
   threeNodes?: true
+  /** The databases are servers that only this scenario uses, so that it may kill them. */
+  ownDatabases?: true
 }
 
 /**
@@ -109,11 +111,17 @@ export async function runScenario(
 async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () => Promise<unknown>) => void) {
   const dataDir = await freshDirectory({ teardown: onEnd })
   const mail = await freshMail({ teardown: onEnd })
-  const databases = scenario.threeNodes && (await startThreeNodes(dataDir))
-  if (databases) onEnd(() => databases.stop())
+  const threeNodes = scenario.threeNodes && (await startThreeNodes(dataDir))
+  if (threeNodes) onEnd(() => threeNodes.stop())
+  const shared = async () => (await freshDatabase({ teardown: onEnd })).uri
+  const databases = threeNodes
+    ? threeNodes.uris
+    : scenario.ownDatabases
+      ? undefined
+      : { write: await shared(), read: await shared() }
 
   const env = { ...scenario.env, projector: { ...scenario.env?.projector, SMTP_URL: mail.url } }
-  const stack = await startStack({ dataDir, env, databases: databases?.uris })
+  const stack = await startStack({ dataDir, env, databases })
   onEnd(() => stack.stop())
   const processes = { 'command-api': [stack.servers['command-api']], projector: [stack.servers.projector] }
   const baseUrls = [stack.baseUrl]
@@ -140,7 +148,7 @@ async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () 
     nats,
     mail,
     processes,
-    writeSet: databases?.writeSet,
+    writeSet: threeNodes ? threeNodes.writeSet : undefined,
     wrong: [],
   }
   return { world, baseUrls, adminToken: adminToken(await readFile(join(dataDir, 'keys/signing-key.pem'), 'utf8')) }

@@ -40,11 +40,13 @@ export const scenarios: Scenario[] = [
   {
     name: 'kill -9 of the read database',
     rounds: 5,
+    ownDatabases: true,
     fault: (world) => takeAway(world, 'mongodb-read', 3_000),
   },
   {
     name: 'kill -9 of the write database',
     rounds: 5,
+    ownDatabases: true,
     fault: (world) => takeAway(world, 'mongodb', 3_000),
   },
   {

@@ -3,7 +3,7 @@ import { MongoClient } from 'mongodb'
 import t from 'tap'
 import { type System, startSystem } from './system.ts'
 
-const system = await startSystem(t)
+const system = await startSystem(t, {}, { ownDatabases: true })
 const { send, newUser, servers, baseUrl } = system
 const { id, token } = await newUser()
 const get = (userId: string) => send('GET', `/api/v1/users/${userId}`, undefined, token)

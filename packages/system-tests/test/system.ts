@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import { type Stack, type StackOptions, startStack } from '@cqrs/local-stack'
-import { freshDirectory } from '@cqrs/local-stack/testing'
+import { freshDatabase, freshDirectory } from '@cqrs/local-stack/testing'
 import { type Db, MongoClient } from 'mongodb'
 import type { Test } from 'tap'
 
@@ -31,11 +31,21 @@ export type System = Stack & {
   projector(...args: string[]): { process: ChildProcess; ended: Promise<{ code: number | null; output: string }> }
 }
 
-/** The whole system as `npm start` runs it, with data of its own and on free ports. */
-export async function startSystem(t: Test, env: NonNullable<StackOptions['env']> = {}): Promise<System> {
+/**
+ * The whole system as `npm start` runs it, with data of its own and on free ports. Its databases are new ones on the server
+ * that the tests share, which saves seconds, unless it is to have servers of its own: to take away, or to be all real.
+ */
+export async function startSystem(
+  t: Test,
+  env: NonNullable<StackOptions['env']> = {},
+  { ownDatabases = false } = {},
+): Promise<System> {
   const logs: string[] = []
   const dataDir = await freshDirectory(t)
-  const stack = await startStack({ dataDir, env, onLogLine: (line) => logs.push(line) })
+  const databases = ownDatabases
+    ? undefined
+    : { write: (await freshDatabase(t)).uri, read: (await freshDatabase(t)).uri }
+  const stack = await startStack({ dataDir, env, databases, onLogLine: (line) => logs.push(line) })
   const clients = { write: new MongoClient(stack.uris.write), read: new MongoClient(stack.uris.read) }
   t.teardown(async () => {
     await Promise.all([clients.write.close(), clients.read.close()])

@@ -3,7 +3,7 @@ import t from 'tap'
 import { startSystem } from './system.ts'
 
 // The steps of the mission's "Testing the Implementation", through the gateway, in its order.
-const { send, logs, mails } = await startSystem(t)
+const { send, logs, mails } = await startSystem(t, {}, { ownDatabases: true })
 const email = 'test@example.com'
 const password = 'password123'
 let id = ''
