@@ -24,8 +24,8 @@ type Parts = {
 }
 
 /** The HTTP side of command-api: every command, and nothing else. */
-export function buildApp(config: Pick<Config, 'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE'>, parts: Parts): HttpServer {
-  const app = createServer(parts.logger)
+export function buildApp(config: Config, parts: Parts): HttpServer {
+  const app = createServer(parts.logger, config)
   const authenticate = verifyAccessTokens(app, {
     jwksFile: config.JWKS_FILE,
     issuer: config.JWT_ISSUER,
@@ -36,7 +36,7 @@ export function buildApp(config: Pick<Config, 'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_
     // Commands are taken without it: their events wait in the outbox.
     nats: { required: false, isUp: parts.isNatsUp },
   })
-  answerMetrics(app)
+  answerMetrics(app, config)
 
   commands.registerUser(app, parts)
   commands.logIn(app, parts)

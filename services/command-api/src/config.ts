@@ -1,11 +1,13 @@
 import { maxAccessTokenLifetimeSeconds } from '@cqrs/contracts'
-import { logLevels } from '@cqrs/service-kit'
+import { httpSettings, logLevels, metricsSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** Every setting of command-api: an environment variable each, checked when the process starts. */
 export const Config = Type.Object({
   HOST: Type.String({ default: '0.0.0.0', description: 'Address to listen on' }),
   PORT: Type.Integer({ default: 8081, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
+  ...metricsSettings,
+  ...httpSettings,
   MONGODB_URI: Type.String({
     pattern: '^mongodb(\\+srv)?://',
     description: 'Write database, with its name in the path',

@@ -1,4 +1,4 @@
-import { eventually } from '@cqrs/local-stack/testing'
+import { eventually, freePort } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { run, startCommandApi } from './fixture.ts'
 
@@ -39,6 +39,18 @@ t.test('it starts and answers while its database is away, and says so', async (t
   })
   t.match(answer, { status: 503, body: { code: 'storage-unavailable' } })
   t.ok(answer.headers.get('retry-after'))
+})
+
+t.test('with a port of their own, metrics are answered there and nowhere else', async (t) => {
+  const METRICS_PORT = String(await freePort())
+  const { url, replicaEnv } = await startCommandApi(t, { METRICS_PORT })
+  const metrics = await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)
+  t.match(await metrics.text(), /^outbox_pending_users 0$/m)
+  t.equal((await fetch(`${url}/metrics`)).status, 404)
+  t.equal((await fetch(`http://127.0.0.1:${METRICS_PORT}/healthz`)).status, 404)
+  const { code, output } = await run('main.js', [], { ...replicaEnv, PORT: '0' })
+  t.equal(code, 1, 'a second process is not silent about a port that is taken')
+  t.match(output, 'EADDRINUSE')
 })
 
 t.test('the first admin comes from the environment, once', async (t) => {

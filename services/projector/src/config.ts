@@ -1,10 +1,11 @@
-import { logLevels } from '@cqrs/service-kit'
+import { logLevels, metricsSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** Every setting of the projector: an environment variable each, checked when the process starts. */
 export const Config = Type.Object({
   HOST: Type.String({ default: '0.0.0.0', description: 'Address to answer health checks on' }),
   PORT: Type.Integer({ default: 8083, minimum: 0, maximum: 65535, description: 'Port to answer health checks on' }),
+  ...metricsSettings,
   MONGODB_READ_URI: Type.String({
     pattern: '^mongodb(\\+srv)?://',
     description: 'Read database, with its name in the path; needs a user with the role `readWrite`',

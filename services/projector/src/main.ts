@@ -75,7 +75,7 @@ await startOrExit(async () => {
     'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
     mail: { required: false, isUp: () => mailer.isUp() && welcome.isWell() },
   })
-  answerMetrics(app)
+  answerMetrics(app, config)
   await app.listen({ host: config.HOST, port: config.PORT })
 
   const draining = { close: () => Promise.all([upkeep, ...consumers].map((part) => part.close())) }

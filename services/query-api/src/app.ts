@@ -19,10 +19,13 @@ type Parts = {
  * @throws ConfigError when the file of public keys cannot be used
  */
 export function buildApp(
-  config: Pick<Config, 'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'READ_YOUR_WRITES_TIMEOUT_MS'>,
+  config: Pick<
+    Config,
+    'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'READ_YOUR_WRITES_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'CORS_ORIGINS'
+  >,
   { logger, users, stats, notices, isDatabaseUp, isNatsUp }: Parts,
 ): HttpServer {
-  const app = createServer(logger)
+  const app = createServer(logger, config)
   const authenticate = verifyAccessTokens(app, {
     jwksFile: config.JWKS_FILE,
     issuer: config.JWT_ISSUER,

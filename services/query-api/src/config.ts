@@ -1,4 +1,4 @@
-import { logLevels } from '@cqrs/service-kit'
+import { httpSettings, logLevels, metricsSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /**
@@ -8,6 +8,8 @@ import Type, { type Static } from 'typebox'
 export const Config = Type.Object({
   HOST: Type.String({ default: '0.0.0.0', description: 'Address to listen on' }),
   PORT: Type.Integer({ default: 8082, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
+  ...metricsSettings,
+  ...httpSettings,
   MONGODB_READ_URI: Type.String({
     pattern: '^mongodb(\\+srv)?://',
     description: 'Read database, with its name in the path; a user with the role `read` is enough',

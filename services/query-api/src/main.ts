@@ -1,4 +1,12 @@
-import { closeOnSignal, createLogger, linkNats, mongoClient, readConfig, startOrExit } from '@cqrs/service-kit'
+import {
+  answerMetrics,
+  closeOnSignal,
+  createLogger,
+  linkNats,
+  mongoClient,
+  readConfig,
+  startOrExit,
+} from '@cqrs/service-kit'
 import { AppliedNotices } from './adapters/applied-notices.ts'
 import { LiveCollections } from './adapters/live-collections.ts'
 import { UserReadRepository } from './adapters/user-read-repository.ts'
@@ -29,6 +37,7 @@ await startOrExit(async () => {
     isDatabaseUp: async () => (await client.db().command({ ping: 1 })).ok === 1,
     isNatsUp: () => nats.connection() !== undefined,
   })
+  answerMetrics(app, config)
   await app.listen({ host: config.HOST, port: config.PORT })
   closeOnSignal(logger, [app, nats, client])
 })

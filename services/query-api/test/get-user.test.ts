@@ -35,6 +35,27 @@ t.test('HEAD answers the same headers and no body', async (t) => {
   t.equal(body, '')
 })
 
+t.test('who has the user in this version already is told so, without the user', async (t) => {
+  const url = `/api/v1/users/${idOf(1)}`
+  for (const known of ['"7"', 'W/"7"', '"6", "7"', '*']) {
+    for (const method of ['GET', 'HEAD'] as const) {
+      const answer = await app.inject({ method, url, headers: { ...bearer, 'if-none-match': known } })
+      t.equal(answer.statusCode, 304, known)
+      t.match(answer.headers, { etag: '"7"', 'cache-control': 'no-store' })
+      t.equal(answer.body, '')
+    }
+  }
+  for (const known of ['"6"', '"77"', '"6", W/"8"']) {
+    const answer = await app.inject({ url, headers: { ...bearer, 'if-none-match': known } })
+    t.match([answer.statusCode, answer.json().version], [200, 7], known)
+  }
+  const unreadable = await app.inject({ url, headers: { ...bearer, 'if-none-match': '7' } })
+  t.match(unreadable.json(), { code: 'validation-failed', errors: [{ pointer: '#/headers/if-none-match' }] })
+  const gone = await app.inject({ url: `/api/v1/users/${idOf(2)}`, headers: { ...bearer, 'if-none-match': '*' } })
+  t.equal(gone.statusCode, 404)
+  t.equal((await app.inject({ url, headers: { 'if-none-match': '"7"' } })).statusCode, 401)
+})
+
 t.test('a field that the projector may store one day is not shown', async (t) => {
   await stored.insertOne({ ...user(3), passwordHash: 'secret' } as ReturnType<typeof user>)
   t.notMatch((await get(`/api/v1/users/${idOf(3)}`)).body, { passwordHash: String })

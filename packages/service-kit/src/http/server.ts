@@ -1,9 +1,12 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
-import { problem } from '@cqrs/contracts'
+import { type ProblemCode, problem } from '@cqrs/contracts'
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RawServerDefault } from 'fastify'
 import type { Logger } from '../logger.ts'
 import { answerProblems, sendProblem } from './problems.ts'
+import { corsOrigins, type HttpSettings, trustedProxies } from './settings.ts'
 import { compileValidator } from './validation.ts'
 
 /** A Fastify instance whose handlers get their types from typebox schemas. */
@@ -17,20 +20,42 @@ export type HttpServer = FastifyInstance<
 
 /**
  * A Fastify server with what all of ours share: strict validation, problem+json for every refusal, limits on size and
- * time, and one log line a request (the route, not the URL: a query string can hold personal data).
+ * time, headers that keep browsers from doing more with an answer than read it, and one log line a request (the route,
+ * not the URL: a query string can hold personal data).
+ * @param requestTimeoutMs how long a client may take to send a request, its body included
+ * @throws ConfigError
  */
-export function createServer(logger: Logger): HttpServer {
+export function createServer(
+  logger: Logger,
+  settings: HttpSettings = {},
+  { requestTimeoutMs = 10_000 }: { requestTimeoutMs?: number } = {},
+): HttpServer {
+  const proxies = trustedProxies(settings)
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
+    ...(proxies.length > 0 && { trustProxy: proxies }),
     bodyLimit: 16 * 1024,
-    requestTimeout: 10_000,
+    requestTimeout: requestTimeoutMs,
     handlerTimeout: 15_000,
+    // Silence on a connection, longer than any handler may take. Between requests it is `keepAliveTimeout`, which is
+    // longer than that of the proxies in front, so that they never send on a connection that is just closed here.
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 72_000,
+    http: {
+      maxHeaderSize: 16 * 1024,
+      // Where this is more than `requestTimeout`, Node takes the one for the other: a body then has a minute.
+      headersTimeout: requestTimeoutMs,
+      // Node looks for requests that are overdue every 30 s if not told otherwise.
+      connectionsCheckingInterval: Math.min(1_000, requestTimeoutMs),
+    },
+    // What comes in on an open connection while the process stops is still answered.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 200 },
     // What is no HTTP at all, and URLs that cannot be decoded, come before any route and its error handler.
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return
-      socket.end(rawProblem(error.code === 'HPE_HEADER_OVERFLOW' ? 'headers-too-large' : 'malformed-request'))
+      socket.end(rawProblem(connectionProblems[error.code] ?? 'malformed-request'))
     },
     frameworkErrors: (_error, _request, reply) => {
       sendProblem(reply, problem('malformed-request'))
@@ -40,6 +65,13 @@ export function createServer(logger: Logger): HttpServer {
   app.removeContentTypeParser('text/plain') // Fastify's own: bodies are JSON, all others answer 415
   app.setValidatorCompiler(compileValidator)
   answerProblems(app)
+  app.register(helmet, headersOfAnApi)
+  const origins = corsOrigins(settings)
+  if (origins.length > 0) app.register(cors, { ...corsOfTheApi, origin: origins })
+  app.addHook('onSend', async (_request, reply) => {
+    // Nearly every answer holds personal data or a token. What may be kept says so itself.
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+  })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none'
     request.log.info(
@@ -50,7 +82,37 @@ export function createServer(logger: Logger): HttpServer {
   return app
 }
 
-function rawProblem(code: 'headers-too-large' | 'malformed-request'): string {
+/** Answers are data: nothing in them is to be run, framed, or taken for another type than they say. */
+const headersOfAnApi = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+  },
+  xFrameOptions: { action: 'deny' },
+  // These are about pages, plug-ins and browsers of long ago.
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
+} as const
+
+/** Tokens travel in a header that a page sets itself, so no credentials of the browser are wanted. */
+const corsOfTheApi = {
+  methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+  allowedHeaders: ['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Idempotency-Key', 'X-Min-Version'],
+  exposedHeaders: ['ETag', 'Location', 'Retry-After', 'WWW-Authenticate', 'Idempotency-Replayed'],
+  maxAge: 600,
+  strictPreflight: false,
+}
+
+const connectionProblems: Record<string, ProblemCode> = {
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+}
+
+function rawProblem(code: ProblemCode): string {
   const { status } = problem(code)
   const body = JSON.stringify(problem(code))
   return (

@@ -67,6 +67,9 @@ for (const [what, headers, payload, code] of [
   ['nothing', json, '', 'malformed-json'],
   ['JSON that poisons prototypes', json, '{"name":"x","__proto__":{"admin":true}}', 'malformed-json'],
   ['JSON that poisons constructors', json, '{"constructor":{"prototype":{"admin":true}}}', 'malformed-json'],
+  ['JSON that poisons prototypes further down', json, '{"name":{"a":[{"__proto__":{}}]}}', 'malformed-json'],
+  ['lists within lists', json, '['.repeat(8_000) + ']'.repeat(8_000), 'validation-failed'],
+  ['objects within objects', json, `${'{"name":'.repeat(1_800)}1${'}'.repeat(1_800)}`, 'validation-failed'],
   ['a NUL', json, '\0', 'malformed-json'],
   ['no JSON but its packed form', { ...json, 'content-encoding': 'gzip' }, Buffer.from([0x1f, 0x8b]), 'malformed-json'],
   ['nothing, of no type', {}, undefined, 'validation-failed'],
@@ -84,6 +87,12 @@ t.test('16 KiB are taken', async (t) => {
   const payload = JSON.stringify({ name: 'x'.repeat(16 * 1024 - '{"name":""}'.length) })
   t.equal(payload.length, 16 * 1024)
   t.equal((await app.inject({ method: 'POST', url: '/names', headers: json, payload })).statusCode, 200)
+})
+
+t.test('of a key that comes twice the last one counts, and is checked', async (t) => {
+  const send = (payload: string) => app.inject({ method: 'POST', url: '/names', headers: json, payload })
+  t.strictSame((await send('{"name":"one","name":"two"}')).json(), { name: 'two' })
+  t.match((await send('{"name":"one","name":{"$ne":1}}')).json(), { code: 'validation-failed' })
 })
 
 for (const [url, code] of [

@@ -5,6 +5,7 @@ import type { Relay } from '../adapters/relay.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
 import { refuseUnlessSelfOrAdmin, remove } from '../domain/user.ts'
 import { etagOf } from './answers.ts'
+import { ConditionHeaders, refuseUnlessMatching } from './conditions.ts'
 import { contextOf } from './context.ts'
 import { loadDecideSave } from './load-decide-save.ts'
 
@@ -15,12 +16,13 @@ export function deleteUser(
 ): void {
   app.delete(
     routes.deleteUser.path,
-    { onRequest: authenticate, schema: { params: Type.Object({ id: UserId }) } },
+    { onRequest: authenticate, schema: { params: Type.Object({ id: UserId }), headers: ConditionHeaders } },
     async (request, reply) => {
       const { id } = request.params
       const context = contextOf(request)
       refuseUnlessSelfOrAdmin(id, context.caller)
       const tombstone = await loadDecideSave(users, id, async (current) => {
+        refuseUnlessMatching(request.headers['if-match'], current)
         const change = remove(current, context)
         if (!(await users.bury(change, current.version))) return undefined
         relay.publish(change.event)

@@ -5,6 +5,7 @@ import type { Relay } from '../adapters/relay.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
 import { refuseUnlessSelfOrAdmin, update } from '../domain/user.ts'
 import { answerOf, etagOf } from './answers.ts'
+import { ConditionHeaders, refuseUnlessMatching } from './conditions.ts'
 import { contextOf } from './context.ts'
 import { loadDecideSave } from './load-decide-save.ts'
 
@@ -17,13 +18,19 @@ export function updateUser(
     routes.updateUser.path,
     {
       onRequest: authenticate,
-      schema: { params: Type.Object({ id: UserId }), body: UpdateUser, response: { 200: UserAnswer } },
+      schema: {
+        params: Type.Object({ id: UserId }),
+        headers: ConditionHeaders,
+        body: UpdateUser,
+        response: { 200: UserAnswer },
+      },
     },
     async (request, reply) => {
       const { id } = request.params
       const context = contextOf(request)
       refuseUnlessSelfOrAdmin(id, context.caller) // before the look-up: a stranger does not learn which ids exist
       const user = await loadDecideSave(users, id, async (current) => {
+        refuseUnlessMatching(request.headers['if-match'], current)
         const change = update(current, request.body, context)
         if (!change) return current
         if (!(await users.save(change, current.version))) return undefined

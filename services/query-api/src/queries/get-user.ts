@@ -1,5 +1,5 @@
 import { minVersionHeader, Refusal, routes, UserId, UserReadModel } from '@cqrs/contracts'
-import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import { type Authenticate, EntityTags, type HttpServer, ifNoneMatchHolds } from '@cqrs/service-kit'
 import Type from 'typebox'
 import type { AppliedNotices } from '../adapters/applied-notices.ts'
 import type { UserReadRepository } from '../adapters/user-read-repository.ts'
@@ -7,7 +7,7 @@ import { waitForVersion } from './wait-for-version.ts'
 
 /**
  * GET /api/v1/users/:id: the user, and its version as `ETag`. With `X-Min-Version` it is answered from that version or a
- * higher one, which is waited for.
+ * higher one, which is waited for. Where it is one that `If-None-Match` names, the answer is 304.
  */
 export function getUser(
   app: HttpServer,
@@ -22,8 +22,11 @@ export function getUser(
       schema: {
         params: Type.Object({ id: UserId }),
         querystring: Type.Object({}, { additionalProperties: false }),
-        headers: Type.Object({ [minVersionHeader]: Type.Optional(Type.Integer({ minimum: 1 })) }),
-        response: { 200: UserReadModel },
+        headers: Type.Object({
+          [minVersionHeader]: Type.Optional(Type.Integer({ minimum: 1 })),
+          'if-none-match': Type.Optional(EntityTags),
+        }),
+        response: { 200: UserReadModel, 304: Type.Null() },
       },
     },
     async (request, reply) => {
@@ -33,7 +36,11 @@ export function getUser(
         ? await waitForVersion({ id, version }, { users, notices, timeoutMs, until: request.signal })
         : await users.findById(id)
       if (!found?.user) throw new Refusal('user-not-found')
-      return reply.headers({ etag: `"${found.version}"`, 'cache-control': 'no-store' }).send(found.user)
+      const etag = `"${found.version}"`
+      const known = request.headers['if-none-match']
+      reply.headers({ etag, 'cache-control': 'no-store' })
+      if (known && !ifNoneMatchHolds(known, etag)) return reply.status(304).send(null)
+      return reply.send(found.user)
     },
   )
 }

@@ -1,0 +1,15 @@
+import { Refusal } from '@cqrs/contracts'
+import { EntityTags, ifMatchHolds } from '@cqrs/service-kit'
+import Type from 'typebox'
+import { etagOf } from './answers.ts'
+
+/** The request header of a command that is to be done only on a version that the client knows. */
+export const ConditionHeaders = Type.Object({ 'if-match': Type.Optional(EntityTags) })
+
+/**
+ * To be asked of each copy that is loaded: then a change in between ends as a refusal, too, and not as a retry.
+ * @throws Refusal `precondition-failed`
+ */
+export function refuseUnlessMatching(ifMatch: string | undefined, current: { version: number }): void {
+  if (ifMatch !== undefined && !ifMatchHolds(ifMatch, etagOf(current))) throw new Refusal('precondition-failed')
+}
