@@ -1,5 +1,6 @@
 import { answerHealth, createServer, type HttpServer, type Logger, verifyAccessTokens } from '@cqrs/service-kit'
 import type { AppliedNotices } from './adapters/applied-notices.ts'
+import type { UserLookUp } from './adapters/user-look-up.ts'
 import type { UserReadRepository } from './adapters/user-read-repository.ts'
 import type { UserStatsRepository } from './adapters/user-stats-repository.ts'
 import type { Config } from './config.ts'
@@ -7,6 +8,7 @@ import { getUser, getUserStats, listUsers, listUsersByRole } from './queries/ind
 
 type Parts = {
   logger: Logger
+  lookUp: UserLookUp
   users: UserReadRepository
   stats: UserStatsRepository
   notices: AppliedNotices
@@ -23,7 +25,7 @@ export function buildApp(
     Config,
     'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'READ_YOUR_WRITES_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'CORS_ORIGINS'
   >,
-  { logger, users, stats, notices, isDatabaseUp, isNatsUp }: Parts,
+  { logger, lookUp, users, stats, notices, isDatabaseUp, isNatsUp }: Parts,
 ): HttpServer {
   const app = createServer(logger, config)
   const authenticate = verifyAccessTokens(app, {
@@ -37,7 +39,7 @@ export function buildApp(
     nats: { required: false, isUp: isNatsUp },
   })
 
-  getUser(app, { users, notices, authenticate, timeoutMs: config.READ_YOUR_WRITES_TIMEOUT_MS })
+  getUser(app, { users: lookUp, notices, authenticate, timeoutMs: config.READ_YOUR_WRITES_TIMEOUT_MS })
   listUsers(app, { users, stats, authenticate })
   listUsersByRole(app, { users, stats, authenticate })
   getUserStats(app, { stats, authenticate })

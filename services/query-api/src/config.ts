@@ -14,12 +14,29 @@ export const Config = Type.Object({
     pattern: '^mongodb(\\+srv)?://',
     description: 'Read database, with its name in the path; a user with the role `read` is enough',
   }),
+  READ_PREFERENCE: Type.Enum(['primary', 'secondaryPreferred'], {
+    default: 'primary',
+    description:
+      'Which members of the read database answer. With `secondaryPreferred` answers can lag behind; `X-Min-Version` holds all the same',
+  }),
   NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'NATS server' }),
   READ_YOUR_WRITES_TIMEOUT_MS: Type.Integer({
     default: 2_000,
     minimum: 0,
     maximum: 30_000,
     description: 'How long a query with `X-Min-Version` waits for that version at most',
+  }),
+  CACHE_TTL_MS: Type.Integer({
+    default: 5_000,
+    minimum: 0,
+    maximum: 600_000,
+    description: 'How old a cached user gets at most where no notice drops it before; 0 caches nothing',
+  }),
+  CACHE_MAX_MIB: Type.Integer({
+    default: 64,
+    minimum: 1,
+    maximum: 4_096,
+    description: 'Memory that cached users take at most',
   }),
   JWKS_FILE: Type.String({ description: 'JSON file with the public keys that verify access tokens' }),
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),

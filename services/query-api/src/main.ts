@@ -9,6 +9,8 @@ import {
 } from '@cqrs/service-kit'
 import { AppliedNotices } from './adapters/applied-notices.ts'
 import { LiveCollections } from './adapters/live-collections.ts'
+import { UserCache } from './adapters/user-cache.ts'
+import { UserLookUp } from './adapters/user-look-up.ts'
 import { UserReadRepository } from './adapters/user-read-repository.ts'
 import { UserStatsRepository } from './adapters/user-stats-repository.ts'
 import { buildApp } from './app.ts'
@@ -19,19 +21,24 @@ const logger = createLogger('query-api', config.LOG_LEVEL)
 
 await startOrExit(async () => {
   const client = mongoClient(config.MONGODB_READ_URI, 'query-api')
-  const collections = new LiveCollections(client.db())
-  const notices = new AppliedNotices(logger)
+  const collections = new LiveCollections(client.db(undefined, { readPreference: config.READ_PREFERENCE }))
+  const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary' })
+  const cache = new UserCache({ lifetimeMs: config.CACHE_TTL_MS, maxBytes: config.CACHE_MAX_MIB * 1024 * 1024 })
+  const lookUp = new UserLookUp({ collections, users, cache })
+  const notices = new AppliedNotices(logger, (id, version) => lookUp.outdate(id, version))
   const nats = linkNats({
     url: config.NATS_URL,
     name: 'query-api',
     logger,
     onConnected: (connection, { isFirst }) => {
       if (isFirst) notices.listen(connection)
+      lookUp.outdateAll()
     },
   })
   const app = buildApp(config, {
     logger,
-    users: new UserReadRepository(collections),
+    lookUp,
+    users,
     stats: new UserStatsRepository(collections),
     notices,
     isDatabaseUp: async () => (await client.db().command({ ping: 1 })).ok === 1,
@@ -39,5 +46,5 @@ await startOrExit(async () => {
   })
   answerMetrics(app, config)
   await app.listen({ host: config.HOST, port: config.PORT })
-  closeOnSignal(logger, [app, nats, client])
+  closeOnSignal(logger, [app, nats, lookUp, client])
 })

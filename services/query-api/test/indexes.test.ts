@@ -34,8 +34,12 @@ const repository = new UserReadRepository(collections)
 const statsRepository = new UserStatsRepository(collections)
 
 const queries: { name: string; run: () => Promise<unknown>; maxDocuments: number }[] = [
-  { name: 'findById', run: () => repository.findById(idOf(7)), maxDocuments: 1 },
-  { name: 'findById of a deleted user', run: () => repository.findById(idOf(5)), maxDocuments: 1 },
+  { name: 'findByIds', run: () => repository.findByIds([7, 8, 9].map(idOf), { upToDate: false }), maxDocuments: 3 },
+  {
+    name: 'findByIds of a deleted user',
+    run: () => repository.findByIds([idOf(5)], { upToDate: true }),
+    maxDocuments: 1,
+  },
   { name: 'list', run: () => repository.list({ limit: 20, offset: 30 }), maxDocuments: 50 },
   { name: 'listByRole', run: () => repository.listByRole('seller', { limit: 20, offset: 30 }), maxDocuments: 50 },
   { name: 'sums', run: () => statsRepository.sums(), maxDocuments: 1 },

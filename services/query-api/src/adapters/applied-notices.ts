@@ -19,11 +19,14 @@ export type Watch = {
  */
 export class AppliedNotices {
   readonly #logger: Logger
+  readonly #onApplied: (id: string, version: number) => void
   readonly #watches = new Map<string, Set<{ version: number; wake: () => void }>>()
   #count = 0
 
-  constructor(logger: Logger) {
+  /** @param onApplied called for each user of a notice, before those who wait for it look again */
+  constructor(logger: Logger, onApplied: (id: string, version: number) => void = () => {}) {
     this.#logger = logger
+    this.#onApplied = onApplied
   }
 
   /** How many watches there are now. */
@@ -37,7 +40,10 @@ export class AppliedNotices {
       callback: (error, message) => {
         try {
           if (error) throw error
-          for (const [id, version] of message.json<AppliedNotice>().applied) this.#wake(id, version)
+          for (const [id, version] of message.json<AppliedNotice>().applied) {
+            this.#onApplied(id, version)
+            this.#wake(id, version)
+          }
         } catch (error) {
           this.#logger.warn({ err: error }, 'notice cannot be read')
         }

@@ -21,10 +21,21 @@ export class LiveCollections {
     return this.#db.collection(live.get(readModel) ?? readModel)
   }
 
+  /** Its name, where that is known and can still be trusted. */
+  nameOf(readModel: string): string | undefined {
+    const known = this.#trusted()
+    return known && (known.live.get(readModel) ?? readModel)
+  }
+
   #current(): Known | Promise<Known> {
+    return this.#trusted() ?? this.#ask()
+  }
+
+  #trusted(): Known | undefined {
     const known = this.#known
-    const ageMs = known ? performance.now() - known.askedAt : Number.POSITIVE_INFINITY
-    if (!known || ageMs > trustedMs) return this.#ask()
+    if (!known) return undefined
+    const ageMs = performance.now() - known.askedAt
+    if (ageMs > trustedMs) return undefined
     // If it fails, the known names stay in use: what was live up to `trustedMs` ago is still kept up to date.
     if (ageMs > freshMs) this.#ask().catch(() => {})
     return known
@@ -40,7 +51,7 @@ export class LiveCollections {
   async #read(): Promise<Known> {
     // The answer is at least as new as this moment, however long it takes.
     const askedAt = performance.now()
-    const states = await this.#db.collection<ReadModelState>(readModelsCollection).find().toArray()
+    const states = await this.#db.collection<ReadModelState>(readModelsCollection).find({}, readOptions).toArray()
     this.#known = { live: new Map(states.map(({ _id, live }) => [_id, live])), askedAt }
     return this.#known
   }
@@ -56,3 +67,6 @@ const freshMs = 1_000
  * leaves a query all the time that it may take.
  */
 const trustedMs = 30_000
+
+/** A member that lags far behind could name a collection that is not written any more. */
+const readOptions = { readPreference: 'primaryPreferred' } as const

@@ -14,22 +14,31 @@ type Stored = UserReadDocument | UserReadTombstone
 /** What is known of an id: the version, and the user, which is undefined where that version is its deletion. */
 export type Found = { version: number; user: UserReadModel | undefined }
 
+export type FoundById = { collection: string; found: Map<string, Found> }
+
 /**
  * `users_read`, which the projector fills and this only reads. Deleted users (tombstones) are in no list, and each query
  * is served by one of the indexes of contracts.
  */
 export class UserReadRepository {
   readonly #collections: LiveCollections
+  /** Whether queries can be answered by a member of the database that lags behind its primary. */
+  readonly canLag: boolean
 
-  constructor(collections: LiveCollections) {
+  constructor(collections: LiveCollections, { canLag }: { canLag: boolean } = { canLag: false }) {
     this.#collections = collections
+    this.canLag = canLag
   }
 
-  async findById(id: string): Promise<Found | undefined> {
+  /**
+   * What is known of these ids, in one query, and the collection that was read.
+   * @param upToDate asks the primary where there is one, and not a member that may lag behind it
+   */
+  async findByIds(ids: string[], { upToDate }: { upToDate: boolean }): Promise<FoundById> {
     const users = await this.#users()
-    const stored = await users.findOne({ _id: id }, { projection: { ...projection, deletedAt: 1 } })
-    if (!stored) return undefined
-    return { version: stored.version, user: 'deletedAt' in stored ? undefined : toReadModel(stored) }
+    const options = { projection: { ...projection, deletedAt: 1 }, ...(upToDate && primary) } as const
+    const stored = await users.find({ _id: { $in: ids } }, options).toArray()
+    return { collection: users.collectionName, found: new Map(stored.map((one) => [one._id, toFound(one)])) }
   }
 
   /** A page of all users, newest first. */
@@ -55,6 +64,13 @@ export class UserReadRepository {
 
 /** What queries answer. */
 type Shown = Omit<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedAt'>
+
+const primary = { readPreference: 'primaryPreferred' } as const
+
+const toFound = (stored: Stored): Found => ({
+  version: stored.version,
+  user: 'deletedAt' in stored ? undefined : toReadModel(stored),
+})
 
 const projection = {
   email: 1,

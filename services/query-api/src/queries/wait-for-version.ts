@@ -1,6 +1,7 @@
 import { Refusal } from '@cqrs/contracts'
 import type { AppliedNotices } from '../adapters/applied-notices.ts'
-import type { Found, UserReadRepository } from '../adapters/user-read-repository.ts'
+import type { ReadyUser } from '../adapters/user-cache.ts'
+import type { UserLookUp } from '../adapters/user-look-up.ts'
 
 /**
  * A user from a version on: what the read model holds as soon as it is of this version or a higher one. A user that it
@@ -13,19 +14,19 @@ import type { Found, UserReadRepository } from '../adapters/user-read-repository
 export async function waitForVersion(
   { id, version }: { id: string; version: number },
   { users, notices, timeoutMs, until }: Parts,
-): Promise<Found> {
+): Promise<ReadyUser> {
   const deadline = performance.now() + timeoutMs
-  const isThere = (found: Found | undefined): found is Found => found !== undefined && found.version >= version
+  const isThere = (found: ReadyUser | undefined): found is ReadyUser => found !== undefined && found.version >= version
 
   // Nearly always the read model is there by now; then nothing is watched.
-  const first = await users.findById(id)
+  const first = await users.find(id, version)
   if (isThere(first)) return first
 
   const watch = notices.watch(id, version)
   try {
     for (;;) {
       const isLast = until.aborted || performance.now() >= deadline
-      const found = await users.findById(id)
+      const found = await users.find(id, version)
       if (isThere(found)) return found
       if (isLast) throw new Refusal('read-model-behind')
       await watch.noticed(Math.min(lookAgainMs, Math.max(deadline - performance.now(), 0)), until)
@@ -36,7 +37,7 @@ export async function waitForVersion(
 }
 
 type Parts = {
-  users: Pick<UserReadRepository, 'findById'>
+  users: Pick<UserLookUp, 'find'>
   notices: Pick<AppliedNotices, 'watch'>
   timeoutMs: number
   until: AbortSignal

@@ -9,7 +9,10 @@ t.test('two settings are enough to start', async (t) => {
     HOST: '0.0.0.0',
     PORT: 8082,
     NATS_URL: 'nats://127.0.0.1:4222',
+    READ_PREFERENCE: 'primary',
     READ_YOUR_WRITES_TIMEOUT_MS: 2_000,
+    CACHE_TTL_MS: 5_000,
+    CACHE_MAX_MIB: 64,
     JWT_ISSUER: 'cqrs-user-service',
     JWT_AUDIENCE: 'cqrs-user-service',
     LOG_LEVEL: 'info',
@@ -19,15 +22,21 @@ t.test('two settings are enough to start', async (t) => {
 
 t.test('no setting takes a signing key or leads to the write side', async (t) => {
   t.strictSame(Object.keys(Config.properties).sort(), [
+    'CACHE_MAX_MIB',
+    'CACHE_TTL_MS',
+    'CORS_ORIGINS',
     'HOST',
     'JWKS_FILE',
     'JWT_AUDIENCE',
     'JWT_ISSUER',
     'LOG_LEVEL',
+    'METRICS_PORT',
     'MONGODB_READ_URI',
     'NATS_URL',
     'PORT',
+    'READ_PREFERENCE',
     'READ_YOUR_WRITES_TIMEOUT_MS',
+    'TRUSTED_PROXIES',
   ])
 })
 

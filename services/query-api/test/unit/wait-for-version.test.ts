@@ -1,9 +1,9 @@
 import { Refusal } from '@cqrs/contracts'
 import t from 'tap'
-import type { Found } from '../../src/adapters/user-read-repository.ts'
+import type { ReadyUser } from '../../src/adapters/user-cache.ts'
 import { waitForVersion } from '../../src/queries/wait-for-version.ts'
 
-const at = (version: number): Found => ({ version, user: undefined })
+const at = (version: number): ReadyUser => ({ version, etag: `"${version}"`, body: undefined })
 
 t.test('what is there already is answered by one look, and nothing is watched', async (t) => {
   for (const there of [at(3), at(4)]) {
@@ -45,11 +45,11 @@ t.test('a look that fails ends the watch', async (t) => {
 })
 
 /** Waits for version 3 where looks find these, one after the other, and each wait ends with a notice at once. */
-function script(finds: (Found | undefined)[], options: { timeoutMs?: number; until?: AbortSignal } = {}) {
+function script(finds: (ReadyUser | undefined)[], options: { timeoutMs?: number; until?: AbortSignal } = {}) {
   const did: string[] = []
   const waitedMs: number[] = []
   const left = [...finds]
-  const findById = async () => {
+  const find = async () => {
     if (left.length === 0) throw new Error('no more looks')
     did.push('look')
     return left.shift()
@@ -66,6 +66,6 @@ function script(finds: (Found | undefined)[], options: { timeoutMs?: number; unt
   }
   const { timeoutMs = 60_000, until = new AbortController().signal } = options
   const run = () =>
-    waitForVersion({ id: 'the-user', version: 3 }, { users: { findById }, notices: { watch }, timeoutMs, until })
+    waitForVersion({ id: 'the-user', version: 3 }, { users: { find }, notices: { watch }, timeoutMs, until })
   return { run, did, waitedMs }
 }

@@ -1,0 +1,142 @@
+import { usersReadCollection } from '@cqrs/contracts'
+import { Counter } from '@cqrs/service-kit'
+import { LRUCache } from 'lru-cache'
+import { inBatches } from './batches.ts'
+import type { LiveCollections } from './live-collections.ts'
+import { readyUser } from './ready-user.ts'
+import type { ReadyUser, UserCache } from './user-cache.ts'
+import type { UserReadRepository } from './user-read-repository.ts'
+
+/**
+ * Users by id: from the cache, else together with others from the database. A user is asked for once at a time, however
+ * many want it.
+ *
+ * Versions keep an old answer from outliving a notice: the notice of a version ends the look-ups that began before it
+ * for those who come later, and what such a look-up finds is not kept unless it is of that version or a higher one.
+ */
+export class UserLookUp {
+  readonly #collections: LiveCollections
+  readonly #cache: UserCache
+  readonly #load: (wanted: Wanted) => Promise<Loaded | undefined>
+  readonly #underWay = new Map<string, UnderWay>()
+  /** The versions of the last notices, for a database member that lags behind them. */
+  readonly #noticed = new LRUCache<string, number>({ max: 10_000 })
+  readonly #purging: NodeJS.Timeout
+
+  constructor({ collections, users, cache }: Parts) {
+    this.#collections = collections
+    this.#cache = cache
+    this.#load = inBatches((wanted) => load(wanted, users), { maxSize: 200, maxRunning: 4, maxWaiting: 5_000 })
+    this.#purging = setInterval(() => cache.purge(), 1_000).unref()
+  }
+
+  /** A user that can be answered without asking anyone, in this version or a higher one. */
+  cached(id: string, atLeast = 0): ReadyUser | undefined {
+    const live = this.#collections.nameOf(usersReadCollection)
+    const user = live === undefined ? undefined : this.#cache.get(id, live)
+    if (!user || user.version < atLeast) return undefined
+    hits.inc()
+    return user
+  }
+
+  /**
+   * @param atLeast the version that is hoped for: what is cached of a lower one is passed over. What is found can still be
+   * of a lower one
+   * @returns undefined where the read model knows nothing of such a user
+   * @throws Refusal `overloaded`, or the driver's error
+   */
+  find(id: string, atLeast = 0): Promise<ReadyUser | undefined> {
+    const cached = this.cached(id, atLeast)
+    if (cached) return Promise.resolve(cached)
+    const underWay = this.#underWay.get(id)
+    if (underWay?.answer && underWay.atLeast >= atLeast) return underWay.answer
+    return this.#start(id, atLeast)
+  }
+
+  /** The read model has this version of the user now, or a higher one. */
+  outdate(id: string, version: number): void {
+    if (version > (this.#noticed.get(id) ?? 0)) this.#noticed.set(id, version)
+    this.#cache.outdate(id, version)
+    const underWay = this.#underWay.get(id)
+    if (!underWay || underWay.noticed >= version) return
+    underWay.noticed = version
+    underWay.answer = undefined
+  }
+
+  /** Notices may have been missed: nothing that is known is to be trusted any more. */
+  outdateAll(): void {
+    this.#cache.clear()
+    for (const underWay of this.#underWay.values()) {
+      underWay.answer = undefined
+      underWay.noticed = Number.POSITIVE_INFINITY
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#purging)
+  }
+
+  #start(id: string, atLeast: number): Promise<ReadyUser | undefined> {
+    misses.inc()
+    const underWay: UnderWay = this.#underWay.get(id) ?? { count: 0, noticed: 0, atLeast, answer: undefined }
+    this.#underWay.set(id, underWay)
+    underWay.count++
+    underWay.atLeast = atLeast
+    const loading = this.#load({ id, atLeast: Math.max(atLeast, this.#noticed.get(id) ?? 0) })
+    const answer = loading.then((loaded) => {
+      if (loaded && loaded.user.version >= underWay.noticed) this.#keep(id, loaded)
+      return loaded?.user
+    })
+    underWay.answer = answer
+    const done = () => {
+      if (underWay.answer === answer) underWay.answer = undefined
+      underWay.count--
+      if (underWay.count === 0) this.#underWay.delete(id)
+    }
+    answer.then(done, done)
+    return answer
+  }
+
+  #keep(id: string, { user, collection, readAt }: Loaded): void {
+    if (collection !== this.#collections.nameOf(usersReadCollection)) return
+    this.#cache.put(id, user, { collection, ageMs: performance.now() - readAt })
+  }
+}
+
+/** The look-ups of one user. Several where a notice came meanwhile: then only the last is joined by others. */
+type UnderWay = {
+  count: number
+  /** The highest version that was noticed since the first of them began. */
+  noticed: number
+  /** The version hoped for by the one that others can join. */
+  atLeast: number
+  answer: Promise<ReadyUser | undefined> | undefined
+}
+
+type Wanted = { id: string; atLeast: number }
+
+/** `readAt` (of `performance.now`): the answer is at least as new as this moment. */
+type Loaded = { user: ReadyUser; collection: string; readAt: number }
+
+type Parts = { collections: LiveCollections; users: UserReadRepository; cache: UserCache }
+
+async function load(wanted: Wanted[], users: UserReadRepository): Promise<(Loaded | undefined)[]> {
+  const loaded = await read([...new Set(wanted.map(({ id }) => id))], users, { upToDate: false })
+  const isBehind = ({ id, atLeast }: Wanted) => (loaded.get(id)?.user.version ?? 0) < atLeast
+  const behind = [...new Set(wanted.filter(isBehind).map(({ id }) => id))]
+  if (behind.length > 0 && users.canLag) {
+    for (const [id, newer] of await read(behind, users, { upToDate: true })) loaded.set(id, newer)
+  }
+  return wanted.map(({ id }) => loaded.get(id))
+}
+
+async function read(ids: string[], users: UserReadRepository, from: { upToDate: boolean }) {
+  const readAt = performance.now()
+  const { collection, found } = await users.findByIds(ids, from)
+  return new Map(
+    [...found].map(([id, stored]): [string, Loaded] => [id, { user: readyUser(stored), collection, readAt }]),
+  )
+}
+
+const hits = new Counter({ name: 'query_user_cache_hits_total', help: 'Users answered from the memory of the process' })
+const misses = new Counter({ name: 'query_user_cache_misses_total', help: 'Look-ups of users that went further' })

@@ -1,0 +1,116 @@
+import { setImmediate } from 'node:timers/promises'
+import { type AppliedNotice, appliedSubject, usersReadCollection } from '@cqrs/contracts'
+import { eventually, freshNats } from '@cqrs/local-stack/testing'
+import { connect } from '@nats-io/transport-node'
+import t, { type Test } from 'tap'
+import { startQueryApi } from './fixtures/query-api.ts'
+import { idOf, tombstone, user } from './fixtures/users.ts'
+
+const broker = await freshNats(t)
+const projector = await connect({ servers: broker.url })
+t.teardown(() => projector.close())
+const path = (number: number) => `/api/v1/users/${idOf(number)}`
+// Nothing here is that old: only notices drop what is cached.
+const cacheTtlMs = 600_000
+
+t.test('an answer from the cache is the same as the first one', async (t) => {
+  const { get, stored } = await startCached(t)
+  await stored.insertOne(user(1))
+  const first = await get(path(1))
+  await stored.deleteMany({})
+  const second = await get(path(1))
+  t.equal(second.status, 200)
+  t.strictSame(second.body, first.body)
+  const { date: _, ...headers } = first.headers
+  t.match(second.headers, headers)
+})
+
+t.test('an update is never followed by an older answer once its notice has arrived', async (t) => {
+  const { get, stored, arrival } = await startCached(t)
+  const numbers = [1, 2, 3]
+  const newest = new Map(numbers.map((number) => [number, 1]))
+  await stored.insertMany(numbers.map((number) => user(number)))
+  let isReading = true
+  let answers = 0
+  const read = async (number: number) => {
+    while (isReading) {
+      const atLeast = newest.get(number) ?? 0
+      const { body } = await get(path(number))
+      answers++
+      // An answer from memory leaves no time for the network by itself.
+      await setImmediate()
+      if (!(body.version >= atLeast)) t.fail(`version ${body.version} after the notice of ${atLeast}`)
+    }
+  }
+  const reading = Promise.all([...numbers, ...numbers].map(read))
+  for (let version = 2; version <= 150; version++) {
+    const number = numbers[version % numbers.length] as number
+    const arrived = arrival(number, version)
+    await stored.updateOne({ _id: idOf(number) }, { $set: { version } })
+    await arrived()
+    newest.set(number, version)
+    t.ok((await get(path(number))).body.version >= version)
+  }
+  isReading = false
+  await reading
+  t.ok(answers > 150)
+})
+
+t.test('after the notice of a deletion the user is gone', async (t) => {
+  const { get, stored, arrival, cache } = await startCached(t)
+  await stored.insertOne(user(1))
+  t.match(await get(path(1)), { status: 200 })
+  t.equal(cache.size, 1)
+  const arrived = arrival(1, 2)
+  await stored.replaceOne({ _id: idOf(1) }, tombstone(1))
+  await arrived()
+  t.equal(cache.size, 0, 'nothing personal stays')
+  t.match(await get(path(1)), { status: 404, body: { code: 'user-not-found' } })
+})
+
+t.test('who registers after having been unknown is found', async (t) => {
+  const { get, stored } = await startCached(t)
+  t.match(await get(path(1)), { status: 404 })
+  await stored.insertOne(user(1))
+  t.match(await get(path(1)), { status: 200 })
+})
+
+t.test('a version that is asked for is not answered by an older one from the cache', async (t) => {
+  const { get, stored } = await startCached(t)
+  await stored.insertOne(user(1))
+  t.match(await get(path(1)), { body: { version: 1 } })
+  await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
+  t.match(await get(path(1)), { body: { version: 1 } }, 'no notice has come')
+  t.match(await get(path(1), { 'x-min-version': '2' }), { status: 200, body: { version: 2 } })
+  t.match(await get(path(1)), { body: { version: 2 } }, 'from then on everyone sees it')
+})
+
+t.test('when NATS comes back, what was cached before is not believed', async (t) => {
+  const { get, stored, nats } = await startCached(t)
+  await stored.insertOne(user(1))
+  t.match(await get(path(1)), { body: { version: 1 } })
+  await broker.server.stop()
+  await eventually(async () => nats.connection() === undefined)
+  await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
+  await broker.server.start()
+  await eventually(async () => nats.connection() !== undefined, { timeoutMs: 20_000 })
+  t.match(await get(path(1)), { body: { version: 2 } })
+})
+
+async function startCached(t: Test) {
+  const api = await startQueryApi(t, { natsUrl: broker.url, cacheTtlMs })
+  await eventually(
+    async () => (await api.nats.connection()?.flush()) === undefined && api.nats.connection() !== undefined,
+  )
+  /** To be called before the change: gives back what sends its notice and waits until that has arrived. */
+  const arrival = (number: number, version: number) => {
+    const watch = api.notices.watch(idOf(number), version)
+    return async () => {
+      const notice: AppliedNotice = { applied: [[idOf(number), version]] }
+      projector.publish(appliedSubject(usersReadCollection), JSON.stringify(notice))
+      await watch.noticed(60_000, new AbortController().signal)
+      watch.end()
+    }
+  }
+  return { ...api, arrival }
+}

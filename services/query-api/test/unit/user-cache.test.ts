@@ -1,0 +1,50 @@
+import t from 'tap'
+import { UserCache } from '../../src/adapters/user-cache.ts'
+
+const at = (version: number, body = 'x'.repeat(350)) => ({ version, etag: `"${version}"`, body })
+const fresh = { collection: 'first', ageMs: 0 }
+
+t.test('memory is bounded, in bytes and in entries', async (t) => {
+  const cache = new UserCache({ lifetimeMs: 60_000, maxBytes: 100_000, maxEntries: 1_000 })
+  for (let number = 0; number < 10_000; number++) cache.put(String(number), at(1), fresh)
+  t.equal(cache.size, 100)
+  t.ok(cache.bytes <= 100_000)
+  t.ok(cache.get('9999', 'first'))
+  t.notOk(cache.get('0', 'first'))
+  for (let number = 0; number < 10_000; number++) cache.put(String(number), at(1, ''), fresh)
+  t.ok(cache.bytes <= 100_000)
+  const small = new UserCache({ lifetimeMs: 60_000, maxBytes: 2 ** 30, maxEntries: 10 })
+  for (let number = 0; number < 100; number++) small.put(String(number), at(1), fresh)
+  t.equal(small.size, 10)
+})
+
+t.test('an older version never takes the place of a newer one', async (t) => {
+  const cache = new UserCache({ lifetimeMs: 60_000, maxBytes: 100_000 })
+  cache.put('jane', at(2), fresh)
+  cache.put('jane', at(1), fresh)
+  t.match(cache.get('jane', 'first'), { version: 2 })
+})
+
+t.test('age counts from when the database was asked, and what is too old is freed', async (t) => {
+  const clock = { aheadMs: 0 }
+  const now = performance.now.bind(performance)
+  t.intercept(performance, 'now', { value: () => now() + clock.aheadMs })
+  const cache = new UserCache({ lifetimeMs: 60_000, maxBytes: 100_000 })
+  cache.put('older', at(1), { collection: 'first', ageMs: 50_000 })
+  cache.put('newer', at(1), fresh)
+  cache.put('too old', at(1), { collection: 'first', ageMs: 60_000 })
+  t.equal(cache.size, 2)
+  clock.aheadMs = 10_001
+  cache.purge()
+  t.equal(cache.size, 1)
+  t.notOk(cache.get('older', 'first'))
+  t.ok(cache.get('newer', 'first'))
+  clock.aheadMs = 60_001
+  t.notOk(cache.get('newer', 'first'))
+})
+
+t.test('with a lifetime of 0 nothing is kept', async (t) => {
+  const cache = new UserCache({ lifetimeMs: 0, maxBytes: 100_000 })
+  cache.put('jane', at(1), fresh)
+  t.equal(cache.size, 0)
+})

@@ -1,0 +1,219 @@
+import {
+  readModelsCollection,
+  type UserReadDocument,
+  type UserReadTombstone,
+  usersReadCollection,
+} from '@cqrs/contracts'
+import { eventually, freshDatabase } from '@cqrs/local-stack/testing'
+import { type Document, MongoClient } from 'mongodb'
+import t, { type Test } from 'tap'
+import { LiveCollections } from '../src/adapters/live-collections.ts'
+import { UserCache } from '../src/adapters/user-cache.ts'
+import { UserLookUp } from '../src/adapters/user-look-up.ts'
+import { UserReadRepository } from '../src/adapters/user-read-repository.ts'
+import { idOf, tombstone, user } from './fixtures/users.ts'
+
+t.test('many who want one user at a time cost one query, and so do many who want many', async (t) => {
+  const { lookUp, stored, queries } = await start(t)
+  await stored.insertMany([1, 2, 3].map((number) => user(number)))
+  const wanted = Array.from({ length: 300 }, (_, index) => idOf((index % 4) + 1))
+  const found = await Promise.all(wanted.map((id) => lookUp.find(id)))
+  t.strictSame(
+    queries.map(({ filter }) => [...filter._id.$in].sort()),
+    [[1, 2, 3, 4].map(idOf)],
+  )
+  t.ok(found.every((one, index) => (wanted[index] === idOf(4) ? one === undefined : one?.version === 1)))
+  await Promise.all(wanted.map((id) => lookUp.find(id)))
+  t.strictSame(
+    queries.slice(1).map(({ filter }) => filter._id.$in),
+    [[idOf(4)]],
+    'who is unknown is asked for again',
+  )
+})
+
+t.test('what comes while enough queries are under way is gathered, within bounds', async (t) => {
+  const { lookUp, stored, queries } = await start(t)
+  await stored.insertMany(Array.from({ length: 1_000 }, (_, number) => user(number)))
+  const found = await Promise.all(Array.from({ length: 1_000 }, (_, number) => lookUp.find(idOf(number))))
+  t.ok(found.every((one) => one?.version === 1))
+  t.equal(queries.length, 5)
+  const tooMany = Array.from({ length: 5_001 }, (_, number) => lookUp.find(idOf(10_000 + number)))
+  await t.rejects(Promise.all(tooMany), { code: 'overloaded' })
+  t.equal((await Promise.allSettled(tooMany)).filter(({ status }) => status === 'rejected').length, 1)
+})
+
+t.test('a notice drops what is older, and nothing else', async (t) => {
+  const { lookUp, stored, queries } = await start(t)
+  await stored.insertMany([user(1), { ...user(2), version: 5 }])
+  await Promise.all([lookUp.find(idOf(1)), lookUp.find(idOf(2))])
+  lookUp.outdate(idOf(2), 5)
+  t.match(lookUp.cached(idOf(2)), { version: 5, etag: '"5"' })
+  await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
+  lookUp.outdate(idOf(1), 2)
+  t.equal(lookUp.cached(idOf(1)), undefined)
+  t.match(await lookUp.find(idOf(1)), { version: 2 })
+  t.equal(queries.length, 2)
+})
+
+t.test('a notice that overtakes a look-up keeps the older version out of the cache', async (t) => {
+  const { lookUp, stored, hold } = await start(t)
+  await stored.insertOne(user(1))
+  const release = hold()
+  const before = lookUp.find(idOf(1))
+  await release.isHeld
+  await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
+  lookUp.outdate(idOf(1), 2)
+  const after = lookUp.find(idOf(1))
+  release()
+  t.match(await before, { version: 1 }, 'who asked before the notice may be told what was true then')
+  t.match(await after, { version: 2 }, 'who asks after it is not')
+  t.match(lookUp.cached(idOf(1)), { version: 2 })
+})
+
+t.test('the same where the older answer comes last', async (t) => {
+  const { lookUp, stored, hold } = await start(t)
+  await stored.insertOne(user(1))
+  const release = hold()
+  const before = lookUp.find(idOf(1))
+  await release.isHeld
+  await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
+  lookUp.outdate(idOf(1), 2)
+  t.match(await lookUp.find(idOf(1)), { version: 2 })
+  await stored.updateOne({ _id: idOf(1) }, { $set: { version: 3 } })
+  lookUp.outdate(idOf(1), 3)
+  release()
+  t.match(await before, { version: 1 })
+  t.equal(lookUp.cached(idOf(1)), undefined)
+})
+
+t.test('after missed notices nothing from before them is left, nor comes late', async (t) => {
+  const { lookUp, stored, hold } = await start(t)
+  await stored.insertMany([user(1), user(2)])
+  await lookUp.find(idOf(1))
+  const release = hold()
+  const before = lookUp.find(idOf(2))
+  await release.isHeld
+  lookUp.outdateAll()
+  release()
+  await before
+  t.equal(lookUp.cached(idOf(1)), undefined)
+  t.equal(lookUp.cached(idOf(2)), undefined)
+})
+
+t.test('of a deleted user nothing personal stays', async (t) => {
+  const { lookUp, stored } = await start(t)
+  await stored.insertOne(user(1))
+  await lookUp.find(idOf(1))
+  await stored.replaceOne({ _id: idOf(1) }, tombstone(1))
+  lookUp.outdate(idOf(1), 2)
+  t.equal(lookUp.cached(idOf(1)), undefined)
+  await lookUp.find(idOf(1))
+  t.strictSame(lookUp.cached(idOf(1)), { version: 2, etag: '"2"', body: undefined })
+})
+
+t.test('a cached version is no answer to who wants a higher one', async (t) => {
+  const { lookUp, stored } = await start(t)
+  await stored.insertOne(user(1))
+  await lookUp.find(idOf(1))
+  await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
+  t.match(lookUp.cached(idOf(1), 1), { version: 1 })
+  t.equal(lookUp.cached(idOf(1), 2), undefined)
+  t.match(await lookUp.find(idOf(1), 2), { version: 2 })
+  t.match(lookUp.cached(idOf(1)), { version: 2 })
+})
+
+t.test('what has been read from one collection is not answered once another is live', async (t) => {
+  const { lookUp, stored, db, collections, hold } = await start(t)
+  await stored.insertMany([user(1), user(2)])
+  await db.collection<UserReadDocument>('users_read_2').insertMany([
+    { ...user(1), name: 'New' },
+    { ...user(2), name: 'New' },
+  ])
+  await lookUp.find(idOf(1))
+  const release = hold()
+  const before = lookUp.find(idOf(2))
+  await release.isHeld
+  await db.collection<Document>(readModelsCollection).insertOne({ _id: 'users_read' as never, live: 'users_read_2' })
+  await eventually(async () => collections.nameOf(usersReadCollection) === 'users_read_2', { timeoutMs: 20_000 })
+  release()
+  await before
+  t.equal(lookUp.cached(idOf(1)), undefined)
+  t.equal(lookUp.cached(idOf(2)), undefined)
+  t.match(await lookUp.find(idOf(1)), { body: /"name":"New"/ })
+})
+
+t.test('a failed query fails for those who wait for it, and for nobody after them', async (t) => {
+  const { lookUp, stored, db } = await start(t)
+  await stored.insertOne(user(1))
+  await lookUp.find(idOf(2)) // the name of the collection is known
+  await db.client.close()
+  t.strictSame(
+    (await Promise.allSettled([lookUp.find(idOf(1)), lookUp.find(idOf(1))])).map(({ status }) => status),
+    ['rejected', 'rejected'],
+  )
+  await db.client.connect()
+  t.match(await lookUp.find(idOf(1)), { version: 1 })
+})
+
+t.test('a member that lags behind a notice, or behind the version asked for, is not believed', async (t) => {
+  const { stored, db, queries } = await start(t)
+  await stored.insertOne(user(1))
+  const collections = new LiveCollections(db)
+  const users = new UserReadRepository(collections, { canLag: true })
+  const lookUp = lookUpOn(t, collections, users)
+  const readPreferences = () => queries.map(({ $readPreference }) => $readPreference?.mode)
+  await lookUp.find(idOf(1))
+  t.strictSame(readPreferences(), [undefined])
+  lookUp.outdate(idOf(1), 2)
+  await lookUp.find(idOf(1))
+  t.strictSame(readPreferences(), [undefined, undefined, 'primaryPreferred'])
+  queries.length = 0
+  await lookUp.find(idOf(2), 1)
+  t.strictSame(readPreferences(), [undefined, 'primaryPreferred'])
+})
+
+async function start(t: Test) {
+  const { db: stored, uri } = await freshDatabase(t)
+  const client = await new MongoClient(uri, { monitorCommands: true }).connect()
+  t.teardown(() => client.close())
+  const db = client.db()
+  const queries: Document[] = []
+  client.on('commandStarted', ({ command }) => {
+    if (command['find']?.startsWith(usersReadCollection)) queries.push(command)
+  })
+  const collections = new LiveCollections(db)
+  const users = new UserReadRepository(collections)
+  return {
+    db,
+    collections,
+    queries,
+    stored: stored.collection<UserReadDocument | UserReadTombstone>(usersReadCollection),
+    lookUp: lookUpOn(t, collections, users),
+    /** Keeps the answer of the next query back until it is called. */
+    hold: () => holdNext(users),
+  }
+}
+
+function lookUpOn(t: Test, collections: LiveCollections, users: UserReadRepository) {
+  const lookUp = new UserLookUp({
+    collections,
+    users,
+    cache: new UserCache({ lifetimeMs: 3_600_000, maxBytes: 2 ** 20 }),
+  })
+  t.teardown(() => lookUp.close())
+  return lookUp
+}
+
+function holdNext(users: UserReadRepository) {
+  const findByIds = users.findByIds.bind(users)
+  const held = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  users.findByIds = async (...args) => {
+    users.findByIds = findByIds
+    const answer = await findByIds(...args)
+    held.resolve()
+    await released.promise
+    return answer
+  }
+  return Object.assign(() => released.resolve(), { isHeld: held.promise })
+}
