@@ -51,7 +51,7 @@ export default {
       name: 'no-service-in-packages',
       comment: 'Imports flow one way: services use packages.',
       severity: 'error',
-      from: { path: '^packages/', pathNot: '^packages/system-tests/' },
+      from: { path: '^packages/', pathNot: '^packages/(system-tests|deployment)/' },
       to: { path: '^services/' },
     },
     {
@@ -59,7 +59,7 @@ export default {
       comment: 'The local stack and tests are for development.',
       severity: 'error',
       from: { path: '^(services|packages/(contracts|service-kit))/[^/]*/?src/' },
-      to: { path: '^packages/(local-stack|system-tests|bench)/' },
+      to: { path: '^packages/(local-stack|system-tests|deployment|bench)/' },
     },
     {
       name: 'no-circles',

@@ -14,6 +14,7 @@ const suites = [
   'services/command-api',
   'services/projector',
   'services/query-api',
+  'packages/deployment',
   'packages/system-tests',
 ]
 const repository = fileURLToPath(new URL('..', import.meta.url))

@@ -1,0 +1,49 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { parseAllDocuments } from 'yaml'
+import { kustomize } from './kubectl.ts'
+
+/** An object as Kubernetes is given it. What is below `spec` depends on the kind; the schemas are checked by a test. */
+export type KubernetesObject = {
+  apiVersion: string
+  kind: string
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> }
+  spec?: any
+  data?: Record<string, string>
+  automountServiceAccountToken?: boolean
+}
+
+/** Every overlay by its name, as `kubectl apply -k` would send it. */
+export const overlays: ReadonlyMap<string, readonly KubernetesObject[]> = await buildAll()
+
+/** The objects of an overlay that are of this kind. */
+export const ofKind = (objects: readonly KubernetesObject[], ...kinds: string[]): KubernetesObject[] =>
+  objects.filter(({ kind }) => kinds.includes(kind))
+
+/** In a copy with secrets of its own, so that those of a local cluster are neither needed nor touched. */
+async function buildAll(): Promise<Map<string, KubernetesObject[]>> {
+  const root = fileURLToPath(new URL('../../../../', import.meta.url))
+  const copy = mkdtempSync(join(tmpdir(), 'k8s-'))
+  t.teardown(() => rmSync(copy, { recursive: true }))
+  cpSync(join(root, 'k8s'), join(copy, 'k8s'), { recursive: true, filter: (path) => !path.endsWith('/secrets') })
+  symlinkSync(join(root, 'packages'), join(copy, 'packages'))
+  execFileSync(process.execPath, [join(copy, 'k8s/overlays/local/make-secrets.mjs')])
+
+  const names = readdirSync(join(copy, 'k8s/overlays'))
+  const built = names.map(async (name): Promise<[string, KubernetesObject[]]> => {
+    const documents = parseAllDocuments(await kustomize(join(copy, 'k8s/overlays', name)))
+    return [name, documents.map((document) => unfolded(document.toJS()))]
+  })
+  return new Map(await Promise.all(built))
+}
+
+/** kustomize folds the base64 of long secrets. Kubernetes reads over the line ends, the schema of base64 does not. */
+function unfolded(object: KubernetesObject): KubernetesObject {
+  if (object.kind !== 'Secret') return object
+  const entries = Object.entries(object.data ?? {}).map(([key, value]) => [key, value.replaceAll('\n', '')])
+  return { ...object, data: Object.fromEntries(entries) }
+}

@@ -1,0 +1,32 @@
+import type { Pod } from './pods.ts'
+
+export type Reference = { kind: 'Secret' | 'ConfigMap' | 'ServiceAccount'; name: string }
+
+/** What has to be there before the pod can start. */
+export function referencesOf({ spec }: Pod): Reference[] {
+  const sources: any[] = spec.containers.flatMap(({ env = [], envFrom = [] }: any) => [
+    ...env.map(({ valueFrom }: any) => valueFrom ?? {}),
+    ...envFrom,
+  ])
+  const volumes: any[] = spec.volumes ?? []
+  const secrets = [
+    ...sources.map(({ secretKeyRef, secretRef }) => secretKeyRef ?? secretRef),
+    ...volumes.map(({ secret }) => secret && { ...secret, name: secret.secretName }),
+  ]
+  const configMaps = [
+    ...sources.map(({ configMapKeyRef, configMapRef }) => configMapKeyRef ?? configMapRef),
+    ...volumes.map(({ configMap }) => configMap),
+  ]
+  return [
+    ...needed(secrets).map((name): Reference => ({ kind: 'Secret', name })),
+    ...needed(configMaps).map((name): Reference => ({ kind: 'ConfigMap', name })),
+    { kind: 'ServiceAccount', name: spec.serviceAccountName },
+  ]
+}
+
+/** kustomize puts a hash of the content behind the name of what it generates. */
+export const isNamed = (actual: string, name: string): boolean =>
+  actual === name || (actual.startsWith(`${name}-`) && /^[0-9a-z]{10}$/.test(actual.slice(name.length + 1)))
+
+const needed = (references: any[]): string[] =>
+  references.filter((reference) => reference && !reference.optional).map(({ name }) => name)

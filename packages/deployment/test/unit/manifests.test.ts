@@ -1,0 +1,95 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { type KubernetesObject, ofKind, overlays } from '../kubernetes/overlays.ts'
+import { podsOf, selects } from '../kubernetes/pods.ts'
+import { referencesOf } from '../kubernetes/references.ts'
+
+const run = promisify(execFile)
+const root = new URL('../../../../', import.meta.url)
+
+t.test('there are overlays for a local cluster and for production', async (t) => {
+  t.strictSame([...overlays.keys()], ['local', 'production'])
+})
+
+for (const [overlay, objects] of overlays) {
+  t.test(`${overlay}: every object is as the schema of its kind says`, async (t) => {
+    for (const object of objects) {
+      const { [object.kind]: Model } = await import(moduleOf(object))
+      t.doesNotThrow(() => new Model(object).validate(), titleOf(object))
+    }
+  })
+
+  // The schemas let unknown fields pass, as Kubernetes does: a misspelt `replicas` would be left out in silence.
+  t.test(`${overlay}: no object has a field that its kind does not know`, async (t) => {
+    const lines = objects.map(
+      (object, i) => `export const o${i}: import('${moduleOf(object)}').I${object.kind} = ${JSON.stringify(object)}\n`,
+    )
+    const directory = t.testdir({ 'objects.ts': lines.join('') })
+    const options = ['--noEmit', '--ignoreConfig', '--strict', '--skipLibCheck', '--module', 'nodenext', '--types', '']
+    const { stdout } = await run('tsc', [...options, join(directory, 'objects.ts')]).catch((error) => error)
+    t.equal(stdout, '')
+  })
+
+  t.test(`${overlay}: everything is in the namespace \`users\`, once`, async (t) => {
+    const titles = objects.map(titleOf)
+    t.strictSame(titles, [...new Set(titles)])
+    const outside = objects.filter(({ metadata }) => metadata.namespace !== 'users').map(titleOf)
+    t.strictSame(
+      outside.filter((title) => !title.startsWith('GatewayClass ')),
+      ['Namespace users'],
+    )
+  })
+
+  t.test(`${overlay}: what a pod refers to is there, or docs/operations.md says that it has to be made`, async (t) => {
+    const operations = readFileSync(new URL('docs/operations.md', root), 'utf8')
+    const titles = new Set(objects.map(titleOf))
+    for (const pod of podsOf(objects)) {
+      for (const { kind, name } of referencesOf(pod)) {
+        const isDocumented = overlay === 'production' && operations.includes(`\`${name}\``)
+        t.ok(titles.has(`${kind} ${name}`) || isDocumented, `${pod.title} → ${kind} ${name}`)
+      }
+    }
+  })
+
+  t.test(`${overlay}: each Service leads to pods of one kind, which have its ports`, async (t) => {
+    for (const { metadata, spec } of ofKind(objects, 'Service')) {
+      const pods = podsOf(objects).filter(({ labels }) => selects({ matchLabels: spec.selector }, labels))
+      t.equal(pods.length, 1, metadata.name)
+      const ports = pods.flatMap((pod) => pod.spec.containers).flatMap((container) => container.ports)
+      for (const { targetPort } of spec.ports) t.ok(ports.some(({ name }) => name === targetPort))
+    }
+  })
+
+  t.test(`${overlay}: each image has a version`, async (t) => {
+    for (const { spec } of podsOf(objects)) {
+      for (const { image } of spec.containers) t.match(image, /^[a-z0-9./-]+:(?!latest)[\w.-]+$/)
+    }
+  })
+}
+
+t.test('every program that a pod of ours is told to run is built', async (t) => {
+  for (const { title, labels, spec } of podsOf(overlays.get('production') ?? [])) {
+    for (const { command = [] } of spec.containers) {
+      if (command[0] !== 'node') continue
+      const source = command[1].replace('dist/', 'src/').replace('.js', '.ts')
+      t.ok(existsSync(new URL(`services/${labels['app.kubernetes.io/name']}/${source}`, root)), `${title}: ${source}`)
+    }
+  }
+})
+
+const titleOf = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata.name}`
+
+/** Where the schema and the type of the object's kind are. */
+function moduleOf({ apiVersion, kind }: KubernetesObject): string {
+  const [group = ''] = apiVersion.split('/')
+  return `${customResources[group] ?? 'kubernetes-models'}/${apiVersion}/${kind}`
+}
+
+const customResources: Record<string, string> = {
+  'gateway.networking.k8s.io': '@kubernetes-models/gateway-api',
+  'keda.sh': '@kubernetes-models/keda',
+  'monitoring.coreos.com': '@kubernetes-models/prometheus-operator',
+}

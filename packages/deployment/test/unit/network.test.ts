@@ -1,0 +1,78 @@
+import t from 'tap'
+import { connectionsOf } from '../kubernetes/network.ts'
+import { type KubernetesObject, ofKind, overlays } from '../kubernetes/overlays.ts'
+import { podsOf } from '../kubernetes/pods.ts'
+
+/** The picture in the README, and what watches over it. */
+const expected: Record<string, string[]> = {
+  local: [
+    'command-api → mongodb-write:27017',
+    'command-api → nats:4222',
+    'envoy-gateway-system → command-api:8081',
+    'envoy-gateway-system → query-api:8082',
+    'keda → nats:8222',
+    'mongodb-read → mongodb-read:27017', // the job that makes its users, and the server itself
+    'mongodb-write → mongodb-write:27017',
+    'nats → nats:6222',
+    'projector → mailpit:1025',
+    'projector → mongodb-read:27017',
+    'projector → nats:4222',
+    'query-api → mongodb-read:27017',
+    'query-api → nats:4222',
+    'query-api → valkey:6379',
+  ],
+  production: [
+    'command-api → 192.0.2.0/25:27017',
+    'command-api → 198.51.100.0/24:4222',
+    'envoy-gateway-system → command-api:8081',
+    'envoy-gateway-system → query-api:8082',
+    'projector → 192.0.2.128/25:27017',
+    'projector → 198.51.100.0/24:4222',
+    'projector → 203.0.113.0/24:587',
+    'query-api → 192.0.2.128/25:27017',
+    'query-api → 198.51.100.0/24:4222',
+  ],
+}
+
+for (const [overlay, objects] of overlays) {
+  t.test(`${overlay}: exactly the connections of the picture are let through`, async (t) => {
+    const connections = connectionsOf(objects)
+    t.strictSame(
+      connections.filter((connection) => !connection.includes('→ kube-system:')),
+      expected[overlay],
+    )
+    const resolving = connections.filter((connection) => connection.endsWith('→ kube-system:53'))
+    t.equal(resolving.length, new Set(podsOf(objects).map(({ labels }) => labels['app.kubernetes.io/name'])).size)
+    t.equal(connections.filter((connection) => connection.includes('kube-system')).length, resolving.length)
+  })
+
+  t.test(`${overlay}: a pod that nobody has thought of connects to nothing`, async (t) => {
+    const stranger: KubernetesObject = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'stranger' },
+      spec: { template: { metadata: { labels: { 'app.kubernetes.io/name': 'stranger' } }, spec: { containers: [] } } },
+    }
+    const its = connectionsOf([...objects, stranger]).filter((connection) => connection.includes('stranger'))
+    t.strictSame(its, ['stranger → kube-system:53'])
+  })
+
+  t.test(`${overlay}: without the policies everything would be let through`, async (t) => {
+    const open = connectionsOf(objects.filter(({ kind }) => kind !== 'NetworkPolicy'))
+    t.ok(open.includes('query-api → command-api:8081'))
+  })
+
+  t.test(`${overlay}: the route leads to ports that the services have`, async (t) => {
+    for (const { metadata, spec } of ofKind(objects, 'HTTPRoute')) {
+      for (const { backendRefs } of spec.rules) {
+        for (const { name, port } of backendRefs) {
+          const service = ofKind(objects, 'Service').find((service) => service.metadata.name === name)
+          t.ok(
+            service?.spec.ports.some((served: any) => served.port === port),
+            `${metadata.name} → ${name}:${port}`,
+          )
+        }
+      }
+    }
+  })
+}

@@ -1,0 +1,54 @@
+import { parseConfig } from '@cqrs/service-kit'
+import t from 'tap'
+import type { TObject } from 'typebox'
+import { Config as CommandApi } from '../../../../services/command-api/src/config.ts'
+import { Config as Projector } from '../../../../services/projector/src/config.ts'
+import { Config as QueryApi } from '../../../../services/query-api/src/config.ts'
+import { environmentOf } from '../kubernetes/environment.ts'
+import { overlays } from '../kubernetes/overlays.ts'
+import { podsOf } from '../kubernetes/pods.ts'
+
+const configs: Record<string, TObject> = { 'command-api': CommandApi, projector: Projector, 'query-api': QueryApi }
+
+for (const [overlay, objects] of overlays) {
+  for (const pod of podsOf(objects)) {
+    const service = pod.labels['app.kubernetes.io/name'] ?? ''
+    const config = configs[service]
+    if (!config) continue
+
+    t.test(`${overlay}: ${pod.title} is given settings of ${service} only, and all that it needs`, async (t) => {
+      const { given, secret } = environmentOf(pod, objects)
+      const names = [...Object.keys(given), ...Object.keys(secret)]
+      const known = Object.keys(config.properties)
+      t.strictSame(
+        names.filter((name) => !known.includes(name)),
+        [],
+      )
+      t.doesNotThrow(() => parseConfig(config, { ...secret, ...given }))
+      // Its default is for a machine on which everything runs.
+      t.ok(names.includes('NATS_URL'))
+    })
+
+    t.test(`${overlay}: ${pod.title} listens where it is asked`, async (t) => {
+      const { given } = environmentOf(pod, objects)
+      for (const { name, containerPort } of pod.spec.containers[0].ports ?? []) {
+        t.equal(given[name === 'http' ? 'PORT' : 'METRICS_PORT'], String(containerPort))
+      }
+    })
+
+    t.test(
+      `${overlay}: what ${pod.title} reads from a file is mounted, unless it only has to know the name`,
+      async (t) => {
+        const { given } = environmentOf(pod, objects)
+        const mounts: string[] = (pod.spec.containers[0].volumeMounts ?? []).map(({ mountPath }: any) => mountPath)
+        for (const [name, value = ''] of Object.entries(given)) {
+          if (!name.endsWith('_FILE') || pod.owner.kind !== 'Deployment') continue
+          t.ok(
+            mounts.some((mount) => value.startsWith(`${mount}/`)),
+            `${name}=${value}`,
+          )
+        }
+      },
+    )
+  }
+}
