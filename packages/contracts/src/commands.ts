@@ -9,7 +9,10 @@ export type RegisterUser = Static<typeof RegisterUser>
 
 /** POST /api/v1/auth/login. Any string is tried: what is no password of ours is merely a wrong one. */
 export const LogIn = Type.Object(
-  { email: Type.String({ maxLength: 254 }), password: Type.String({ maxLength: 128 }) },
+  {
+    email: Type.String({ maxLength: 254, examples: ['user@example.com'] }),
+    password: Type.String({ maxLength: 128, examples: ['password123'] }),
+  },
   closed,
 )
 export type LogIn = Static<typeof LogIn>
@@ -24,8 +27,11 @@ export type UserAnswer = Static<typeof UserAnswer>
 
 /** What login answers (the names of RFC 6749, 5.1, in the mission's camel case). `expiresIn` is in seconds. */
 export const AccessToken = Type.Object({
-  accessToken: Type.String(),
+  accessToken: Type.String({
+    description: 'A JWT (RFC 9068)',
+    examples: ['eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2ln'],
+  }),
   tokenType: Type.Literal('Bearer'),
-  expiresIn: Type.Integer(),
+  expiresIn: Type.Integer({ description: 'Seconds', examples: [900] }),
 })
 export type AccessToken = Static<typeof AccessToken>

@@ -10,7 +10,7 @@ import { Timestamp, TokenState, UserId, UserState } from './user.ts'
 export const UserCreated = event('UserCreated', Type.Object({ user: UserState, ...TokenState.properties }))
 export const UserUpdated = event(
   'UserUpdated',
-  Type.Object({ user: UserState, changed: Type.Array(Type.String()), ...TokenState.properties }),
+  Type.Object({ user: UserState, changed: Type.Array(Type.String({ examples: ['name'] })), ...TokenState.properties }),
 )
 /** Carries no personal data: it outlives the user. All of the user's tokens are dead. */
 export const UserDeleted = event('UserDeleted', Type.Object({ deletedAt: Timestamp }))
@@ -108,15 +108,24 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 function event<Name extends string, Data extends TSchema>(type: Name, data: Data) {
   return Type.Object({
     specversion: Type.Literal('1.0'),
-    id: Type.String({ minLength: 1, description: 'UUID version 7; also the Nats-Msg-Id' }),
-    source: Type.String({ minLength: 1 }),
+    id: Type.String({
+      minLength: 1,
+      description: 'UUID version 7; also the Nats-Msg-Id',
+      examples: ['019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c38'],
+    }),
+    source: Type.String({ minLength: 1, examples: ['/command-api'] }),
     type: Type.Literal(type),
     subject: UserId,
     time: Timestamp,
     datacontenttype: Type.Literal('application/json'),
     schemaversion: Type.Integer({ minimum: 1 }),
     version: Type.Integer({ minimum: 1 }),
-    traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context of the command' })),
+    traceparent: Type.Optional(
+      Type.String({
+        description: 'W3C Trace Context of the command',
+        examples: ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'],
+      }),
+    ),
     data,
   })
 }

@@ -1,5 +1,6 @@
 export * from './commands.ts'
 export * from './events.ts'
+export * from './keys.ts'
 export * from './notices.ts'
 export * from './problems.ts'
 export * from './queries.ts'

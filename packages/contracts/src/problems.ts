@@ -39,8 +39,8 @@ export type ProblemCode = keyof typeof problems
 /** The body of every refusal: application/problem+json (RFC 9457) with two members of ours, `code` and `errors`. */
 export const Problem = Type.Object({
   type: Type.String({ description: 'about:blank: `code` tells the kinds apart' }),
-  title: Type.String(),
-  status: Type.Integer(),
+  title: Type.String({ examples: ['There is no such user.'] }),
+  status: Type.Integer({ examples: [404] }),
   code: Type.Enum(Object.keys(problems) as ProblemCode[]),
   detail: Type.Optional(Type.String()),
   errors: Type.Optional(

@@ -44,9 +44,9 @@ export const Timestamp = Type.String({
 /** The public state of a user, as events and command answers carry it: never a password, never a hash. */
 export const UserState = Type.Object({
   id: UserId,
-  email: Type.String(),
-  name: Type.String(),
-  roles: Type.Array(Role),
+  email: Type.String({ examples: ['user@example.com'] }),
+  name: Type.String({ examples: ['John Doe'] }),
+  roles: Type.Array(Role, { examples: [['buyer']] }),
   isActive: Type.Boolean(),
   createdAt: Timestamp,
   updatedAt: Timestamp,

@@ -3,6 +3,7 @@ import './testing/teardown.ts'
 
 export { eventually } from './eventually.ts'
 export { freePort } from './ports.ts'
+export { type Answer, descriptionOf } from './testing/description.ts'
 export { type FreshDatabase, freshDatabase } from './testing/fresh-database.ts'
 export { freshDirectory } from './testing/fresh-directory.ts'
 export { type FreshMail, freshMail, type ReceivedMail } from './testing/fresh-mail.ts'

@@ -1,4 +1,5 @@
 export * from './config.ts'
+export * from './http/description.ts'
 export * from './http/entity-tags.ts'
 export * from './http/health.ts'
 export * from './http/problems.ts'

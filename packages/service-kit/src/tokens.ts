@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { ConfigError } from './config.ts'
+import { refusing } from './http/description.ts'
 import type { HttpServer } from './http/server.ts'
 
 /** Who asks, as the access token says. */
@@ -51,7 +52,9 @@ export function verifyAccessTokens(app: HttpServer, options: { jwksFile: string;
     },
   })
 
-  return async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  return refusing(['token-missing', 'token-invalid', 'token-expired'], authenticate)
+
+  async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     try {
       await request.jwtVerify()
       if (!caller.Check(request.user)) throw new Error('sub, roles or ver are of the wrong type')

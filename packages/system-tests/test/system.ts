@@ -6,9 +6,11 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import { type Stack, type StackOptions, startStack } from '@cqrs/local-stack'
-import { freshDatabase, freshDirectory } from '@cqrs/local-stack/testing'
+import { descriptionOf, freshDatabase, freshDirectory } from '@cqrs/local-stack/testing'
 import { type Db, MongoClient } from 'mongodb'
 import type { Test } from 'tap'
+
+const outsideDescription = descriptionOf('api')
 
 export type System = Stack & {
   logs: string[]
@@ -63,6 +65,15 @@ export async function startSystem(
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
     const answer = await response.text()
+    const { status } = response
+    const outside = outsideDescription({
+      method,
+      path,
+      status,
+      headers: Object.fromEntries(response.headers),
+      body: answer,
+    })
+    if (outside) throw new Error(outside)
     return { status: response.status, headers: response.headers, body: answer ? JSON.parse(answer) : undefined }
   }
   return {

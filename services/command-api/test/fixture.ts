@@ -4,12 +4,21 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { type UserAnswer, type UserEvent, usersStream } from '@cqrs/contracts'
 import { ChildServer, eventually } from '@cqrs/local-stack'
-import { type FreshDatabase, type FreshNats, freePort, freshDatabase, freshNats } from '@cqrs/local-stack/testing'
+import {
+  descriptionOf,
+  type FreshDatabase,
+  type FreshNats,
+  freePort,
+  freshDatabase,
+  freshNats,
+} from '@cqrs/local-stack/testing'
 import { generateKeyFiles, publicJwk } from '@cqrs/service-kit'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { createSigner, type SignerOptions } from 'fast-jwt'
 import type { Test } from 'tap'
+
+const outsideDescription = descriptionOf('command-api')
 
 export type CommandApi = Process & {
   database: FreshDatabase
@@ -72,6 +81,14 @@ export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Pro
     }
     const response = await fetch(url + path, init)
     const text = await response.text()
+    const outside = outsideDescription({
+      method,
+      path,
+      status: response.status,
+      headers: Object.fromEntries(response.headers),
+      body: text,
+    })
+    if (outside) throw new Error(outside)
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : undefined }
   }
   return {

@@ -3,7 +3,13 @@ import { type ProblemCode, problem } from '@cqrs/contracts'
 import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RawServerDefault } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  LogController,
+  type RawServerDefault,
+  type RouteOptions,
+} from 'fastify'
 import type { Logger } from '../logger.ts'
 import { answerProblems, sendProblem } from './problems.ts'
 import { corsOrigins, type HttpSettings, trustedProxies } from './settings.ts'
@@ -62,6 +68,9 @@ export function createServer(
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  const routes: RouteOptions[] = []
+  app.decorate('describedRoutes', routes)
+  app.addHook('onRoute', (route) => void routes.push(route))
   app.removeContentTypeParser('text/plain') // Fastify's own: bodies are JSON, all others answer 415
   app.setValidatorCompiler(compileValidator)
   answerProblems(app)

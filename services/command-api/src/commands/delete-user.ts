@@ -16,7 +16,15 @@ export function deleteUser(
 ): void {
   app.delete(
     routes.deleteUser.path,
-    { onRequest: authenticate, schema: { params: Type.Object({ id: UserId }), headers: ConditionHeaders } },
+    {
+      config: {
+        summary: 'Delete a user',
+        headers: ['ETag'],
+        problems: ['not-allowed', 'user-not-found', 'version-conflict', 'precondition-failed', 'storage-unavailable'],
+      },
+      onRequest: authenticate,
+      schema: { params: Type.Object({ id: UserId }), headers: ConditionHeaders },
+    },
     async (request, reply) => {
       const { id } = request.params
       const context = contextOf(request)

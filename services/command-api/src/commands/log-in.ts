@@ -9,10 +9,21 @@ export function logIn(
   app: HttpServer,
   { users, passwords, tokens }: { users: UserRepository; passwords: PasswordHasher; tokens: AccessTokenSigner },
 ): void {
-  app.post(routes.logIn.path, { schema: { body: LogIn, response: { 200: AccessToken } } }, async (request, reply) => {
-    const user = await users.findByEmail(normaliseEmail(request.body.email))
-    const matches = await passwords.verify(user?.passwordHash, request.body.password)
-    if (!user?.isActive || !matches) throw new Refusal('invalid-credentials')
-    return reply.header('cache-control', 'no-store').send(tokens.sign(user))
-  })
+  app.post(
+    routes.logIn.path,
+    {
+      config: {
+        summary: 'Log in',
+        headers: ['Cache-Control'],
+        problems: ['invalid-credentials', 'storage-unavailable'],
+      },
+      schema: { body: LogIn, response: { 200: AccessToken } },
+    },
+    async (request, reply) => {
+      const user = await users.findByEmail(normaliseEmail(request.body.email))
+      const matches = await passwords.verify(user?.passwordHash, request.body.password)
+      if (!user?.isActive || !matches) throw new Refusal('invalid-credentials')
+      return reply.header('cache-control', 'no-store').send(tokens.sign(user))
+    },
+  )
 }

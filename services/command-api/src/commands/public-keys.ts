@@ -1,13 +1,22 @@
 import { readFile } from 'node:fs/promises'
-import { routes } from '@cqrs/contracts'
+import { PublicKeys, routes } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 
-/** GET /.well-known/jwks.json: the public keys of access tokens (RFC 7517), for whoever verifies them. */
+/**
+ * GET /.well-known/jwks.json: the public keys of access tokens (RFC 7517), for whoever verifies them. Only the members
+ * of a public key are sent, whatever else the file holds.
+ */
 export function publicKeys(app: HttpServer, { jwksFile }: { jwksFile: string }): void {
-  app.get(routes.publicKeys.path, async (_request, reply) =>
-    reply
-      .header('cache-control', 'public, max-age=300')
-      .type('application/jwk-set+json')
-      .send(await readFile(jwksFile, 'utf8')),
+  app.get(
+    routes.publicKeys.path,
+    {
+      config: { summary: 'Get the public keys of access tokens', headers: ['Cache-Control'] },
+      schema: { response: { 200: { content: { 'application/jwk-set+json': { schema: PublicKeys } } } } },
+    },
+    async (_request, reply) =>
+      reply
+        .header('cache-control', 'public, max-age=300')
+        .type('application/jwk-set+json')
+        .send(JSON.parse(await readFile(jwksFile, 'utf8')) as PublicKeys),
   )
 }

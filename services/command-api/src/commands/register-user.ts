@@ -15,7 +15,14 @@ export function registerUser(
 ): void {
   app.post(
     routes.registerUser.path,
-    { schema: { body: RegisterUser, response: { 201: UserAnswer } } },
+    {
+      config: {
+        summary: 'Register a user',
+        headers: ['Location', 'ETag'],
+        problems: ['role-not-allowed', 'email-taken', 'storage-unavailable'],
+      },
+      schema: { body: RegisterUser, response: { 201: UserAnswer } },
+    },
     async (request, reply) => {
       refuseGranting(request.body.roles) // before the hash, which is the expensive part
       const passwordHash = await passwords.hash(request.body.password)

@@ -17,6 +17,18 @@ export function updateUser(
   app.put(
     routes.updateUser.path,
     {
+      config: {
+        summary: 'Replace name and roles of a user',
+        headers: ['ETag'],
+        problems: [
+          'not-allowed',
+          'role-not-allowed',
+          'user-not-found',
+          'version-conflict',
+          'precondition-failed',
+          'storage-unavailable',
+        ],
+      },
       onRequest: authenticate,
       schema: {
         params: Type.Object({ id: UserId }),

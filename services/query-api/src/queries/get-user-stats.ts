@@ -11,6 +11,11 @@ export function getUserStats(
   app.get(
     routes.userStats.path,
     {
+      config: {
+        summary: 'Count users',
+        headers: ['Cache-Control'],
+        problems: ['storage-unavailable'],
+      },
       onRequest: authenticate,
       schema: { querystring: Type.Object({}, { additionalProperties: false }), response: { 200: UserStats } },
     },

@@ -18,6 +18,11 @@ export function getUser(
   app.get(
     routes.getUser.path,
     {
+      config: {
+        summary: 'Get a user',
+        headers: ['ETag', 'Cache-Control'],
+        problems: ['user-not-found', 'read-model-behind', 'storage-unavailable'],
+      },
       onRequest: authenticate,
       // Longer than the wait by the time that any other handler has.
       handlerTimeout: timeoutMs + 15_000,
@@ -25,7 +30,12 @@ export function getUser(
         params: Type.Object({ id: UserId }),
         querystring: Type.Object({}, { additionalProperties: false }),
         headers: Type.Object({
-          [minVersionHeader]: Type.Optional(Type.Integer({ minimum: 1 })),
+          [minVersionHeader]: Type.Optional(
+            Type.Integer({
+              minimum: 1,
+              description: 'Wait until the read model has this version of the user, or a higher one',
+            }),
+          ),
           'if-none-match': Type.Optional(EntityTags),
         }),
         response: { 200: UserReadModel, 304: Type.Null() },

@@ -15,6 +15,7 @@ export function listUsersByRole(
   app.get(
     routes.listUsersByRole.path,
     {
+      config: { summary: 'List users by role', headers: ['Cache-Control'], problems: ['storage-unavailable'] },
       onRequest: authenticate,
       schema: { params: Type.Object({ role: Role }), querystring: Page, response: { 200: UserPage } },
     },

@@ -13,7 +13,11 @@ export function listUsers(
 ): void {
   app.get(
     routes.listUsers.path,
-    { onRequest: authenticate, schema: { querystring: Page, response: { 200: UserPage } } },
+    {
+      config: { summary: 'List users', headers: ['Cache-Control'], problems: ['storage-unavailable'] },
+      onRequest: authenticate,
+      schema: { querystring: Page, response: { 200: UserPage } },
+    },
     async (request, reply) => {
       const { limit, offset } = request.query
       const [data, { users: total }] = await Promise.all([users.list({ limit, offset }), stats.totals()])

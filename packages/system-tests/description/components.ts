@@ -1,0 +1,32 @@
+import * as contracts from '@cqrs/contracts'
+
+type Document = { components: { schemas: object } }
+
+/** The schemas that contracts export, by their text. */
+const names = new Map(
+  Object.entries(contracts)
+    .filter(([name, value]) => /^[A-Z]/.test(name) && typeof value === 'object' && '~kind' in value)
+    .map(([name, schema]) => [JSON.stringify(schema), name]),
+)
+
+/** Puts a reference wherever a schema of contracts stands, and those schemas into the document's components. */
+export function refer<Described extends Document>(document: Described): Described {
+  const schemas: Record<string, object> = {}
+  const visit = (node: unknown, isRoot = false): unknown => {
+    if (Array.isArray(node)) return node.map((item) => visit(item))
+    if (typeof node !== 'object' || node === null) return node
+    const name = names.get(JSON.stringify(node))
+    if (name && !isRoot) {
+      schemas[name] ??= visit(node, true) as object
+      return { $ref: `#/components/schemas/${name}` }
+    }
+    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, visit(value)]))
+  }
+  const { schemas: _, ...components } = document.components
+  // Refusals refer to it by name already.
+  if (JSON.stringify(document).includes('#/components/schemas/Problem'))
+    schemas['Problem'] = visit(contracts.Problem, true) as object
+  const visited = visit({ ...document, components }) as Described
+  const sorted = Object.fromEntries(Object.entries(schemas).sort(([one], [other]) => (one < other ? -1 : 1)))
+  return { ...visited, components: { ...visited.components, schemas: sorted } }
+}

@@ -1,0 +1,12 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t from 'tap'
+
+t.test(
+  'what docs/openapi and docs/asyncapi.json say is what the code gives, and tools of others find it good',
+  async (t) => {
+    const cwd = fileURLToPath(new URL('../../../..', import.meta.url))
+    await t.resolves(promisify(execFile)('npm', ['run', '--silent', 'lint:api'], { cwd }))
+  },
+)
