@@ -51,7 +51,7 @@ export default {
       name: 'no-service-in-packages',
       comment: 'Imports flow one way: services use packages.',
       severity: 'error',
-      from: { path: '^packages/', pathNot: '^packages/(system-tests|deployment)/' },
+      from: { path: '^packages/', pathNot: '^packages/(system-tests|deployment|bench)/' },
       to: { path: '^services/' },
     },
     {

@@ -16,6 +16,7 @@ const suites = [
   'services/query-api',
   'packages/deployment',
   'packages/system-tests',
+  'packages/bench',
 ]
 const repository = fileURLToPath(new URL('..', import.meta.url))
 

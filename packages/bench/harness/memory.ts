@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs'
+import type { ServiceName, Stack } from '@cqrs/local-stack'
+
+/** Resident memory of each service in MiB. */
+export type Memory = Record<ServiceName, number>
+
+export function memoryOf(stack: Stack): Memory {
+  const { servers } = stack
+  return {
+    'command-api': residentMib(servers['command-api'].pid),
+    projector: residentMib(servers.projector.pid),
+    'query-api': residentMib(servers['query-api'].pid),
+  }
+}
+
+/** What Linux counts as resident (VmRSS); NaN where there is no such process or no Linux. */
+export function residentMib(pid: number | undefined): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1_024
+  } catch {
+    return Number.NaN
+  }
+}
+
+/** Takes a value twice a second until it is stopped. */
+export function sampling<T>(take: () => T): { stop: () => T[] } {
+  const taken: T[] = [take()]
+  const timer = setInterval(() => taken.push(take()), 500)
+  return {
+    stop: () => {
+      clearInterval(timer)
+      return taken
+    },
+  }
+}
