@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import t from 'tap'
+import { parse } from 'yaml'
+import { mistakesIn } from '../workflows/language-service.ts'
+
+const root = new URL('../../../../', import.meta.url)
+const folder = new URL('.github/workflows/', root)
+const workflows = readdirSync(folder).map((name) => {
+  const text = readFileSync(new URL(name, folder), 'utf8')
+  return { name, text, workflow: parse(text) }
+})
+
+t.test('mistakes are found', async (t) => {
+  const wrong = `on: push
+jobs:
+  a:
+    runs-on: ubuntu-24.04
+    permissons: {}
+    steps:
+      - run: echo \${{ github.nothing }}
+`
+  t.match(await mistakesIn('wrong.yml', wrong), [
+    'wrong.yml:7: Context access might be invalid: nothing',
+    "wrong.yml:5: Unexpected value 'permissons'",
+  ])
+})
+
+for (const { name, text, workflow } of workflows) {
+  const jobs: any[] = Object.values(workflow.jobs)
+  const steps: any[] = jobs.flatMap((job) => job.steps)
+
+  t.test(`${name} is what GitHub’s schema says`, async (t) => {
+    t.strictSame(await mistakesIn(name, text), [])
+  })
+
+  t.test(`${name}: every action is named by its commit, with the version for the reader`, async (t) => {
+    for (const [line] of text.matchAll(/uses: .*/g)) t.match(line, /^uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+  })
+
+  t.test(`${name} may read the code and no more; a job that needs more says so itself`, async (t) => {
+    t.ok(workflow.permissions, 'otherwise the repository’s default would be valid')
+    for (const [scope, right] of Object.entries(workflow.permissions)) t.equal(`${scope}: ${right}`, 'contents: read')
+    const granting = jobs.filter((job) => Object.values(job.permissions ?? {}).includes('write'))
+    t.equal(granting.length > 0, name === 'release.yml')
+    for (const { uses, with: inputs } of steps) {
+      if (uses?.startsWith('actions/checkout@')) t.equal(inputs['persist-credentials'], false)
+    }
+  })
+
+  t.test(`${name}: jobs end by themselves, and runs of the same branch do not pile up`, async (t) => {
+    for (const job of jobs) t.ok(job['timeout-minutes'] <= 60)
+    t.ok(workflow.concurrency.group)
+  })
+
+  t.test(`${name}: nothing that a stranger can write gets into a command`, async (t) => {
+    for (const { run = '' } of steps) t.notMatch(run, /\$\{\{/)
+  })
+
+  t.test(`${name}: all services, where it goes through them`, async (t) => {
+    for (const { strategy } of jobs) {
+      if (strategy) t.strictSame(strategy.matrix.service, readdirSync(new URL('services/', root)).sort())
+    }
+  })
+}
+
+t.test('no image is released that the scan refuses, or without provenance and a list of what is in it', async (t) => {
+  const { workflow } = workflows.find(({ name }) => name === 'release.yml') ?? {}
+  const steps: any[] = workflow.jobs.images.steps
+  const names = steps.map(({ name }) => name).filter(Boolean)
+  t.strictSame(names, ['Name the image', 'Build', 'Scan', 'Push', 'Attest'])
+  const inputsOf = (name: string) => steps.find((step) => step.name === name).with
+  t.equal(inputsOf('Scan')['exit-code'], '1')
+  t.match(inputsOf('Push'), { push: true, provenance: 'mode=max', sbom: true })
+  t.equal(inputsOf('Build').push, undefined)
+  t.equal(inputsOf('Attest')['subject-digest'], `\${{ steps.push.outputs.digest }}`)
+})

@@ -1,0 +1,17 @@
+import { registerHooks } from 'node:module'
+import { TextDocument } from 'vscode-languageserver-textdocument'
+
+// GitHub's package is made for bundlers: it imports JSON without saying so.
+const hooks = registerHooks({
+  load: (url, context, load) =>
+    load(url, url.endsWith('.json') ? { ...context, importAttributes: { type: 'json' } } : context),
+})
+const { validate } = await import('@actions/languageservice')
+hooks.deregister()
+
+/** What GitHub's own language service finds wrong in a workflow: its schema, expressions and contexts. A line each. */
+export async function mistakesIn(name: string, text: string): Promise<string[]> {
+  const document = TextDocument.create(`file:///.github/workflows/${name}`, 'yaml', 1, text)
+  const diagnostics = await validate(document)
+  return diagnostics.map(({ message, range }) => `${name}:${range.start.line + 1}: ${message}`)
+}
