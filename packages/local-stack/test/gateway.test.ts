@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -5,6 +6,7 @@ import { createLogger } from '@cqrs/service-kit'
 import t from 'tap'
 import { buildGateway } from '../src/gateway/gateway.ts'
 import type { ServiceUrls } from '../src/gateway/readiness.ts'
+import { copyReference } from '../src/gateway/reference.ts'
 import { freePort } from '../src/ports.ts'
 
 t.test('a request arrives at its service as it was sent', async (t) => {
@@ -85,6 +87,32 @@ t.test('/healthz is 200 when all services are ready, and else says what each sai
   t.match(await health(), [503, { status: 'unready', services: { projector: { checks: { smtp: 'down' } } } }])
   readiness['query-api'] = undefined
   t.match(await health(), [503, { services: { 'query-api': { status: 'away' }, 'command-api': { status: 'ready' } } }])
+})
+
+t.test('/docs is the API reference, which loads nothing from elsewhere', async (t) => {
+  const { base, received } = await gatewayBefore(t)
+  const page = await fetch(`${base}/docs`)
+  t.match([page.status, page.headers.get('content-type')], [200, /^text\/html/])
+  t.match(page.headers.get('content-security-policy'), /default-src 'none'; script-src 'self';/)
+  const html = (await page.text()).replace(/<!--.*?-->/s, '')
+  t.notMatch(html, /https?:/)
+  const parts = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path = '']) => path)
+  t.ok(parts.includes('/docs/swagger-ui-bundle.js'))
+  for (const path of parts) t.equal((await fetch(base + path)).status, 200, path)
+  t.match(await (await fetch(`${base}/docs/openapi.json`)).json(), { openapi: /^3\.1\./ })
+  t.equal(received.length, 0)
+})
+
+t.test('the API reference can be put into a directory', async (t) => {
+  const directory = t.testdir()
+  await copyReference(directory)
+  t.strictSame(readdirSync(directory).sort(), [
+    'index.html',
+    'openapi.json',
+    'start.js',
+    'swagger-ui-bundle.js',
+    'swagger-ui.css',
+  ])
 })
 
 interface Received {

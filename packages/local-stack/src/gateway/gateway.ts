@@ -4,6 +4,7 @@ import { createLogger, createServer, type HttpServer, type Logger, sendProblem }
 import replyFrom from '@fastify/reply-from'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { allReady, type ServiceUrls } from './readiness.ts'
+import { answerReference } from './reference.ts'
 import { normalisePath, upstreamFor } from './routing.ts'
 
 /** Starts the gateway in this process, on localhost; it answers while the services still start. */
@@ -34,6 +35,7 @@ export function buildGateway(services: ServiceUrls, logger: Logger): HttpServer 
     const { ready, said } = await allReady(services)
     return reply.status(ready ? 200 : 503).send(ready ? { status: 'ok' } : { status: 'unready', services: said })
   })
+  answerReference(app)
   app.all('/*', (request, reply) => forward(request, reply, services))
   return app
 }
