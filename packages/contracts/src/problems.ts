@@ -23,6 +23,7 @@ export const problems = {
   'precondition-failed': [412, 'The user is not in a version that `If-Match` names.'],
   'body-too-large': [413, 'The body is larger than this service takes.'],
   'unsupported-media-type': [415, 'Bodies are application/json.'],
+  'rate-limited': [429, 'Too many of these requests from this address; try again after `Retry-After` seconds.'],
   'headers-too-large': [431, 'The headers are larger than this service takes.'],
   internal: [500, 'Something went wrong here.'],
   overloaded: [503, 'Too much to do at the moment; try again after `Retry-After` seconds.'],

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { Email, Refusal } from '@cqrs/contracts'
-import { mongoClient, readConfig } from '@cqrs/service-kit'
+import { auditLog, createLogger, mongoClient, readConfig } from '@cqrs/service-kit'
 import Value from 'typebox/value'
 import { passwordHasher } from './adapters/password-hasher.ts'
 import { UserRepository } from './adapters/user-repository.ts'
@@ -23,6 +23,7 @@ try {
   const user = await createAdmin(
     { email, password, name: 'Admin' },
     {
+      audit: auditLog(createLogger('admin-create', 'info', process.stderr)),
       users: new UserRepository(mongo.db()),
       passwords: passwordHasher({ memoryKib: config.ARGON2_MEMORY_KIB, iterations: config.ARGON2_ITERATIONS }),
     },

@@ -1,4 +1,5 @@
 import {
+  type Audit,
   answerHealth,
   answerMetrics,
   createServer,
@@ -7,7 +8,9 @@ import {
   verifyAccessTokens,
 } from '@cqrs/service-kit'
 import type { AccessTokenSigner } from './adapters/access-token-signer.ts'
+import type { LoginBackOff } from './adapters/login-back-off.ts'
 import type { PasswordHasher } from './adapters/password-hasher.ts'
+import type { RateLimits } from './adapters/rate-limits.ts'
 import type { Relay } from './adapters/relay.ts'
 import type { UserRepository } from './adapters/user-repository.ts'
 import * as commands from './commands/index.ts'
@@ -18,6 +21,9 @@ type Parts = {
   users: UserRepository
   relay: Relay
   passwords: PasswordHasher
+  limits: RateLimits
+  backOff: LoginBackOff
+  audit: Audit
   tokens: AccessTokenSigner
   isMongoUp: () => Promise<boolean>
   isNatsUp: () => boolean

@@ -35,6 +35,9 @@ export const Config = Type.Object({
     description: 'argon2id memory for one hash; never below OWASP’s table',
   }),
   ARGON2_ITERATIONS: Type.Integer({ default: 2, minimum: 2, description: 'argon2id passes over that memory' }),
+  RATE_LIMIT_REGISTER: perMinute(10, 'Registrations'),
+  RATE_LIMIT_LOGIN: perMinute(30, 'Logins'),
+  RATE_LIMIT_REFRESH: perMinute(60, 'Refreshes of a session'),
   ADMIN_EMAIL: Type.Optional(
     Type.String({ description: 'With ADMIN_PASSWORD: an admin that is created at start if its address is free' }),
   ),
@@ -42,3 +45,12 @@ export const Config = Type.Object({
   LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Least level that is logged' }),
 })
 export type Config = Static<typeof Config>
+
+function perMinute(fallback: number, what: string) {
+  return Type.Integer({
+    default: fallback,
+    minimum: 0,
+    maximum: 1_000_000,
+    description: `${what} a minute from one address (IPv6: one /64), failed ones too; 0: no limit`,
+  })
+}

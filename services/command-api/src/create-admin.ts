@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Refusal } from '@cqrs/contracts'
-import { type Logger, maskEmail } from '@cqrs/service-kit'
+import { type Audit, type Logger, maskEmail } from '@cqrs/service-kit'
 import type { PasswordHasher } from './adapters/password-hasher.ts'
 import type { Relay } from './adapters/relay.ts'
 import type { UserRepository } from './adapters/user-repository.ts'
@@ -11,11 +11,12 @@ import { registerAdmin, type User } from './domain/user.ts'
 /** Registers an admin. @throws Refusal `email-taken` */
 export async function createAdmin(
   input: { email: string; password: string; name: string },
-  { users, passwords, relay }: { users: UserRepository; passwords: PasswordHasher; relay?: Relay },
+  { users, passwords, relay, audit }: { users: UserRepository; passwords: PasswordHasher; relay?: Relay; audit: Audit },
 ): Promise<User> {
   const context = { now: new Date(), eventId: randomUUIDv7() }
   const change = registerAdmin(randomUUIDv7(), input, await passwords.hash(input.password), context)
   await users.insert(change)
+  audit({ action: 'create-admin', outcome: 'success', user_id: change.state.id, roles: change.state.roles })
   relay?.publish(change.event)
   return change.state
 }
@@ -23,7 +24,7 @@ export async function createAdmin(
 /** The first admin, where the environment names one. Tries again while the database is away. */
 export async function createAdminAtStart(
   { ADMIN_EMAIL: email, ADMIN_PASSWORD: password }: Config,
-  parts: { users: UserRepository; passwords: PasswordHasher; relay: Relay; logger: Logger },
+  parts: { users: UserRepository; passwords: PasswordHasher; relay: Relay; audit: Audit; logger: Logger },
 ): Promise<void> {
   if (!email || !password) return
   for (;;) {

@@ -1,5 +1,6 @@
 import { usersStream } from '@cqrs/contracts'
 import {
+  auditLog,
   closeOnSignal,
   createLogger,
   ensureStream,
@@ -10,8 +11,10 @@ import {
   startOrExit,
 } from '@cqrs/service-kit'
 import { accessTokenSigner } from './adapters/access-token-signer.ts'
+import { LoginBackOff } from './adapters/login-back-off.ts'
 import { Outbox } from './adapters/outbox.ts'
 import { passwordHasher } from './adapters/password-hasher.ts'
+import { rateLimits } from './adapters/rate-limits.ts'
 import { Relay } from './adapters/relay.ts'
 import { measureOutbox } from './adapters/relay-metrics.ts'
 import { answerSync } from './adapters/sync-responder.ts'
@@ -46,6 +49,13 @@ await startOrExit(async () => {
       relay.wake()
     },
   })
+  const audit = auditLog(logger)
+  const backOff = new LoginBackOff(mongo.db())
+  const limits = rateLimits(mongo.db(), {
+    register: config.RATE_LIMIT_REGISTER,
+    'log-in': config.RATE_LIMIT_LOGIN,
+    refresh: config.RATE_LIMIT_REFRESH,
+  })
   const outbox = new Outbox(mongo.db())
   measureOutbox(outbox)
   const relay = new Relay({
@@ -60,6 +70,9 @@ await startOrExit(async () => {
     users,
     relay,
     passwords,
+    limits,
+    backOff,
+    audit,
     tokens,
     isMongoUp: async () => Boolean(await mongo.db().command({ ping: 1 })),
     isNatsUp: () => nats.connection() !== undefined,
@@ -67,5 +80,5 @@ await startOrExit(async () => {
   await app.listen({ host: config.HOST, port: config.PORT })
   closeOnSignal(logger, [app, relay, nats, mongo])
 
-  void createAdminAtStart(config, { users, passwords, relay, logger })
+  void createAdminAtStart(config, { users, passwords, relay, audit, logger })
 })

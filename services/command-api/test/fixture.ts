@@ -46,7 +46,7 @@ export type Answer = { status: number; headers: Headers; body: any }
 export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Promise<CommandApi> {
   const [database, nats] = await Promise.all([freshDatabase(t), freshNats(t)])
   // Replicas that start at once would all create it. MongoDB lets one of them; its build for closed networks crashes.
-  await database.db.createCollection('leases')
+  for (const name of ['leases', 'login_back_off', 'rate_limits']) await database.db.createCollection(name)
   const { signingKeyFile, jwksFile } = await generateKeyFiles(t.testdir())
   const replicaEnv = {
     MONGODB_URI: database.uri,
@@ -54,6 +54,8 @@ export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Pro
     JWT_SIGNING_KEY_FILE: signingKeyFile,
     JWKS_FILE: jwksFile,
     LOG_LEVEL: 'debug',
+    RATE_LIMIT_REGISTER: '0',
+    RATE_LIMIT_LOGIN: '0',
     ...env,
   }
   const replica = () => startProcess(t, replicaEnv)

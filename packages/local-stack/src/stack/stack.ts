@@ -86,6 +86,7 @@ async function startParts(options: StackOptions): Promise<Stack> {
         NATS_URL,
         JWT_SIGNING_KEY_FILE: (await keys).signingKeyFile,
         JWKS_FILE: (await keys).jwksFile,
+        ...forDevelopment(settings),
       }),
       firstAdmin(settings),
     ),
@@ -127,6 +128,17 @@ async function startParts(options: StackOptions): Promise<Stack> {
     await stop()
     throw error
   }
+}
+
+/** What production is stricter about: here everybody comes from one address, and clients only through the gateway. */
+function forDevelopment(settings: NodeJS.ProcessEnv): Environment {
+  const fallbacks = {
+    TRUSTED_PROXIES: '127.0.0.1',
+    RATE_LIMIT_REGISTER: '0',
+    RATE_LIMIT_LOGIN: '0',
+    RATE_LIMIT_REFRESH: '0',
+  }
+  return Object.fromEntries(Object.entries(fallbacks).map(([name, value]) => [name, settings[name] ?? value]))
 }
 
 function firstAdmin({ ADMIN_EMAIL, ADMIN_PASSWORD }: NodeJS.ProcessEnv): Environment {

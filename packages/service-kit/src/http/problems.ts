@@ -5,11 +5,12 @@ import type { HttpServer } from './server.ts'
 
 /** Makes every answer that is no success an application/problem+json of the table in contracts. */
 export function answerProblems(app: HttpServer): void {
+  app.decorateReply('problemCode', undefined)
   app.setErrorHandler((error: FastifyError, request, reply) => {
     // Anything can be thrown, also undefined.
     const refused = describe(Object(error))
     if (refused.status >= 500 && !(error instanceof Refusal)) request.log.error({ err: error }, 'request failed')
-    if (refused.status === 503) reply.header('retry-after', retryAfterSeconds(error))
+    if (refused.status === 503 || refused.status === 429) reply.header('retry-after', retryAfterSeconds(error))
     return sendProblem(reply, refused)
   })
   app.setNotFoundHandler((request, reply) => {
@@ -19,8 +20,17 @@ export function answerProblems(app: HttpServer): void {
   })
 }
 
-export const sendProblem = (reply: FastifyReply, body: Problem): FastifyReply =>
-  reply.status(body.status).type('application/problem+json').send(JSON.stringify(body))
+declare module 'fastify' {
+  interface FastifyReply {
+    /** The code of the refusal that was answered. */
+    problemCode: ProblemCode | undefined
+  }
+}
+
+export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
+  reply.problemCode = body.code
+  return reply.status(body.status).type('application/problem+json').send(JSON.stringify(body))
+}
 
 function describe(error: FastifyError): Problem {
   if (error instanceof Refusal) return problem(error.code, error.detail ? { detail: error.detail } : {})

@@ -19,9 +19,24 @@ export function passwordHasher({ memoryKib, iterations }: { memoryKib: number; i
     if (limit.pendingCount >= maxWaiting) throw new Refusal('overloaded', { retryAfterSeconds: 1 })
     return limit(work)
   }
+  let admitted = 0
   const decoy = argon2.hash('nobody has this password', options)
 
   return {
+    /**
+     * Does what comes to a hash some look-ups later. So what would be too much to hash is refused before them, and does
+     * not crowd the database either. @throws Refusal `overloaded`
+     */
+    async admit<Result>(work: () => Promise<Result>): Promise<Result> {
+      if (admitted >= limit.concurrency + maxWaiting) throw new Refusal('overloaded', { retryAfterSeconds: 1 })
+      admitted++
+      try {
+        return await work()
+      } finally {
+        admitted--
+      }
+    },
+
     /** @returns the PHC string. @throws Refusal `overloaded` */
     hash: async (password: string): Promise<string> => queued(() => argon2.hash(password, options)),
 

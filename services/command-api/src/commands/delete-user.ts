@@ -1,19 +1,18 @@
 import { routes, UserId } from '@cqrs/contracts'
-import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
+import type { LoginBackOff } from '../adapters/login-back-off.ts'
 import type { Relay } from '../adapters/relay.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
 import { refuseUnlessSelfOrAdmin, remove } from '../domain/user.ts'
 import { etagOf } from './answers.ts'
+import { audited } from './audited.ts'
 import { ConditionHeaders, refuseUnlessMatching } from './conditions.ts'
 import { contextOf } from './context.ts'
 import { loadDecideSave } from './load-decide-save.ts'
 
 /** DELETE /api/v1/users/:id: 204; only a tombstone without personal data is kept. */
-export function deleteUser(
-  app: HttpServer,
-  { users, relay, authenticate }: { users: UserRepository; relay: Relay; authenticate: Authenticate },
-): void {
+export function deleteUser(app: HttpServer, { users, relay, backOff, audit, authenticate }: Parts): void {
   app.delete(
     routes.deleteUser.path,
     {
@@ -23,6 +22,7 @@ export function deleteUser(
         problems: ['not-allowed', 'user-not-found', 'version-conflict', 'precondition-failed', 'storage-unavailable'],
       },
       onRequest: authenticate,
+      onResponse: audited('delete-user', { audit }),
       schema: { params: Type.Object({ id: UserId }), headers: ConditionHeaders },
     },
     async (request, reply) => {
@@ -34,9 +34,18 @@ export function deleteUser(
         const change = remove(current, context)
         if (!(await users.bury(change, current.version))) return undefined
         relay.publish(change.event)
+        await backOff.forget(current.email).catch((err) => request.log.warn({ err }, 'failed logins not erased yet'))
         return change.state
       })
       return reply.status(204).header('etag', etagOf(tombstone)).send()
     },
   )
+}
+
+type Parts = {
+  users: UserRepository
+  relay: Relay
+  backOff: LoginBackOff
+  audit: Audit
+  authenticate: Authenticate
 }

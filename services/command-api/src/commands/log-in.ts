@@ -1,14 +1,15 @@
-import { AccessToken, LogIn, normaliseEmail, Refusal, routes } from '@cqrs/contracts'
-import type { HttpServer } from '@cqrs/service-kit'
+import { AccessToken, LogIn, routes } from '@cqrs/contracts'
+import type { Audit, HttpServer } from '@cqrs/service-kit'
 import type { AccessTokenSigner } from '../adapters/access-token-signer.ts'
+import type { LoginBackOff } from '../adapters/login-back-off.ts'
 import type { PasswordHasher } from '../adapters/password-hasher.ts'
+import type { RateLimits } from '../adapters/rate-limits.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
+import { checkCredentials } from './check-credentials.ts'
+import { limited } from './limited.ts'
 
 /** POST /api/v1/auth/login: 200 with an access token. Why it is refused is not told, neither by text nor by time. */
-export function logIn(
-  app: HttpServer,
-  { users, passwords, tokens }: { users: UserRepository; passwords: PasswordHasher; tokens: AccessTokenSigner },
-): void {
+export function logIn(app: HttpServer, parts: Parts): void {
   app.post(
     routes.logIn.path,
     {
@@ -17,13 +18,21 @@ export function logIn(
         headers: ['Cache-Control'],
         problems: ['invalid-credentials', 'storage-unavailable'],
       },
+      onRequest: limited('log-in', parts),
       schema: { body: LogIn, response: { 200: AccessToken } },
     },
     async (request, reply) => {
-      const user = await users.findByEmail(normaliseEmail(request.body.email))
-      const matches = await passwords.verify(user?.passwordHash, request.body.password)
-      if (!user?.isActive || !matches) throw new Refusal('invalid-credentials')
-      return reply.header('cache-control', 'no-store').send(tokens.sign(user))
+      const user = await parts.passwords.admit(() => checkCredentials(request.body, request, parts))
+      return reply.send(parts.tokens.sign(user))
     },
   )
+}
+
+type Parts = {
+  users: UserRepository
+  passwords: PasswordHasher
+  tokens: AccessTokenSigner
+  limits: RateLimits
+  backOff: LoginBackOff
+  audit: Audit
 }

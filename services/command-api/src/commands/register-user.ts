@@ -2,16 +2,23 @@ import { randomUUIDv7 } from 'node:crypto'
 import { RegisterUser, routes, UserAnswer } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import type { PasswordHasher } from '../adapters/password-hasher.ts'
+import type { RateLimits } from '../adapters/rate-limits.ts'
 import type { Relay } from '../adapters/relay.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
 import { refuseGranting, register } from '../domain/user.ts'
 import { answerOf, etagOf } from './answers.ts'
 import { contextOf } from './context.ts'
+import { limited } from './limited.ts'
 
 /** POST /api/v1/auth/register: 201 with the user, whose read model follows. */
 export function registerUser(
   app: HttpServer,
-  { users, relay, passwords }: { users: UserRepository; relay: Relay; passwords: PasswordHasher },
+  {
+    users,
+    relay,
+    passwords,
+    limits,
+  }: { users: UserRepository; relay: Relay; passwords: PasswordHasher; limits: RateLimits },
 ): void {
   app.post(
     routes.registerUser.path,
@@ -21,6 +28,7 @@ export function registerUser(
         headers: ['Location', 'ETag'],
         problems: ['role-not-allowed', 'email-taken', 'storage-unavailable'],
       },
+      onRequest: limited('register', { limits }),
       schema: { body: RegisterUser, response: { 201: UserAnswer } },
     },
     async (request, reply) => {

@@ -1,10 +1,11 @@
 import { routes, UpdateUser, UserAnswer, UserId } from '@cqrs/contracts'
-import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import type { Relay } from '../adapters/relay.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
 import { refuseUnlessSelfOrAdmin, update } from '../domain/user.ts'
 import { answerOf, etagOf } from './answers.ts'
+import { audited } from './audited.ts'
 import { ConditionHeaders, refuseUnlessMatching } from './conditions.ts'
 import { contextOf } from './context.ts'
 import { loadDecideSave } from './load-decide-save.ts'
@@ -12,7 +13,12 @@ import { loadDecideSave } from './load-decide-save.ts'
 /** PUT /api/v1/users/:id: 200 with the user as it is now, also where nothing had to change. */
 export function updateUser(
   app: HttpServer,
-  { users, relay, authenticate }: { users: UserRepository; relay: Relay; authenticate: Authenticate },
+  {
+    users,
+    relay,
+    audit,
+    authenticate,
+  }: { users: UserRepository; relay: Relay; audit: Audit; authenticate: Authenticate },
 ): void {
   app.put(
     routes.updateUser.path,
@@ -30,6 +36,7 @@ export function updateUser(
         ],
       },
       onRequest: authenticate,
+      onResponse: audited('update-user', { audit }),
       schema: {
         params: Type.Object({ id: UserId }),
         headers: ConditionHeaders,

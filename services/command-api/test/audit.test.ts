@@ -1,0 +1,92 @@
+import { eventually } from '@cqrs/local-stack/testing'
+import t from 'tap'
+import { run, startCommandApi } from './fixture.ts'
+
+const api = await startCommandApi(t, { LOG_LEVEL: 'trace' })
+const { send, newUser } = api
+const adminId = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'
+const admin = api.token({ sub: adminId, roles: ['admin'] })
+
+/** What the audit log has more of after doing this. */
+async function audited(count: number, act: () => Promise<unknown>) {
+  const lines = () => api.logs.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'audit')
+  const before = lines().length
+  await act()
+  return eventually(async () => lines().length >= before + count && lines().slice(before))
+}
+
+t.test('each login is in the audit log, with its user and so much of the address as tells attacks apart', async (t) => {
+  const { user, email, password } = await newUser()
+  const lines = await audited(2, async () => {
+    await send('POST', '/api/v1/auth/login', { email, password })
+    await send('POST', '/api/v1/auth/login', { email, password: 'wrong password' })
+  })
+  const common = { level: 'info', action: 'log-in', user_id: user.id, source: '127.0.0.0/24' }
+  t.match(lines, [
+    { ...common, outcome: 'success' },
+    { ...common, outcome: 'failure', reason: 'wrong-password' },
+  ])
+})
+
+t.test('what is done to somebody else is, with who did it, and also what was refused', async (t) => {
+  const { user, token } = await newUser()
+  const other = await newUser()
+  const self = `/api/v1/users/${user.id}`
+  const lines = await audited(5, async () => {
+    await send('PUT', self, { name: 'Mine', roles: ['buyer'] }, token)
+    await send('PUT', self, { name: 'Theirs', roles: ['admin'] }, admin)
+    await send('PUT', self, { name: 'Theirs', roles: ['buyer'] }, other.token)
+    await send('DELETE', self, undefined, other.token)
+    await send('DELETE', self, undefined, admin)
+    await send('DELETE', self, undefined, admin)
+  })
+  const refused = { outcome: 'failure', reason: 'not-allowed', user_id: user.id, actor_id: other.user.id }
+  t.match(lines, [
+    { action: 'update-user', outcome: 'success', user_id: user.id, actor_id: adminId, roles: ['admin'] },
+    { ...refused, action: 'update-user' },
+    { ...refused, action: 'delete-user' },
+    { action: 'delete-user', outcome: 'success', user_id: user.id, actor_id: adminId },
+    { action: 'delete-user', outcome: 'failure', reason: 'user-not-found', user_id: user.id, actor_id: adminId },
+  ])
+})
+
+t.test('the operator’s command says so on standard error', async (t) => {
+  const { output } = await run('admin-create.js', ['chief@example.com'], api.replicaEnv)
+  const line = output.split('\n').find((line) => line.includes('"audit"')) ?? '{}'
+  t.match(JSON.parse(line), { action: 'create-admin', outcome: 'success', actor: 'operator', roles: ['admin'] })
+  t.notMatch(line, 'chief')
+})
+
+t.test('LOG_LEVEL does not silence it', async (t) => {
+  const quiet = await startCommandApi(t, { LOG_LEVEL: 'fatal' })
+  await quiet.newUser()
+  const lines = await eventually(async () => quiet.logs.length > 0 && quiet.logs.map((line) => JSON.parse(line)))
+  t.match(lines, [{ msg: 'audit', action: 'log-in', outcome: 'success' }])
+})
+
+t.test('a whole run logs no password, token, hash, address or name, at any level', async (t) => {
+  const { user, email, token } = await newUser({ name: 'Jane Unlogged' })
+  const jane = { email, password: 'the secret 123', name: 'Jane Unlogged', roles: ['buyer'] }
+  const self = `/api/v1/users/${user.id}`
+  await send('POST', '/api/v1/auth/register', jane) // taken
+  await send('POST', '/api/v1/auth/register', { ...jane, password: 'secret1' })
+  await send('POST', '/api/v1/auth/login', { email, password: 'the secret 123' })
+  await send('POST', `/api/v1/auth/login?email=${email}&password=secret1`, `{"email":"${email}","password":"the secret`)
+  await send('PUT', self, { name: 'Jane Unlogged II', roles: ['buyer'], password: 'the secret 123' }, token)
+  await send('PUT', self, { name: 'Jane Unlogged II', roles: ['buyer'] }, `${token}x`)
+  await send('PUT', `/api/v1/users/${email}`, { name: 'Jane Unlogged II', roles: ['buyer'] }, token)
+  await send('GET', `/${email}`)
+  await send('DELETE', self, undefined, token)
+  await api.published(user.id, 'deleted')
+  const log = api.logs.join('\n')
+  for (const secret of [
+    'the secret',
+    'secret1',
+    'password123',
+    token.split('.')[2] ?? '?',
+    'argon2id',
+    email,
+    'Unlogged',
+  ])
+    t.notMatch(log, secret)
+})
