@@ -21,7 +21,14 @@ export type LogIn = Static<typeof LogIn>
 export const UpdateUser = Type.Object({ name: Name, roles: Roles }, closed)
 export type UpdateUser = Static<typeof UpdateUser>
 
-/** What register and update answer: the user, and the version that a query can wait for. */
+/** POST /api/v1/users/:id/password. As with a login, any string is tried as the current password. */
+export const ChangePassword = Type.Object(
+  { currentPassword: Type.String({ maxLength: 128 }), newPassword: Password },
+  closed,
+)
+export type ChangePassword = Static<typeof ChangePassword>
+
+/** What commands on a user answer: the user, and the version that a query can wait for. */
 export const UserAnswer = Type.Object({ ...UserState.properties, version: Type.Integer({ minimum: 1 }) })
 export type UserAnswer = Static<typeof UserAnswer>
 

@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { Refusal } from '@cqrs/contracts'
+import { problems, Refusal } from '@cqrs/contracts'
 import jwt, { type TokenOrHeader } from '@fastify/jwt'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
@@ -31,9 +31,14 @@ declare module '@fastify/jwt' {
  * Registers the verification of access tokens (RFC 9068: `typ` at+jwt, exact issuer and audience, ES256 only) by the
  * public keys of a JWKS file, and returns the `onRequest` hook that refuses a request without a good one.
  * There is no signing key here: this process cannot make tokens.
+ * @param options.admit is asked last, about the caller of a token that is good by itself. It throws a Refusal where that was
+ *   revoked, and returns who the caller is now
  * @throws ConfigError, or an error of the file system, when there are no keys to be had from the file
  */
-export function verifyAccessTokens(app: HttpServer, options: { jwksFile: string; issuer: string; audience: string }) {
+export function verifyAccessTokens(
+  app: HttpServer,
+  options: { jwksFile: string; issuer: string; audience: string; admit: (caller: Caller) => Promise<Caller> },
+) {
   const keys = publicKeysOf(options.jwksFile, app.log)
   app.register(jwt, {
     // A PEM string, not a key object: @fastify/jwt keeps one verifier for each string.
@@ -56,15 +61,26 @@ export function verifyAccessTokens(app: HttpServer, options: { jwksFile: string;
 
   async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     try {
-      await request.jwtVerify()
-      if (!caller.Check(request.user)) throw new Error('sub, roles or ver are of the wrong type')
+      request.user = await options.admit(await callerByToken(request))
     } catch (error) {
-      const refusal = new Refusal(tokenProblem((error as { code?: string }).code))
-      // RFC 6750, 3: no error code where the request had no token at all.
-      reply.header('www-authenticate', refusal.code === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"')
-      throw refusal
+      // A database that is away says nothing about the token.
+      if (error instanceof Refusal && problems[error.code][0] === 401)
+        // RFC 6750, 3: no error code where the request had no token at all.
+        reply.header('www-authenticate', error.code === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"')
+      throw error
     }
   }
+}
+
+async function callerByToken(request: FastifyRequest): Promise<Caller> {
+  try {
+    await request.jwtVerify()
+  } catch (error) {
+    throw new Refusal(tokenProblem((error as { code?: string }).code))
+  }
+  // sub, roles or ver may be of another type.
+  if (!caller.Check(request.user)) throw new Refusal('token-invalid')
+  return request.user
 }
 
 /** The caller of a request that `authenticate` has let through; undefined on a route without it. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ChildServer, type ReplicaSet, type Stack, startStack } from '@cqrs/local-stack'
@@ -120,7 +121,11 @@ async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () 
       ? undefined
       : { write: await shared(), read: await shared() }
 
-  const env = { ...scenario.env, projector: { ...scenario.env?.projector, SMTP_URL: mail.url } }
+  const env = {
+    ...scenario.env,
+    'command-api': { ...scenario.env?.['command-api'], ADMIN_EMAIL: adminEmail, ADMIN_PASSWORD: randomUUID() },
+    projector: { ...scenario.env?.projector, SMTP_URL: mail.url },
+  }
   const stack = await startStack({ dataDir, env, databases })
   onEnd(() => stack.stop())
   const processes = { 'command-api': [stack.servers['command-api']], projector: [stack.servers.projector] }
@@ -151,7 +156,11 @@ async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () 
     writeSet: threeNodes ? threeNodes.writeSet : undefined,
     wrong: [],
   }
-  return { world, baseUrls, adminToken: adminToken(await readFile(join(dataDir, 'keys/signing-key.pem'), 'utf8')) }
+  const admin = await eventually(
+    async () => (await world.write.collection('users').findOne({ email: adminEmail })) ?? false,
+  )
+  const signingKey = await readFile(join(dataDir, 'keys/signing-key.pem'), 'utf8')
+  return { world, baseUrls, adminToken: adminToken(String(admin._id), signingKey) }
 }
 
 /** Registers a user and waits for its mail: after that every collection is there. */
@@ -182,8 +191,10 @@ async function welcomes({ mail }: World, acknowledged: Acknowledged) {
   }
 }
 
-/** As command-api would make it for an admin: the load then needs no login for each user. */
-function adminToken(key: string): string {
+const adminEmail = 'admin@example.com'
+
+/** As command-api would make it for this admin, but longer-lived: the load then needs no login for each user. */
+function adminToken(sub: string, key: string): string {
   const sign = createSigner({
     key,
     algorithm: 'ES256',
@@ -193,5 +204,5 @@ function adminToken(key: string): string {
     aud: 'cqrs-user-service',
     expiresIn: 24 * 3600 * 1000,
   })
-  return sign({ sub: '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37', roles: ['admin'], jti: crypto.randomUUID() })
+  return sign({ sub, roles: ['admin'], ver: 1, jti: randomUUID() })
 }

@@ -3,7 +3,7 @@ import t from 'tap'
 import { startSystem } from './system.ts'
 
 // The steps of the mission's "Testing the Implementation", through the gateway, in its order.
-const { send, logs, mails } = await startSystem(t, {}, { ownDatabases: true })
+const { send, newUser, logs, mails } = await startSystem(t, {}, { ownDatabases: true })
 const email = 'test@example.com'
 const password = 'password123'
 let id = ''
@@ -75,9 +75,13 @@ t.test('the welcome e-mail arrives once', async (t) => {
 })
 
 t.test('delete', async (t) => {
+  const other = await newUser()
   t.match(await send('DELETE', `/api/v1/users/${id}`, undefined, token), { status: 204 })
-  await eventually(async () => (await get(`/api/v1/users/${id}`)).status === 404)
-  t.match((await get('/api/v1/users')).body, { data: [], pagination: { total: 0 } })
+  await eventually(async () => (await get(`/api/v1/users/${id}`)).body.code === 'token-revoked')
+  token = other.token
+  t.match(await get(`/api/v1/users/${id}`), { status: 404, body: { code: 'user-not-found' } })
+  await eventually(async () => (await get('/api/v1/users')).body.pagination.total === 1)
+  t.match((await get('/api/v1/users')).body, { data: [{ id: other.id }] })
   t.match(await send('POST', '/api/v1/auth/login', { email, password }), { status: 401 })
 })
 

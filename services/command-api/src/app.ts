@@ -13,6 +13,7 @@ import type { PasswordHasher } from './adapters/password-hasher.ts'
 import type { RateLimits } from './adapters/rate-limits.ts'
 import type { Relay } from './adapters/relay.ts'
 import type { UserRepository } from './adapters/user-repository.ts'
+import { admit } from './commands/admit.ts'
 import * as commands from './commands/index.ts'
 import type { Config } from './config.ts'
 
@@ -36,6 +37,7 @@ export function buildApp(config: Config, parts: Parts): HttpServer {
     jwksFile: config.JWKS_FILE,
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
+    admit: (caller) => admit(caller, parts),
   })
   answerHealth(app, {
     mongodb: { required: true, isUp: parts.isMongoUp },
@@ -48,6 +50,9 @@ export function buildApp(config: Config, parts: Parts): HttpServer {
   commands.logIn(app, parts)
   commands.updateUser(app, { ...parts, authenticate })
   commands.deleteUser(app, { ...parts, authenticate })
+  commands.changePassword(app, { ...parts, authenticate })
+  commands.deactivateUser(app, { ...parts, authenticate })
+  commands.activateUser(app, { ...parts, authenticate })
   commands.publicKeys(app, { jwksFile: config.JWKS_FILE })
   return app
 }

@@ -8,6 +8,7 @@ import { type Answer, startCommandApi } from './fixture.ts'
 const { send, newUser, token, url, logs, replicaEnv } = await startCommandApi(t)
 const { user, token: own } = await newUser()
 const register = '/api/v1/auth/register'
+const strangerId = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'
 const self = `/api/v1/users/${user.id}`
 const jane = { email: 'jane@example.com', password: 'password123', name: 'Jane', roles: ['buyer'] }
 const update = { name: 'Jane', roles: ['buyer'] }
@@ -73,10 +74,23 @@ const cases: [what: string, code: ProblemCode, method: string, path: string, bod
   ],
   ['an update without roles', 'validation-failed', 'PUT', self, { name: 'Jane' }, own],
   ['an update of the address', 'validation-failed', 'PUT', self, { ...update, email: 'x@example.com' }, own],
+  ['a change of the password without the current one', 'validation-failed', 'POST', `${self}/password`, {}, own],
+  ...['passwor', 'x'.repeat(129), 12345678, { $ne: null }].map((newPassword): (typeof cases)[number] => [
+    `a new password like ${JSON.stringify(newPassword).slice(0, 20)}`,
+    'validation-failed',
+    'POST',
+    `${self}/password`,
+    { currentPassword: 'password123', newPassword },
+    own,
+  ]),
+  ['deactivating an id that is none', 'validation-failed', 'POST', '/api/v1/users/1/deactivate', undefined, own],
+  ['activating an id that is none', 'validation-failed', 'POST', '/api/v1/users/1/activate', undefined, own],
+  ['a token of who never was', 'token-revoked', 'PUT', self, update, token({ sub: strangerId, roles: ['admin'] })],
+  ['a token without a version', 'token-invalid', 'PUT', self, update, token({ sub: user.id, ver: undefined })],
   ['an id that is none', 'validation-failed', 'PUT', '/api/v1/users/1', update, own],
   ['an id of UUID version 4', 'validation-failed', 'DELETE', `/api/v1/users/${crypto.randomUUID()}`, undefined, own],
   ['an id that is a path', 'validation-failed', 'DELETE', '/api/v1/users/..%2f', undefined, own],
-  ['someone else’s id', 'not-allowed', 'DELETE', '/api/v1/users/019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37', undefined, own],
+  ['someone else’s id', 'not-allowed', 'DELETE', `/api/v1/users/${strangerId}`, undefined, own],
   ['an unknown path', 'route-not-found', 'POST', '/api/v1/nothing'],
   ['a broken escape', 'malformed-request', 'PUT', '/api/v1/users/%zz', update, own],
   ['a wrong method', 'method-not-allowed', 'PATCH', self, update, own],

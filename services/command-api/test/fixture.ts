@@ -35,10 +35,13 @@ export type CommandApi = Process & {
   /** Sends JSON; `as` is a token. */
   send(method: string, path: string, body?: unknown, as?: string, headers?: Record<string, string>): Promise<Answer>
   /** Registers a user with an address of its own and logs it in. */
-  newUser(overrides?: object): Promise<{ user: UserAnswer; email: string; password: string; token: string }>
+  newUser(overrides?: object): Promise<Account>
+  /** The same with the role admin. */
+  newAdmin(): Promise<Account>
   /** A token as command-api makes them, with other claims or options. */
   token(claims: object, options?: Partial<SignerOptions>): string
 }
+type Account = { user: UserAnswer; email: string; password: string; token: string }
 type Process = { url: string; server: ChildServer; logs: string[] }
 export type Answer = { status: number; headers: Headers; body: any }
 
@@ -93,6 +96,14 @@ export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Pro
     if (outside) throw new Error(outside)
     return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : undefined }
   }
+  const newUser: CommandApi['newUser'] = async (overrides = {}) => {
+    const password = 'password123'
+    const email = `${crypto.randomUUID()}@example.com`
+    const account = { email, password, name: 'Jo', roles: ['buyer'], ...overrides }
+    const registered = await send('POST', '/api/v1/auth/register', account)
+    const { body } = await send('POST', '/api/v1/auth/login', { email, password })
+    return { user: registered.body, email, password, token: body.accessToken }
+  }
   return {
     url,
     server,
@@ -123,18 +134,12 @@ export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Pro
           return message ? message.json<UserEvent>() : false
         }),
       ),
-    async newUser(overrides = {}) {
-      const password = 'password123'
-      const email = `${crypto.randomUUID()}@example.com`
-      const registered = await send('POST', '/api/v1/auth/register', {
-        email,
-        password,
-        name: 'Jo',
-        roles: ['buyer'],
-        ...overrides,
-      })
-      const { body } = await send('POST', '/api/v1/auth/login', { email, password })
-      return { user: registered.body, email, password, token: body.accessToken }
+    newUser,
+    async newAdmin() {
+      const account = await newUser()
+      const isThis = { _id: account.user.id } as object
+      await database.db.collection('users').updateOne(isThis, { $set: { roles: ['admin'] } })
+      return account
     },
     token: (claims, options = {}) =>
       createSigner({

@@ -1,5 +1,6 @@
 import { answerHealth, createServer, type HttpServer, type Logger, verifyAccessTokens } from '@cqrs/service-kit'
 import type { AppliedNotices } from './adapters/applied-notices.ts'
+import type { RevocationList } from './adapters/revocation-list.ts'
 import type { UserLookUp } from './adapters/user-look-up.ts'
 import type { UserReadRepository } from './adapters/user-read-repository.ts'
 import type { UserStatsRepository } from './adapters/user-stats-repository.ts'
@@ -12,6 +13,7 @@ type Parts = {
   users: UserReadRepository
   stats: UserStatsRepository
   notices: AppliedNotices
+  revocations: RevocationList
   isDatabaseUp: () => Promise<boolean>
   isNatsUp: () => boolean
 }
@@ -25,16 +27,18 @@ export function buildApp(
     Config,
     'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'READ_YOUR_WRITES_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'CORS_ORIGINS'
   >,
-  { logger, lookUp, users, stats, notices, isDatabaseUp, isNatsUp }: Parts,
+  { logger, lookUp, users, stats, notices, revocations, isDatabaseUp, isNatsUp }: Parts,
 ): HttpServer {
   const app = createServer(logger, config)
   const authenticate = verifyAccessTokens(app, {
     jwksFile: config.JWKS_FILE,
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
+    admit: (caller) => revocations.admit(caller),
   })
   answerHealth(app, {
     mongodb: { required: true, isUp: isDatabaseUp },
+    'revoked tokens': { required: true, isUp: () => revocations.loaded().then(() => true) },
     // Without it, who waits for a version looks again by the clock.
     nats: { required: false, isUp: isNatsUp },
   })

@@ -9,6 +9,7 @@ import {
 } from '@cqrs/service-kit'
 import { AppliedNotices } from './adapters/applied-notices.ts'
 import { LiveCollections } from './adapters/live-collections.ts'
+import { RevocationList } from './adapters/revocation-list.ts'
 import { UserCache } from './adapters/user-cache.ts'
 import { UserLookUp } from './adapters/user-look-up.ts'
 import { UserReadRepository } from './adapters/user-read-repository.ts'
@@ -25,26 +26,33 @@ await startOrExit(async () => {
   const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary' })
   const cache = new UserCache({ lifetimeMs: config.CACHE_TTL_MS, maxBytes: config.CACHE_MAX_MIB * 1024 * 1024 })
   const lookUp = new UserLookUp({ collections, users, cache })
-  const notices = new AppliedNotices(logger, (id, version) => lookUp.outdate(id, version))
+  const notices = new AppliedNotices(logger, (id, version, tokensFromVersion) => {
+    lookUp.outdate(id, version)
+    if (tokensFromVersion) revocations.hear(id, tokensFromVersion)
+  })
   const nats = linkNats({
     url: config.NATS_URL,
     name: 'query-api',
     logger,
-    onConnected: (connection, { isFirst }) => {
+    onConnected: async (connection, { isFirst }) => {
       if (isFirst) notices.listen(connection)
       lookUp.outdateAll()
+      await connection.flush() // from here on notices arrive, and what was missed is in the database
+      revocations.reload()
     },
   })
+  const revocations = new RevocationList({ users, isNatsUp: () => nats.connection() !== undefined, logger })
   const app = buildApp(config, {
     logger,
     lookUp,
     users,
     stats: new UserStatsRepository(collections),
     notices,
+    revocations,
     isDatabaseUp: async () => (await client.db().command({ ping: 1 })).ok === 1,
     isNatsUp: () => nats.connection() !== undefined,
   })
   answerMetrics(app, config)
   await app.listen({ host: config.HOST, port: config.PORT })
-  closeOnSignal(logger, [app, nats, lookUp, client])
+  closeOnSignal(logger, [app, nats, revocations, lookUp, client])
 })

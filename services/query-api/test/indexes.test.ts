@@ -20,7 +20,13 @@ const stored = db.collection<UserReadDocument | UserReadTombstone>(usersReadColl
 await stored.createIndexes(usersReadIndexes as unknown as IndexDescription[])
 await stored.insertMany(
   Array.from({ length: 400 }, (_, number) =>
-    number % 5 === 0 ? tombstone(number) : user(number, number % 2 === 0 ? ['buyer'] : ['seller', 'buyer']),
+    number % 5 === 0
+      ? tombstone(number)
+      : {
+          ...user(number, number % 2 === 0 ? ['buyer'] : ['seller', 'buyer']),
+          ...(number % 40 === 1 && { tokensFromVersion: 2, tokensRevokedAt: new Date() }),
+          ...(number % 40 === 2 && { tokensFromVersion: 2, tokensRevokedAt: new Date(0) }),
+        },
   ),
 )
 const stats = db.collection<UserStatsSums | { _id: string }>(userStatsCollection)
@@ -42,6 +48,7 @@ const queries: { name: string; run: () => Promise<unknown>; maxDocuments: number
   },
   { name: 'list', run: () => repository.list({ limit: 20, offset: 30 }), maxDocuments: 50 },
   { name: 'listByRole', run: () => repository.listByRole('seller', { limit: 20, offset: 30 }), maxDocuments: 50 },
+  { name: 'revokedSince', run: () => repository.revokedSince(new Date(Date.now() - 3_600_000)), maxDocuments: 90 },
   { name: 'sums', run: () => statsRepository.sums(), maxDocuments: 1 },
   { name: 'totals', run: () => statsRepository.totals(), maxDocuments: 1 },
 ]

@@ -1,9 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Refusal } from '@cqrs/contracts'
 import { createSigner, type SignerOptions } from 'fast-jwt'
+import { MongoServerSelectionError } from 'mongodb'
 import t from 'tap'
 import {
+  type Caller,
   ConfigError,
   callerOf,
   createServer,
@@ -21,7 +24,13 @@ await publish(first)
 const { lines, logger } = captureLog()
 const app = createServer(logger)
 t.teardown(() => app.close())
-const authenticate = verifyAccessTokens(app, { jwksFile, issuer: 'the-issuer', audience: 'the-audience' })
+let admit = async (caller: Caller): Promise<Caller> => caller
+const authenticate = verifyAccessTokens(app, {
+  jwksFile,
+  issuer: 'the-issuer',
+  audience: 'the-audience',
+  admit: (caller) => admit(caller),
+})
 app.get('/me', { onRequest: authenticate }, (request) => callerOf(request))
 app.get('/anybody', (request) => ({ caller: callerOf(request) ?? 'nobody' }))
 
@@ -37,6 +46,24 @@ t.test('the caller is who the token says', async (t) => {
   const answer = await app.inject({ url: '/me', headers: bearer(first) })
   t.strictSame(answer.json(), { id: 'jane', roles: ['buyer'], version: 3 })
   t.strictSame((await app.inject({ url: '/anybody', headers: bearer(first) })).json(), { caller: 'nobody' })
+})
+
+t.test('who is admitted last says who the caller is, or why not', async (t) => {
+  admit = async (caller) => ({ ...caller, roles: ['admin'] })
+  t.match((await app.inject({ url: '/me', headers: bearer(first) })).json(), { id: 'jane', roles: ['admin'] })
+  admit = async () => {
+    throw new Refusal('token-revoked')
+  }
+  const revoked = await app.inject({ url: '/me', headers: bearer(first) })
+  t.match(revoked.json(), { status: 401, code: 'token-revoked' })
+  t.equal(revoked.headers['www-authenticate'], 'Bearer error="invalid_token"')
+  admit = async () => {
+    throw new MongoServerSelectionError('away', {} as never)
+  }
+  const away = await app.inject({ url: '/me', headers: bearer(first) })
+  t.match(away.json(), { status: 503, code: 'storage-unavailable' })
+  t.notOk(away.headers['www-authenticate'], 'nothing is wrong with the token')
+  admit = async (caller) => caller
 })
 
 t.test('a new key works without a restart, and the old one goes on working', async (t) => {
@@ -88,7 +115,7 @@ t.test('only ES256 is taken, even where the file holds a key of another kind', a
 
 t.test('without usable keys there is no start', async (t) => {
   const verifyBy = (file: string) => () =>
-    verifyAccessTokens(createServer(logger), { jwksFile: file, issuer: 'i', audience: 'a' })
+    verifyAccessTokens(createServer(logger), { jwksFile: file, issuer: 'i', audience: 'a', admit })
   for (const content of ['', 'hello', 'null', '{}', '{"keys":{}}', '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}']) {
     const file = join(t.testdir({ 'jwks.json': content }), 'jwks.json')
     t.throws(verifyBy(file), new ConfigError(`${file} is no JWKS of public keys (RFC 7517)`), content)

@@ -1,3 +1,6 @@
+export { activateUser } from './activate-user.ts'
+export { changePassword } from './change-password.ts'
+export { deactivateUser } from './deactivate-user.ts'
 export { deleteUser } from './delete-user.ts'
 export { logIn } from './log-in.ts'
 export { publicKeys } from './public-keys.ts'

@@ -1,4 +1,4 @@
-import { type AppliedNotice, appliedSubject, Refusal, usersReadCollection } from '@cqrs/contracts'
+import { type Applied, type AppliedNotice, appliedSubject, Refusal, usersReadCollection } from '@cqrs/contracts'
 import { type Logger, pause } from '@cqrs/service-kit'
 import type { NatsConnection } from '@nats-io/transport-node'
 
@@ -19,12 +19,12 @@ export type Watch = {
  */
 export class AppliedNotices {
   readonly #logger: Logger
-  readonly #onApplied: (id: string, version: number) => void
+  readonly #onApplied: (...applied: Applied) => void
   readonly #watches = new Map<string, Set<{ version: number; wake: () => void }>>()
   #count = 0
 
   /** @param onApplied called for each user of a notice, before those who wait for it look again */
-  constructor(logger: Logger, onApplied: (id: string, version: number) => void = () => {}) {
+  constructor(logger: Logger, onApplied: (...applied: Applied) => void = () => {}) {
     this.#logger = logger
     this.#onApplied = onApplied
   }
@@ -40,8 +40,8 @@ export class AppliedNotices {
       callback: (error, message) => {
         try {
           if (error) throw error
-          for (const [id, version] of message.json<AppliedNotice>().applied) {
-            this.#onApplied(id, version)
+          for (const [id, version, tokensFromVersion] of message.json<AppliedNotice>().applied) {
+            this.#onApplied(id, version, tokensFromVersion)
             this.#wake(id, version)
           }
         } catch (error) {

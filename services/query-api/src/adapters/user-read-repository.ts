@@ -16,6 +16,14 @@ export type Found = { version: number; user: UserReadModel | undefined }
 
 export type FoundById = { collection: string; found: Map<string, Found> }
 
+/** Tokens of this user that were made at a lower version are dead, since then. */
+export type Revocation = { id: string; tokensFromVersion: number; at: Date }
+
+type Revoked = { _id: string; version: number } & (
+  | { tokensFromVersion: number; tokensRevokedAt: Date }
+  | { deletedAt: Date }
+)
+
 /**
  * `users_read`, which the projector fills and this only reads. Deleted users (tombstones) are in no list, and each query
  * is served by one of the indexes of contracts.
@@ -49,6 +57,19 @@ export class UserReadRepository {
   /** The same of the users with this role. A tombstone has no roles, so none is found by one. */
   async listByRole(role: Role, page: Page): Promise<UserReadModel[]> {
     return await this.#page({ roles: role }, page)
+  }
+
+  /** Of whom access tokens were revoked since then, deleted users among them. Read from the primary where there is one. */
+  async revokedSince(since: Date): Promise<Revocation[]> {
+    const users = await this.#users()
+    const filter = { $or: [{ tokensRevokedAt: { $gt: since } }, { deletedAt: { $gt: since } }] }
+    const projection = { version: 1, tokensFromVersion: 1, tokensRevokedAt: 1, deletedAt: 1 } as const
+    const found = users.find<Revoked>(filter as Filter<Stored>, { projection, readPreference: 'primaryPreferred' })
+    return (await found.toArray()).map((stored) =>
+      'deletedAt' in stored
+        ? { id: stored._id, tokensFromVersion: stored.version, at: stored.deletedAt }
+        : { id: stored._id, tokensFromVersion: stored.tokensFromVersion, at: stored.tokensRevokedAt },
+    )
   }
 
   async #page(filter: Filter<Stored>, { limit, offset }: Page): Promise<UserReadModel[]> {

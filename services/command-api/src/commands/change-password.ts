@@ -1,0 +1,39 @@
+import { ChangePassword, Refusal, routes, UserAnswer, UserId } from '@cqrs/contracts'
+import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import Type from 'typebox'
+import type { PasswordHasher } from '../adapters/password-hasher.ts'
+import type { Relay } from '../adapters/relay.ts'
+import type { UserRepository } from '../adapters/user-repository.ts'
+import { changePassword as decide, refuseUnlessSelf } from '../domain/access.ts'
+import { answerOf, etagOf } from './answers.ts'
+import { contextOf } from './context.ts'
+import { loadDecideSave } from './load-decide-save.ts'
+
+/** POST /api/v1/users/:id/password: 200 with the user. Every session ends, the caller's too: it logs in anew. */
+export function changePassword(app: HttpServer, { users, relay, passwords, authenticate }: Parts): void {
+  app.post(
+    routes.changePassword.path,
+    {
+      onRequest: authenticate,
+      schema: { params: Type.Object({ id: UserId }), body: ChangePassword, response: { 200: UserAnswer } },
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      const { currentPassword, newPassword } = request.body
+      const context = contextOf(request)
+      refuseUnlessSelf(id, context.caller)
+      let passwordHash: string | undefined
+      const user = await loadDecideSave(users, id, async (current) => {
+        if (!(await passwords.verify(current.passwordHash, currentPassword))) throw new Refusal('wrong-password')
+        passwordHash ??= await passwords.hash(newPassword)
+        const change = decide(current, passwordHash, context)
+        if (!(await users.save(change, current.version))) return undefined
+        relay.publish(change.event)
+        return change.state
+      })
+      return reply.header('etag', etagOf(user)).send(answerOf(user))
+    },
+  )
+}
+
+type Parts = { users: UserRepository; relay: Relay; passwords: PasswordHasher; authenticate: Authenticate }
