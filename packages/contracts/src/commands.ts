@@ -23,7 +23,7 @@ export type UpdateUser = Static<typeof UpdateUser>
 
 /** POST /api/v1/users/:id/password. As with a login, any string is tried as the current password. */
 export const ChangePassword = Type.Object(
-  { currentPassword: Type.String({ maxLength: 128 }), newPassword: Password },
+  { currentPassword: Type.String({ maxLength: 128, examples: ['password123'] }), newPassword: Password },
   closed,
 )
 export type ChangePassword = Static<typeof ChangePassword>

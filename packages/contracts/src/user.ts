@@ -58,7 +58,7 @@ export type UserState = Static<typeof UserState>
  * public state and is no part of it. `tokensRevokedAt` says when it last rose, and is absent where it never did.
  */
 export const TokenState = Type.Object({
-  tokensFromVersion: Type.Integer({ minimum: 1 }),
+  tokensFromVersion: Type.Integer({ minimum: 1, examples: [1] }),
   tokensRevokedAt: Type.Optional(Timestamp),
 })
 export type TokenState = Static<typeof TokenState>

@@ -57,7 +57,7 @@ export function verifyAccessTokens(
     },
   })
 
-  return refusing(['token-missing', 'token-invalid', 'token-expired'], authenticate)
+  return refusing(['token-missing', 'token-invalid', 'token-expired', 'token-revoked'], authenticate)
 
   async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     try {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { startSystem } from './system.ts'
 
 const admin = { ADMIN_EMAIL: 'admin@example.com', ADMIN_PASSWORD: 'correct horse' }
-const { send, newUser, servers } = await startSystem(t, { 'command-api': admin })
+const { send, newUser, servers } = await startSystem(t, { 'command-api': admin }, { ownDatabases: true })
 const logIn = async (email: string, password: string) =>
   (await send('POST', '/api/v1/auth/login', { email, password })).body.accessToken as string
 const adminToken = await eventually(async () => (await logIn(admin.ADMIN_EMAIL, admin.ADMIN_PASSWORD)) ?? false)
@@ -35,23 +35,20 @@ for (const [what, revoke] of Object.entries(revocations)) {
   })
 }
 
-t.test(
-  'a query-api that was killed refuses what was revoked before and meanwhile, from its first answer',
-  async (t) => {
-    const [before, meanwhile, untouched] = [await newUser(), await newUser(), await newUser()]
-    await revocations['a deactivation'](before.id)
-    await eventually(async () => (await query(before.id, before.token)).status === 401)
-    await servers['query-api'].kill()
-    await revocations['a deletion'](meanwhile.id, meanwhile.token)
-    // The projector goes on meanwhile; how far it is shows in its metrics only, so the first answers may come before it.
-    await servers['query-api'].start()
-    const startedAt = performance.now()
-    await eventually(async () => (await query(meanwhile.id, meanwhile.token)).status === 401)
-    t.comment(`after a restart with kill -9: ${(performance.now() - startedAt).toFixed(1)} ms to the first refusal`)
-    t.equal((await query(before.id, before.token)).status, 401)
-    t.equal((await query(untouched.id, untouched.token)).status, 200)
-  },
-)
+t.test('a query-api that was killed refuses from its first answer what was revoked before', async (t) => {
+  const [before, meanwhile, untouched] = [await newUser(), await newUser(), await newUser()]
+  await revocations['a deactivation'](before.id)
+  await eventually(async () => (await query(before.id, before.token)).status === 401)
+  await servers['query-api'].kill()
+  await revocations['a deletion'](meanwhile.id, meanwhile.token)
+  await servers['query-api'].start()
+  const startedAt = performance.now()
+  t.equal((await query(before.id, before.token)).status, 401)
+  // The projector may still be at this one.
+  await eventually(async () => (await query(meanwhile.id, meanwhile.token)).status === 401)
+  t.comment(`after a restart with kill -9: ${(performance.now() - startedAt).toFixed(1)} ms to the first refusal`)
+  t.equal((await query(untouched.id, untouched.token)).status, 200)
+})
 
 t.test('query-api starts and refuses what was revoked while the write side is away', async (t) => {
   const [gone, stays] = [await newUser(), await newUser()]

@@ -15,7 +15,15 @@ export function activateUser(
 ): void {
   app.post(
     routes.activateUser.path,
-    { onRequest: authenticate, schema: { params: Type.Object({ id: UserId }), response: { 200: UserAnswer } } },
+    {
+      config: {
+        summary: 'Activate a user',
+        headers: ['ETag'],
+        problems: ['not-allowed', 'user-not-found', 'version-conflict', 'storage-unavailable'],
+      },
+      onRequest: authenticate,
+      schema: { params: Type.Object({ id: UserId }), response: { 200: UserAnswer } },
+    },
     async (request, reply) => {
       const context = contextOf(request)
       refuseUnlessAdmin(context.caller)

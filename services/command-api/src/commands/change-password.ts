@@ -14,6 +14,11 @@ export function changePassword(app: HttpServer, { users, relay, passwords, authe
   app.post(
     routes.changePassword.path,
     {
+      config: {
+        summary: 'Change the own password',
+        headers: ['ETag'],
+        problems: ['not-allowed', 'wrong-password', 'user-not-found', 'version-conflict', 'storage-unavailable'],
+      },
       onRequest: authenticate,
       schema: { params: Type.Object({ id: UserId }), body: ChangePassword, response: { 200: UserAnswer } },
     },

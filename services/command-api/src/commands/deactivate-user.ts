@@ -15,7 +15,15 @@ export function deactivateUser(
 ): void {
   app.post(
     routes.deactivateUser.path,
-    { onRequest: authenticate, schema: { params: Type.Object({ id: UserId }), response: { 200: UserAnswer } } },
+    {
+      config: {
+        summary: 'Deactivate a user',
+        headers: ['ETag'],
+        problems: ['not-allowed', 'user-not-found', 'version-conflict', 'storage-unavailable'],
+      },
+      onRequest: authenticate,
+      schema: { params: Type.Object({ id: UserId }), response: { 200: UserAnswer } },
+    },
     async (request, reply) => {
       const context = contextOf(request)
       refuseUnlessAdmin(context.caller)
