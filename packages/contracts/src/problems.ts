@@ -8,6 +8,7 @@ export const problems = {
   'malformed-request': [400, 'The request is not well-formed HTTP.'],
   'malformed-json': [400, 'The body is not JSON.'],
   'validation-failed': [400, 'A part of the request has the wrong form; `errors` says which.'],
+  'password-too-common': [400, 'This password would be tried first by whoever guesses; choose another one.'],
   'token-missing': [401, 'This needs a Bearer token.'],
   'token-invalid': [401, 'The token is not one that this service accepts.'],
   'token-expired': [401, 'The token has expired; log in again.'],

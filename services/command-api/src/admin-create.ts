@@ -25,13 +25,14 @@ try {
     {
       audit: auditLog(createLogger('admin-create', 'info', process.stderr)),
       users: new UserRepository(mongo.db()),
-      passwords: passwordHasher({ memoryKib: config.ARGON2_MEMORY_KIB, iterations: config.ARGON2_ITERATIONS }),
+      passwords: passwordHasher(config),
     },
   )
   console.log(`admin ${user.email} created with id ${user.id}`)
   if (!config.ADMIN_PASSWORD) console.log(`password, shown this once: ${password}`)
 } catch (error) {
-  fail(error instanceof Refusal ? 'a user with this e-mail address exists' : `not created: ${(error as Error).name}`)
+  if (!(error instanceof Refusal)) fail(`not created: ${(error as Error).name}`)
+  fail(error.code === 'email-taken' ? 'a user with this e-mail address exists' : `not created: ${error.message}`)
 } finally {
   await mongo.close()
 }

@@ -35,6 +35,10 @@ export const Config = Type.Object({
     description: 'argon2id memory for one hash; never below OWASP’s table',
   }),
   ARGON2_ITERATIONS: Type.Integer({ default: 2, minimum: 2, description: 'argon2id passes over that memory' }),
+  PASSWORD_DENY_COMMON: Type.Enum(['on', 'off'], {
+    default: 'on',
+    description: 'Whether a new password may not be a common one, nor mostly the address, the name or the service',
+  }),
   RATE_LIMIT_REGISTER: perMinute(10, 'Registrations'),
   RATE_LIMIT_LOGIN: perMinute(30, 'Logins'),
   RATE_LIMIT_REFRESH: perMinute(60, 'Refreshes of a session'),

@@ -8,13 +8,13 @@ import type { UserRepository } from './adapters/user-repository.ts'
 import type { Config } from './config.ts'
 import { registerAdmin, type User } from './domain/user.ts'
 
-/** Registers an admin. @throws Refusal `email-taken` */
+/** Registers an admin. @throws Refusal `email-taken`, `password-too-common` */
 export async function createAdmin(
   input: { email: string; password: string; name: string },
   { users, passwords, relay, audit }: { users: UserRepository; passwords: PasswordHasher; relay?: Relay; audit: Audit },
 ): Promise<User> {
   const context = { now: new Date(), eventId: randomUUIDv7() }
-  const change = registerAdmin(randomUUIDv7(), input, await passwords.hash(input.password), context)
+  const change = registerAdmin(randomUUIDv7(), input, await passwords.hash(input.password, input), context)
   await users.insert(change)
   audit({ action: 'create-admin', outcome: 'success', user_id: change.state.id, roles: change.state.roles })
   relay?.publish(change.event)
@@ -32,6 +32,8 @@ export async function createAdminAtStart(
       const { id } = await createAdmin({ email, password, name: 'Admin' }, parts)
       return parts.logger.info({ user_id: id, email: maskEmail(email) }, 'admin created')
     } catch (error) {
+      if (error instanceof Refusal && error.code === 'password-too-common')
+        return parts.logger.error({ reason: error.detail }, 'admin not created: ADMIN_PASSWORD will not do')
       if (error instanceof Refusal) return parts.logger.info({ email: maskEmail(email) }, 'the admin exists')
       parts.logger.warn({ err: error }, 'admin not created yet')
       await delay(2_000, undefined, { ref: false })

@@ -35,7 +35,7 @@ await startOrExit(async () => {
     audience: config.JWT_AUDIENCE,
     ttlSeconds: config.ACCESS_TOKEN_TTL_SECONDS,
   })
-  const passwords = passwordHasher({ memoryKib: config.ARGON2_MEMORY_KIB, iterations: config.ARGON2_ITERATIONS })
+  const passwords = passwordHasher(config)
 
   const mongo = mongoClient(config.MONGODB_URI, 'command-api')
   const users = new UserRepository(mongo.db())

@@ -4,8 +4,10 @@ import { run, startCommandApi } from './fixture.ts'
 
 const api = await startCommandApi(t, { LOG_LEVEL: 'trace' })
 const { send, newUser } = api
-const adminId = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'
-const admin = api.token({ sub: adminId, roles: ['admin'] })
+const {
+  user: { id: adminId },
+  token: admin,
+} = await api.newAdmin()
 
 /** What the audit log has more of after doing this. */
 async function audited(count: number, act: () => Promise<unknown>) {
@@ -15,28 +17,40 @@ async function audited(count: number, act: () => Promise<unknown>) {
   return eventually(async () => lines().length >= before + count && lines().slice(before))
 }
 
-t.test('each login is in the audit log, with its user and so much of the address as tells attacks apart', async (t) => {
-  const { user, email, password } = await newUser()
-  const lines = await audited(2, async () => {
-    await send('POST', '/api/v1/auth/login', { email, password })
-    await send('POST', '/api/v1/auth/login', { email, password: 'wrong password' })
-  })
-  const common = { level: 'info', action: 'log-in', user_id: user.id, source: '127.0.0.0/24' }
-  t.match(lines, [
-    { ...common, outcome: 'success' },
-    { ...common, outcome: 'failure', reason: 'wrong-password' },
-  ])
-})
+t.test(
+  'each use of a password is in the audit log, with its user and so much of the address as tells attacks apart',
+  async (t) => {
+    const { user, email, password } = await newUser()
+    const token = api.token({ sub: user.id, ver: user.version })
+    const change = (currentPassword: string) =>
+      send('POST', `/api/v1/users/${user.id}/password`, { currentPassword, newPassword: 'a new password' }, token)
+    const lines = await audited(4, async () => {
+      await send('POST', '/api/v1/auth/login', { email, password })
+      await send('POST', '/api/v1/auth/login', { email, password: 'wrong password' })
+      await change('wrong password')
+      await change(password)
+    })
+    const common = { level: 'info', action: 'log-in', user_id: user.id, source: '127.0.0.0/24' }
+    t.match(lines, [
+      { ...common, outcome: 'success' },
+      { ...common, outcome: 'failure', reason: 'wrong-password' },
+      { ...common, action: 'change-password', outcome: 'failure', reason: 'wrong-password' },
+      { ...common, action: 'change-password', outcome: 'success' },
+    ])
+  },
+)
 
 t.test('what is done to somebody else is, with who did it, and also what was refused', async (t) => {
   const { user, token } = await newUser()
   const other = await newUser()
   const self = `/api/v1/users/${user.id}`
-  const lines = await audited(5, async () => {
+  const lines = await audited(7, async () => {
     await send('PUT', self, { name: 'Mine', roles: ['buyer'] }, token)
     await send('PUT', self, { name: 'Theirs', roles: ['admin'] }, admin)
     await send('PUT', self, { name: 'Theirs', roles: ['buyer'] }, other.token)
     await send('DELETE', self, undefined, other.token)
+    await send('POST', `${self}/deactivate`, undefined, admin)
+    await send('POST', `${self}/activate`, undefined, other.token)
     await send('DELETE', self, undefined, admin)
     await send('DELETE', self, undefined, admin)
   })
@@ -45,6 +59,8 @@ t.test('what is done to somebody else is, with who did it, and also what was ref
     { action: 'update-user', outcome: 'success', user_id: user.id, actor_id: adminId, roles: ['admin'] },
     { ...refused, action: 'update-user' },
     { ...refused, action: 'delete-user' },
+    { action: 'deactivate-user', outcome: 'success', user_id: user.id, actor_id: adminId },
+    { ...refused, action: 'activate-user' },
     { action: 'delete-user', outcome: 'success', user_id: user.id, actor_id: adminId },
     { action: 'delete-user', outcome: 'failure', reason: 'user-not-found', user_id: user.id, actor_id: adminId },
   ])

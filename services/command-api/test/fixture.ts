@@ -24,7 +24,7 @@ export type CommandApi = Process & {
   database: FreshDatabase
   nats: FreshNats
   /** Starts another process on the same database and broker. */
-  replica(): Promise<Process>
+  replica(more?: NodeJS.ProcessEnv): Promise<Process>
   replicaEnv: NodeJS.ProcessEnv
   /** Asks over NATS. */
   ask(subject: string, request: object): Promise<any>
@@ -57,11 +57,12 @@ export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Pro
     JWT_SIGNING_KEY_FILE: signingKeyFile,
     JWKS_FILE: jwksFile,
     LOG_LEVEL: 'debug',
+    PASSWORD_DENY_COMMON: 'off',
     RATE_LIMIT_REGISTER: '0',
     RATE_LIMIT_LOGIN: '0',
     ...env,
   }
-  const replica = () => startProcess(t, replicaEnv)
+  const replica = (more: NodeJS.ProcessEnv = {}) => startProcess(t, { ...replicaEnv, ...more })
   const { url, server, logs } = await replica()
 
   const withNats = async <Result>(use: (connection: NatsConnection) => Promise<Result>): Promise<Result> => {

@@ -55,7 +55,13 @@ t.test(
   'more logins than can be hashed within a second are told to come back, and health answers meanwhile',
   async (t) => {
     const attempts = Array.from({ length: 400 }, () => send('POST', '/api/v1/auth/login', { email, password }))
-    const health = send('GET', '/healthz')
+    let done = 0
+    for (const attempt of attempts) void attempt.finally(() => done++)
+    const other = await Promise.all(
+      ['/healthz', '/readyz', '/.well-known/jwks.json'].map(async (path) => (await send('GET', path)).status),
+    )
+    t.strictSame(other, [200, 200, 200])
+    t.ok(done < 400, `health and keys were answered when ${done} of the logins were`)
     const answers = await Promise.all(attempts)
     const refused = answers.filter(({ status }) => status !== 200)
     t.ok(refused.length > 0 && refused.length < 400, `${refused.length} of 400 refused`)
@@ -65,6 +71,5 @@ t.test(
         { status: 503, body: { code: 'overloaded' }, retryAfter: '1' },
       )
     }
-    t.equal((await health).status, 200)
   },
 )

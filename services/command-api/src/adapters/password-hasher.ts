@@ -2,6 +2,8 @@ import { availableParallelism } from 'node:os'
 import { Refusal } from '@cqrs/contracts'
 import argon2 from 'argon2'
 import pLimit from 'p-limit'
+import type { Config } from '../config.ts'
+import { type Owner, passwordPolicy } from './password-policy.ts'
 
 export type PasswordHasher = ReturnType<typeof passwordHasher>
 
@@ -11,8 +13,14 @@ export type PasswordHasher = ReturnType<typeof passwordHasher>
  * Hashes run about one a core: argon2 shares libuv's four threads with the name service and files, and more at once
  * would delay those by seconds. Beyond a second's worth of waiting ones the answer is `overloaded` at once.
  */
-export function passwordHasher({ memoryKib, iterations }: { memoryKib: number; iterations: number }) {
-  const options = { type: argon2.argon2id, memoryCost: memoryKib, timeCost: iterations, parallelism: 1 } as const
+export function passwordHasher(config: Settings) {
+  const options = {
+    type: argon2.argon2id,
+    memoryCost: config.ARGON2_MEMORY_KIB,
+    timeCost: config.ARGON2_ITERATIONS,
+    parallelism: 1,
+  } as const
+  const refuseCommon = config.PASSWORD_DENY_COMMON === 'on' ? passwordPolicy(config.JWT_ISSUER) : () => {}
   const limit = pLimit(Math.min(availableParallelism(), 4))
   const maxWaiting = limit.concurrency * 40
   const queued = <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -37,8 +45,21 @@ export function passwordHasher({ memoryKib, iterations }: { memoryKib: number; i
       }
     },
 
-    /** @returns the PHC string. @throws Refusal `overloaded` */
-    hash: async (password: string): Promise<string> => queued(() => argon2.hash(password, options)),
+    /**
+     * For a new password: there is no other way to a hash than past the policy.
+     * @returns the PHC string
+     * @throws Refusal `password-too-common`, `overloaded`
+     */
+    async hash(password: string, owner: Owner): Promise<string> {
+      refuseCommon(password, owner)
+      return queued(() => argon2.hash(password, options))
+    },
+
+    /** The hash anew for a password that has just been verified, where the parameters are others than its digest's. */
+    async rehash(digest: string, password: string): Promise<string | undefined> {
+      if (!argon2.needsRehash(digest, options)) return undefined
+      return queued(() => argon2.hash(password, options))
+    },
 
     /**
      * Whether the password fits the digest. Without a digest (no such user) it takes as long and says no.
@@ -48,3 +69,5 @@ export function passwordHasher({ memoryKib, iterations }: { memoryKib: number; i
       queued(async () => (await argon2.verify(digest ?? (await decoy), password)) && digest !== undefined),
   }
 }
+
+type Settings = Pick<Config, 'ARGON2_MEMORY_KIB' | 'ARGON2_ITERATIONS' | 'PASSWORD_DENY_COMMON' | 'JWT_ISSUER'>

@@ -45,6 +45,11 @@ export class UserRepository {
     return matchedCount === 1
   }
 
+  /** Replaces the hash of a password that is still the same. Nobody else sees a difference, so the version stays. */
+  async replaceHash(id: string, { from, to }: { from: string; to: string }): Promise<void> {
+    await this.#users.updateOne({ _id: id, passwordHash: from }, { $set: { passwordHash: to } })
+  }
+
   /**
    * Leaves a tombstone of a user that still has the expected version. Its unpublished events go too: they hold
    * personal data, and the deletion overrides them. @returns whether it had the version

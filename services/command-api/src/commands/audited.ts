@@ -4,19 +4,21 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Compile } from 'typebox/compile'
 
 /**
- * The hook `onResponse` of a route on one user: what somebody else than that user did, or tried to do, is in the audit
- * log with the code of the refusal.
+ * The hook `onResponse` of a route on one user: what was done to it, or tried, is in the audit log with the code of the
+ * refusal, except what a user may do to itself.
  */
 export const audited =
-  (action: string, { audit }: { audit: Audit }) =>
+  (action: 'update-user' | 'delete-user' | 'activate-user' | 'deactivate-user', { audit }: { audit: Audit }) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const { id } = request.params as { id: string }
     const caller = callerOf(request)
     // What is no id can be anything, also somebody's address.
-    if (!caller || caller.id === id || !userId.Check(id)) return
+    if (!caller || (caller.id === id && ownActions.has(action)) || !userId.Check(id)) return
     const roles = (request.body as { roles?: string[] } | undefined)?.roles
     if (reply.statusCode < 400) audit({ action, outcome: 'success', user_id: id, roles }, request)
     else audit({ action, outcome: 'failure', reason: reply.problemCode, user_id: id }, request)
   }
 
 const userId = Compile(UserId)
+
+const ownActions = new Set(['update-user', 'delete-user'])

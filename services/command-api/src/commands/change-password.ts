@@ -1,23 +1,33 @@
 import { ChangePassword, Refusal, routes, UserAnswer, UserId } from '@cqrs/contracts'
-import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
+import type { LoginBackOff } from '../adapters/login-back-off.ts'
 import type { PasswordHasher } from '../adapters/password-hasher.ts'
 import type { Relay } from '../adapters/relay.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
 import { changePassword as decide, refuseUnlessSelf } from '../domain/access.ts'
 import { answerOf, etagOf } from './answers.ts'
+import { isPassword } from './check-credentials.ts'
 import { contextOf } from './context.ts'
 import { loadDecideSave } from './load-decide-save.ts'
 
 /** POST /api/v1/users/:id/password: 200 with the user. Every session ends, the caller's too: it logs in anew. */
-export function changePassword(app: HttpServer, { users, relay, passwords, authenticate }: Parts): void {
+export function changePassword(app: HttpServer, { authenticate, ...parts }: Parts): void {
+  const { users, relay, passwords } = parts
   app.post(
     routes.changePassword.path,
     {
       config: {
         summary: 'Change the own password',
         headers: ['ETag'],
-        problems: ['not-allowed', 'wrong-password', 'user-not-found', 'version-conflict', 'storage-unavailable'],
+        problems: [
+          'not-allowed',
+          'wrong-password',
+          'password-too-common',
+          'user-not-found',
+          'version-conflict',
+          'storage-unavailable',
+        ],
       },
       onRequest: authenticate,
       schema: { params: Type.Object({ id: UserId }), body: ChangePassword, response: { 200: UserAnswer } },
@@ -29,8 +39,9 @@ export function changePassword(app: HttpServer, { users, relay, passwords, authe
       refuseUnlessSelf(id, context.caller)
       let passwordHash: string | undefined
       const user = await loadDecideSave(users, id, async (current) => {
-        if (!(await passwords.verify(current.passwordHash, currentPassword))) throw new Refusal('wrong-password')
-        passwordHash ??= await passwords.hash(newPassword)
+        const claim = { user: current, email: current.email, password: currentPassword, action: 'change-password' }
+        if (!(await isPassword(claim, request, parts))) throw new Refusal('wrong-password')
+        passwordHash ??= await passwords.hash(newPassword, current)
         const change = decide(current, passwordHash, context)
         if (!(await users.save(change, current.version))) return undefined
         relay.publish(change.event)
@@ -41,4 +52,11 @@ export function changePassword(app: HttpServer, { users, relay, passwords, authe
   )
 }
 
-type Parts = { users: UserRepository; relay: Relay; passwords: PasswordHasher; authenticate: Authenticate }
+type Parts = {
+  users: UserRepository
+  relay: Relay
+  passwords: PasswordHasher
+  backOff: LoginBackOff
+  audit: Audit
+  authenticate: Authenticate
+}

@@ -6,31 +6,42 @@ import type { PasswordHasher } from '../adapters/password-hasher.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
 import type { User } from '../domain/user.ts'
 
-/**
- * The user whose address and password these are. Every way to fail takes the same steps, so that neither text nor time
- * tells which it was; the audit log does.
- * @throws Refusal `invalid-credentials`
- */
+/** The user whose address and password these are. @throws Refusal `invalid-credentials` */
 export async function checkCredentials(
-  credentials: { email: string; password: string },
+  { email: given, password }: { email: string; password: string },
   request: FastifyRequest,
-  { users, passwords, backOff, audit }: Parts,
+  parts: Parts & { users: UserRepository },
 ): Promise<User> {
-  const email = normaliseEmail(credentials.email)
+  const email = normaliseEmail(given)
+  const user = await parts.users.findByEmail(email)
+  const isRight = await isPassword({ user, email, password, action: 'log-in' }, request, parts)
+  if (!user || !isRight) throw new Refusal('invalid-credentials')
+  await rehash(user, password, request, parts)
+  return user
+}
+
+/**
+ * Whether the password is the user's. Every no takes the same steps, so that no time tells which it was; the audit log
+ * does. Failures are counted, and while the account has to wait the right password is a wrong one.
+ */
+export async function isPassword(
+  { user, email, password, action }: { user: User | undefined; email: string; password: string; action: string },
+  request: FastifyRequest,
+  { passwords, backOff, audit }: Parts,
+): Promise<boolean> {
   const source = sourceOf(request)
-  const [user, isWaiting] = await Promise.all([users.findByEmail(email), backOff.isWaiting(email, source)])
-  const matches = await passwords.verify(isWaiting ? undefined : user?.passwordHash, credentials.password)
+  const isWaiting = await backOff.isWaiting(email, source)
+  const matches = await passwords.verify(isWaiting ? undefined : user?.passwordHash, password)
   // Asked again: of many guesses at once, those that come after the first failures are not let through either.
   const reason = matches && (await backOff.isWaiting(email, source)) ? 'backed-off' : why(user, { isWaiting, matches })
-  const entry = { action: 'log-in', user_id: user?.id }
-  if (!user || reason) {
+  if (reason) {
     await backOff.failed(email, source, { wasLookedAt: !isWaiting })
-    audit({ ...entry, outcome: 'failure', reason }, request)
-    throw new Refusal('invalid-credentials')
+    audit({ action, outcome: 'failure', reason, user_id: user?.id }, request)
+    return false
   }
   await backOff.succeeded(email, source)
-  audit({ ...entry, outcome: 'success' }, request)
-  return user
+  audit({ action, outcome: 'success', user_id: user?.id }, request)
+  return true
 }
 
 function why(user: User | undefined, { isWaiting, matches }: { isWaiting: boolean; matches: boolean }) {
@@ -40,4 +51,19 @@ function why(user: User | undefined, { isWaiting, matches }: { isWaiting: boolea
   return user.isActive ? undefined : 'deactivated'
 }
 
-type Parts = { users: UserRepository; passwords: PasswordHasher; backOff: LoginBackOff; audit: Audit }
+/** Only here the password is there to be hashed with parameters that rose. If it does not work out, the next login does it. */
+async function rehash(
+  user: User,
+  password: string,
+  { log }: FastifyRequest,
+  { users, passwords }: { users: UserRepository; passwords: PasswordHasher },
+): Promise<void> {
+  try {
+    const hash = await passwords.rehash(user.passwordHash, password)
+    if (hash) await users.replaceHash(user.id, { from: user.passwordHash, to: hash })
+  } catch (err) {
+    log.warn({ err, user_id: user.id }, 'password not hashed anew')
+  }
+}
+
+type Parts = { passwords: PasswordHasher; backOff: LoginBackOff; audit: Audit }

@@ -1,17 +1,23 @@
 import { routes, UserAnswer, UserId } from '@cqrs/contracts'
-import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import type { Relay } from '../adapters/relay.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
 import { deactivate, refuseUnlessAdmin } from '../domain/access.ts'
 import { answerOf, etagOf } from './answers.ts'
+import { audited } from './audited.ts'
 import { contextOf } from './context.ts'
 import { loadDecideSave } from './load-decide-save.ts'
 
 /** POST /api/v1/users/:id/deactivate, for admins: 200 with the user, also where it was inactive already. Its sessions end. */
 export function deactivateUser(
   app: HttpServer,
-  { users, relay, authenticate }: { users: UserRepository; relay: Relay; authenticate: Authenticate },
+  {
+    users,
+    relay,
+    audit,
+    authenticate,
+  }: { users: UserRepository; relay: Relay; audit: Audit; authenticate: Authenticate },
 ): void {
   app.post(
     routes.deactivateUser.path,
@@ -22,6 +28,7 @@ export function deactivateUser(
         problems: ['not-allowed', 'user-not-found', 'version-conflict', 'storage-unavailable'],
       },
       onRequest: authenticate,
+      onResponse: audited('deactivate-user', { audit }),
       schema: { params: Type.Object({ id: UserId }), response: { 200: UserAnswer } },
     },
     async (request, reply) => {

@@ -26,14 +26,14 @@ export function registerUser(
       config: {
         summary: 'Register a user',
         headers: ['Location', 'ETag'],
-        problems: ['role-not-allowed', 'email-taken', 'storage-unavailable'],
+        problems: ['role-not-allowed', 'password-too-common', 'email-taken', 'storage-unavailable'],
       },
       onRequest: limited('register', { limits }),
       schema: { body: RegisterUser, response: { 201: UserAnswer } },
     },
     async (request, reply) => {
       refuseGranting(request.body.roles) // before the hash, which is the expensive part
-      const passwordHash = await passwords.hash(request.body.password)
+      const passwordHash = await passwords.hash(request.body.password, request.body)
       const change = register(randomUUIDv7(), request.body, passwordHash, contextOf(request))
       await users.insert(change)
       relay.publish(change.event)

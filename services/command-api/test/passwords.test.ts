@@ -1,0 +1,62 @@
+import t from 'tap'
+import { run, startCommandApi } from './fixture.ts'
+
+const register = (email: string, password: string, name = 'Jane Miller') =>
+  ['POST', '/api/v1/auth/register', { email, password, name, roles: ['buyer'] }] as const
+
+t.test('in production a new password may not be one that anybody would try', async (t) => {
+  const { send, database, replicaEnv, logs } = await startCommandApi(t, { PASSWORD_DENY_COMMON: 'on' })
+  for (const password of ['password123', 'jane.miller', 'janemiller2026']) {
+    t.match(await send(...register('jane.miller@example.com', password)), {
+      status: 400,
+      body: { code: 'password-too-common', detail: String },
+    })
+  }
+  t.equal(await database.db.collection('users').countDocuments(), 0)
+  t.equal((await send(...register('jane.miller@example.com', 'correct horse battery'))).status, 201)
+  const admin = await run('admin-create.js', ['boss@example.com'], { ...replicaEnv, ADMIN_PASSWORD: 'password123' })
+  t.match(admin, { code: 1, output: /not created: It is on a list of common passwords/ })
+  t.notMatch(logs.join('\n'), /password123|janemiller/)
+})
+
+t.test('passwords are taken as they are', async (t) => {
+  const { send } = await startCommandApi(t)
+  const composed = 'pässwörd'.normalize('NFC')
+  for (const [n, password] of [
+    '  spaces  ',
+    composed,
+    composed.normalize('NFD'),
+    'x'.repeat(128),
+    '🐎'.repeat(128),
+    'nul\u0000 within',
+  ].entries()) {
+    const email = `${n}@example.com`
+    t.equal((await send(...register(email, password))).status, 201)
+    const logIn = async (attempt: string) =>
+      (await send('POST', '/api/v1/auth/login', { email, password: attempt })).status
+    t.equal(await logIn(password), 200)
+    const others = [password.trim(), password.slice(0, -2), password.normalize('NFC'), password.normalize('NFD')]
+    for (const other of new Set(others)) if (other !== password) t.equal(await logIn(other), 401, JSON.stringify(other))
+  }
+})
+
+t.test('a login hashes the password anew where the parameters have risen, and the user stays as it was', async (t) => {
+  const api = await startCommandApi(t)
+  const { user, email, password } = await api.newUser()
+  const users = api.database.db.collection<any>('users')
+  const before = await users.findOne({ _id: user.id }, { projection: { outbox: 0, pendingSince: 0 } })
+  const replica = await api.replica({ ARGON2_ITERATIONS: '3' })
+  const logIn = async (url: string, attempt = password) => {
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify({ email, password: attempt })
+    return (await fetch(`${url}/api/v1/auth/login`, { method: 'POST', headers, body })).status
+  }
+  t.equal(await logIn(replica.url, 'wrong password'), 401)
+  t.equal((await users.findOne({ _id: user.id })).passwordHash, before.passwordHash)
+  t.equal(await logIn(replica.url), 200)
+  const after = await users.findOne({ _id: user.id }, { projection: { outbox: 0, pendingSince: 0 } })
+  t.match(after.passwordHash, /^\$argon2id\$v=19\$m=19456,p=1,t=3\$/)
+  t.strictSame({ ...after, passwordHash: '' }, { ...before, passwordHash: '' })
+  t.equal(await logIn(replica.url), 200)
+  t.equal((await users.findOne({ _id: user.id })).passwordHash, after.passwordHash, 'once')
+})
