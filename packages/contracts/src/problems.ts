@@ -68,11 +68,16 @@ export function problem(code: ProblemCode, more: Pick<Problem, 'detail' | 'error
 export class Refusal extends Error {
   readonly code: ProblemCode
   readonly detail: string | undefined
+  readonly errors: Problem['errors']
   readonly retryAfterSeconds: number | undefined
-  constructor(code: ProblemCode, options: { detail?: string; retryAfterSeconds?: number } = {}) {
+  constructor(
+    code: ProblemCode,
+    options: { detail?: string; errors?: Problem['errors']; retryAfterSeconds?: number } = {},
+  ) {
     super(options.detail ?? problems[code][1])
     this.code = code
     this.detail = options.detail
+    this.errors = options.errors
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 }

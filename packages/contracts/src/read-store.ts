@@ -23,12 +23,21 @@ type TokenFields = { tokensFromVersion: number; tokensRevokedAt?: Date }
 export type UserReadTombstone = { _id: string; version: number; deletedAt: Date; expiresAt: Date }
 
 /**
+ * How names and addresses are compared in searches and in order of name: whatever the case, and with accents or without
+ * (level 1 of the Unicode Collation Algorithm). A query is served by an index only if it says the same.
+ */
+export const nameCollation = { locale: 'en', strength: 1 } as const
+
+/**
  * The indexes that serve every query of query-api without a collection scan or a sort in memory. `_id` is a UUID of
- * version 7, so descending `_id` is newest first; `deletedAt: null` selects everything but tombstones.
+ * version 7, so descending `_id` is newest first; `deletedAt: null` selects everything but tombstones, and so does any `isActive`.
  */
 export const usersReadIndexes = [
   { name: 'newest', key: { deletedAt: 1, _id: -1 } },
   { name: 'newest_by_role', key: { roles: 1, _id: -1 } },
+  { name: 'newest_by_activity', key: { isActive: 1, _id: -1 } },
+  { name: 'by_name', key: { isActive: 1, name: 1, _id: 1 }, collation: nameCollation },
+  { name: 'by_email', key: { isActive: 1, email: 1, _id: 1 }, collation: nameCollation },
   { name: 'email', key: { email: 1 } },
   // What was revoked of late; deletions are found by `newest`.
   { name: 'tokens_revoked', key: { tokensRevokedAt: 1 }, sparse: true },

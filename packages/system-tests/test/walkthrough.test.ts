@@ -46,7 +46,7 @@ t.test('query the user, the list, and the list by role', async (t) => {
   t.match(await send('GET', `/api/v1/users/${id}`), { status: 401, body: { code: 'token-missing' } })
   t.match((await get('/api/v1/users?limit=10&offset=0')).body, {
     data: [user],
-    pagination: { limit: 10, offset: 0, total: 1 },
+    pagination: { limit: 10, offset: 0, total: 1, nextCursor: null },
   })
   t.match((await get('/api/v1/users/by-role/buyer?limit=10&offset=0')).body, { data: [user] })
   t.strictSame((await get('/api/v1/users/by-role/seller?limit=10&offset=0')).body.data, [])

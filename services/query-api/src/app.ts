@@ -1,9 +1,11 @@
 import { answerHealth, createServer, type HttpServer, type Logger, verifyAccessTokens } from '@cqrs/service-kit'
 import type { AppliedNotices } from './adapters/applied-notices.ts'
+import type { OrderedUsers } from './adapters/ordered-users.ts'
 import type { RevocationList } from './adapters/revocation-list.ts'
 import type { UserLookUp } from './adapters/user-look-up.ts'
 import type { UserReadRepository } from './adapters/user-read-repository.ts'
 import type { UserStatsRepository } from './adapters/user-stats-repository.ts'
+import { inTurn } from './batches.ts'
 import type { Config } from './config.ts'
 import { getUser, getUserStats, listUsers, listUsersByRole } from './queries/index.ts'
 
@@ -11,6 +13,7 @@ type Parts = {
   logger: Logger
   lookUp: UserLookUp
   users: UserReadRepository
+  ordered: OrderedUsers
   stats: UserStatsRepository
   notices: AppliedNotices
   revocations: RevocationList
@@ -27,7 +30,7 @@ export function buildApp(
     Config,
     'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'READ_YOUR_WRITES_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'CORS_ORIGINS'
   >,
-  { logger, lookUp, users, stats, notices, revocations, isDatabaseUp, isNatsUp }: Parts,
+  { logger, lookUp, users, ordered, stats, notices, revocations, isDatabaseUp, isNatsUp }: Parts,
 ): HttpServer {
   const app = createServer(logger, config)
   const authenticate = verifyAccessTokens(app, {
@@ -43,9 +46,11 @@ export function buildApp(
     nats: { required: false, isUp: isNatsUp },
   })
 
+  // What the pool of connections to the database takes beside look-ups, health and versions that are waited for.
+  const listing = inTurn({ maxRunning: 32, maxWaiting: 500 })
   getUser(app, { users: lookUp, notices, authenticate, timeoutMs: config.READ_YOUR_WRITES_TIMEOUT_MS })
-  listUsers(app, { users, stats, authenticate })
-  listUsersByRole(app, { users, stats, authenticate })
+  listUsers(app, { users, ordered, stats, authenticate, listing })
+  listUsersByRole(app, { users, stats, authenticate, listing })
   getUserStats(app, { stats, authenticate })
   return app
 }

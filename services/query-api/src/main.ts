@@ -9,6 +9,7 @@ import {
 } from '@cqrs/service-kit'
 import { AppliedNotices } from './adapters/applied-notices.ts'
 import { LiveCollections } from './adapters/live-collections.ts'
+import { OrderedUsers } from './adapters/ordered-users.ts'
 import { RevocationList } from './adapters/revocation-list.ts'
 import { UserCache } from './adapters/user-cache.ts'
 import { UserLookUp } from './adapters/user-look-up.ts'
@@ -36,8 +37,8 @@ await startOrExit(async () => {
     logger,
     onConnected: async (connection, { isFirst }) => {
       if (isFirst) notices.listen(connection)
-      lookUp.outdateAll()
       await connection.flush() // from here on notices arrive, and what was missed is in the database
+      lookUp.outdateAll()
       revocations.reload()
     },
   })
@@ -46,7 +47,8 @@ await startOrExit(async () => {
     logger,
     lookUp,
     users,
-    stats: new UserStatsRepository(collections),
+    ordered: new OrderedUsers(collections),
+    stats: new UserStatsRepository(collections, { keepTotalsMs: Math.min(config.CACHE_TTL_MS, 1_000) }),
     notices,
     revocations,
     isDatabaseUp: async () => (await client.db().command({ ping: 1 })).ok === 1,

@@ -44,6 +44,15 @@ const pageParts = {
   'offset=99999999999999999999999': 'offset',
   'offset=abc': 'offset',
   'offset=1&offset=2': 'offset',
+  'cursor=': 'cursor',
+  'cursor=%00': 'cursor',
+  'cursor=a+b': 'cursor',
+  'cursor=bm9uZQ': 'cursor',
+  'cursor=W10': 'cursor', // []
+  'cursor=bnVsbA': 'cursor', // null
+  'cursor=WyJuZXdlc3QiLHsiJGd0IjoiIn1d': 'cursor', // ["newest",{"$gt":""}]
+  'cursor=WyJvbGRlc3QiLCJ4Il0': 'cursor', // ["oldest","x"]
+  'cursor=a&cursor=b': 'cursor',
   'page=2': 'page',
   'LIMIT=5': 'LIMIT',
   '__proto__=1': '__proto__',
@@ -53,13 +62,45 @@ for (const path of [all, byRole]) {
   for (const [query, field] of Object.entries(pageParts)) {
     t.test(`GET ${path}?${query}`, async (t) => {
       const problem = await refused(t, 'GET', `${path}?${query}`, 'validation-failed')
-      t.strictSame(
-        problem.errors?.map(({ pointer }) => pointer),
-        [`#/querystring/${field}`],
-      )
+      t.strictSame([...new Set(problem.errors?.map(({ pointer }) => pointer))], [`#/querystring/${field}`])
     })
   }
 }
+
+for (const [query, field] of Object.entries({
+  'isActive=': 'isActive',
+  'isActive=1': 'isActive',
+  'isActive=True': 'isActive',
+  'isActive=true&isActive=true': 'isActive',
+  'isActive[$ne]=true': 'isActive[$ne]',
+  'sort=': 'sort',
+  'sort=email': 'sort',
+  'sort=-name': 'sort',
+  'createdAfter=': 'createdAfter',
+  'createdAfter=yesterday': 'createdAfter',
+  'createdAfter=2026-11-01': 'createdAfter',
+  'createdAfter=2026-11-01T00:00:00': 'createdAfter',
+  'createdAfter=2026-11-01T00:00:00%2B01:00': 'createdAfter',
+  'createdBefore=2026-13-01T00:00:00Z': 'createdBefore',
+  'createdBefore=1762822946': 'createdBefore',
+  'q=': 'q',
+  'q=%20': 'q',
+  'q=%00': 'q',
+  'q=%0A': 'q',
+  'q=a&q=b': 'q',
+  'q[$regex]=a': 'q[$regex]',
+  [`q=${'a'.repeat(101)}`]: 'q',
+})) {
+  t.test(`GET ${all}?${query.slice(0, 50)}`, async (t) => {
+    const problem = await refused(t, 'GET', `${all}?${query}`, 'validation-failed')
+    t.strictSame([...new Set(problem.errors?.map(({ pointer }) => pointer))], [`#/querystring/${field}`])
+  })
+}
+
+t.test('the list of a role has no filters', async (t) => {
+  const problem = await refused(t, 'GET', `${byRole}?q=jane`, 'validation-failed')
+  t.equal(problem.errors?.[0]?.pointer, '#/querystring/q')
+})
 
 const noIds = {
   'no UUID': 'jane',

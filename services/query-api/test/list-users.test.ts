@@ -32,13 +32,13 @@ for (const { path, wanted, total } of [
       t.equal(status, 200)
       t.match(headers, { 'content-type': /^application\/json/, 'cache-control': 'no-store' })
       t.strictSame(ids(body), newestFirst(0, 20, wanted))
-      t.strictSame(body.pagination, { limit: 20, offset: 0, total })
+      t.match(body.pagination, { limit: 20, offset: 0, total })
     })
 
     t.test('limit and offset choose the page', async (t) => {
       const { body } = await get(`${path}?limit=4&offset=3`)
       t.strictSame(ids(body), newestFirst(3, 4, wanted))
-      t.strictSame(body.pagination, { limit: 4, offset: 3, total })
+      t.match(body.pagination, { limit: 4, offset: 3, total, nextCursor: String })
     })
 
     t.test('pages follow each other without a gap and end with what is left', async (t) => {
@@ -52,7 +52,23 @@ for (const { path, wanted, total } of [
     t.test('beyond the end the page is empty and the total stays', async (t) => {
       const { status, body } = await get(`${path}?limit=100&offset=100000`)
       t.equal(status, 200)
-      t.strictSame(body, { data: [], pagination: { limit: 100, offset: 100_000, total } })
+      t.strictSame(body, { data: [], pagination: { limit: 100, offset: 100_000, total, nextCursor: null } })
+    })
+
+    t.test('cursors lead through all of it, from any page, and end', async (t) => {
+      for (const [limit, offset] of [
+        [5, 0],
+        [4, 3],
+        [9, 0],
+        [100, 0],
+      ] as const) {
+        const seen = await followed(`${path}?limit=${limit}&offset=${offset}`)
+        t.strictSame(seen.flatMap(ids), newestFirst(offset, total, wanted))
+        t.strictSame(
+          seen.slice(1).map(({ pagination: { nextCursor, ...rest } }) => rest),
+          seen.slice(1).map(() => ({ limit, offset: null, total })),
+        )
+      }
     })
   })
 }
@@ -64,5 +80,25 @@ t.test('each user of a page has all the fields of a single one', async (t) => {
 
 t.test('a role that nobody has gives an empty page', async (t) => {
   const { body } = await get('/api/v1/users/by-role/admin')
-  t.strictSame(body, { data: [], pagination: { limit: 20, offset: 0, total: 0 } })
+  t.strictSame(body, { data: [], pagination: { limit: 20, offset: 0, total: 0, nextCursor: null } })
 })
+
+t.test('who registers or goes meanwhile moves no cursor', async (t) => {
+  const first = (await get('/api/v1/users?limit=5')).body as UserPage
+  await stored.insertOne(user(1_000))
+  await stored.deleteOne({ _id: first.data.at(-1)?.id as string })
+  const { body } = await get(`/api/v1/users?limit=5&cursor=${first.pagination.nextCursor}`)
+  t.strictSame(ids(body), newestFirst(5, 5))
+})
+
+/** The pages from this one on. */
+async function followed(url: string): Promise<UserPage[]> {
+  const pages: UserPage[] = []
+  for (let next: string | null = url; next; ) {
+    const page: UserPage = (await get(next)).body
+    pages.push(page)
+    const { limit, nextCursor } = page.pagination
+    next = nextCursor && `${url.split('?')[0]}?limit=${limit}&cursor=${nextCursor}`
+  }
+  return pages
+}

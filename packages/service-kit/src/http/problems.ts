@@ -33,7 +33,10 @@ export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
 }
 
 function describe(error: FastifyError): Problem {
-  if (error instanceof Refusal) return problem(error.code, error.detail ? { detail: error.detail } : {})
+  if (error instanceof Refusal) {
+    const { code, detail, errors } = error
+    return problem(code, { ...(detail && { detail }), ...(errors && { errors }) })
+  }
   if (error.validation) return problem('validation-failed', { errors: validationErrors(error) })
   const code = frameworkProblems[error.code]
   if (code) return problem(code)

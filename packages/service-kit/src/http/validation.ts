@@ -7,21 +7,24 @@ type ObjectSchema = { properties?: Record<string, { type?: string }> }
 /**
  * How the parts of a request are checked. Nothing is converted and an unknown field is an error, where Fastify's own
  * settings would turn a number into a password and drop what they do not know. Only paths and query strings, which can
- * hold nothing but text, have whole numbers read from it.
+ * hold nothing but text, have whole numbers, `true` and `false` read from it.
  */
 export const compileValidator: FastifySchemaCompiler<ObjectSchema> = ({ schema, httpPart }) => {
   const validate = ajv.compile(schema)
-  return httpPart === 'body' ? validate : readingIntegers(schema, validate)
+  return httpPart === 'body' ? validate : readingText(schema, validate)
 }
 
 const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: true, strictTypes: false })
 
-function readingIntegers(schema: ObjectSchema, validate: ValidateFunction): ValidateFunction {
-  const integers = Object.entries(schema.properties ?? {}).filter(([, { type }]) => type === 'integer')
+function readingText(schema: ObjectSchema, validate: ValidateFunction): ValidateFunction {
+  const read = Object.entries(schema.properties ?? {}).flatMap(([name, { type = '' }]) => {
+    const reader = readers[type]
+    return reader ? [{ name, reader }] : []
+  })
   const reading = (text: Record<string, unknown>) => {
-    for (const [name] of integers) {
+    for (const { name, reader } of read) {
       const value = text[name]
-      if (typeof value === 'string') text[name] = readInteger(value)
+      if (typeof value === 'string') text[name] = reader(value)
     }
     const valid = validate(text)
     reading.errors = validate.errors
@@ -29,4 +32,9 @@ function readingIntegers(schema: ObjectSchema, validate: ValidateFunction): Vali
   }
   reading.errors = validate.errors
   return reading as unknown as ValidateFunction
+}
+
+const readers: Record<string, (text: string) => unknown> = {
+  integer: readInteger,
+  boolean: (text) => (text === 'true' ? true : text === 'false' ? false : text),
 }

@@ -62,7 +62,7 @@ t.test('a refusal never repeats the value', async (t) => {
 })
 
 t.test('whole numbers are read from query strings, and defaults filled in', async (t) => {
-  t.strictSame((await app.inject('/page')).json(), { limit: 20, offset: 0 })
+  t.strictSame((await app.inject('/page')).json(), { limit: 20 })
   t.strictSame((await app.inject('/page?limit=5&offset=100000')).json(), { limit: 5, offset: 100_000 })
 })
 

@@ -21,7 +21,13 @@ export type Tally = (document: VersionedDocument) => Record<string, number>
 
 export type VersionedDocument = { _id: string; version: number }
 
-type Index = { name: string; key: Record<string, 1 | -1>; expireAfterSeconds?: number; sparse?: boolean }
+type Index = {
+  name: string
+  key: Record<string, 1 | -1>
+  expireAfterSeconds?: number
+  sparse?: boolean
+  collation?: { locale: string; strength: number }
+}
 
 type ByEventType<Result> = { [Type in UserEventType]: (event: Extract<UserEvent, { type: Type }>) => Result }
 

@@ -1,7 +1,7 @@
 import { usersReadCollection } from '@cqrs/contracts'
 import { Counter } from '@cqrs/service-kit'
 import { LRUCache } from 'lru-cache'
-import { inBatches } from './batches.ts'
+import { inBatches } from '../batches.ts'
 import type { LiveCollections } from './live-collections.ts'
 import { readyUser } from './ready-user.ts'
 import type { ReadyUser, UserCache } from './user-cache.ts'

@@ -1,12 +1,11 @@
 import {
-  type Page,
   type Role,
   type UserReadDocument,
   type UserReadModel,
   type UserReadTombstone,
   usersReadCollection,
 } from '@cqrs/contracts'
-import type { Filter } from 'mongodb'
+import type { Filter, Sort } from 'mongodb'
 import type { LiveCollections } from './live-collections.ts'
 
 type Stored = UserReadDocument | UserReadTombstone
@@ -49,14 +48,20 @@ export class UserReadRepository {
     return { collection: users.collectionName, found: new Map(stored.map((one) => [one._id, toFound(one)])) }
   }
 
-  /** A page of all users, newest first. */
-  async list(page: Page): Promise<UserReadModel[]> {
-    return await this.#page({ deletedAt: null }, page)
+  /** Users, newest first: all, or those that are active or not, and those registered from one time until before another. */
+  async list({ isActive, createdAfter, createdBefore, ...page }: NewestPage & Filters): Promise<UserReadModel[]> {
+    const among = isActive === undefined ? { deletedAt: null } : { isActive }
+    const times = { ...(createdAfter && { $gte: createdAfter }), ...(createdBefore && { $lt: createdBefore }) }
+    // All are equal in what the order begins with. Said all the same, it keeps the database from walking `_id` alone.
+    const by = isActive === undefined ? 'deletedAt' : 'isActive'
+    if (!createdAfter && !createdBefore) return await this.#newest(among, page, by)
+    const ids = idsRegistered(createdAfter, createdBefore)
+    return await this.#newest({ ...among, createdAt: times, _id: ids }, page, by)
   }
 
   /** The same of the users with this role. A tombstone has no roles, so none is found by one. */
-  async listByRole(role: Role, page: Page): Promise<UserReadModel[]> {
-    return await this.#page({ roles: role }, page)
+  async listByRole(role: Role, page: NewestPage): Promise<UserReadModel[]> {
+    return await this.#newest({ roles: role }, page)
   }
 
   /** Of whom access tokens were revoked since then, deleted users among them. Read from the primary where there is one. */
@@ -72,10 +77,16 @@ export class UserReadRepository {
     )
   }
 
-  async #page(filter: Filter<Stored>, { limit, offset }: Page): Promise<UserReadModel[]> {
-    const options = { projection, sort: { _id: -1 }, skip: offset, limit } as const
+  async #newest(
+    filter: Filter<Stored>,
+    { limit, offset = 0, after }: NewestPage,
+    by?: string,
+  ): Promise<UserReadModel[]> {
     const users = await this.#users()
-    return (await users.find<Shown>(filter, options).toArray()).map(toReadModel)
+    const upTo = after === undefined ? filter : { $and: [filter, { _id: { $lt: after } }] }
+    const sort: Sort = { ...(by && { [by]: 1 }), _id: -1 }
+    const options = { projection, sort, skip: offset, limit }
+    return (await users.find<Shown>(upTo, options).toArray()).map(toReadModel)
   }
 
   #users() {
@@ -83,8 +94,25 @@ export class UserReadRepository {
   }
 }
 
+/** `after`: the id of the last user of the page before. */
+export type NewestPage = { limit: number; offset?: number | undefined; after?: string | undefined }
+
+type Filters = { isActive?: boolean | undefined; createdAfter?: Date | undefined; createdBefore?: Date | undefined }
+
+/**
+ * The ids that users can have who registered then, so that a time needs no index of its own: an id begins with the
+ * milliseconds at which it was made (UUID version 7), which is when its user registered, give or take a second.
+ */
+function idsRegistered(from: Date | undefined, to: Date | undefined): { $gte?: string; $lt?: string } {
+  const idAt = (ms: number) => Math.max(0, ms).toString(16).padStart(12, '0').replace(/^.{8}/, '$&-')
+  return {
+    ...(from && { $gte: idAt(from.getTime() - 1_000) }),
+    ...(to && { $lt: idAt(to.getTime() + 1_000) }),
+  }
+}
+
 /** What queries answer. */
-type Shown = Omit<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedAt'>
+export type Shown = Omit<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedAt'>
 
 const primary = { readPreference: 'primaryPreferred' } as const
 
@@ -93,7 +121,7 @@ const toFound = (stored: Stored): Found => ({
   user: 'deletedAt' in stored ? undefined : toReadModel(stored),
 })
 
-const projection = {
+export const projection = {
   email: 1,
   name: 1,
   roles: 1,
@@ -106,7 +134,7 @@ const projection = {
   version: 1,
 } as const satisfies Record<keyof Omit<Shown, '_id'>, 1>
 
-const toReadModel = ({ _id, createdAt, updatedAt, ...rest }: Shown): UserReadModel => ({
+export const toReadModel = ({ _id, createdAt, updatedAt, ...rest }: Shown): UserReadModel => ({
   id: _id,
   ...rest,
   createdAt: createdAt.toISOString(),

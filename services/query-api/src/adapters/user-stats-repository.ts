@@ -2,13 +2,18 @@ import { type UserStatsSums, userStatsCollection, userStatsSums } from '@cqrs/co
 import type { LiveCollections } from './live-collections.ts'
 
 type Sums = Omit<UserStatsSums, '_id'>
+type Totals = Pick<Sums, 'users' | 'active' | 'byRole'>
 
 /** `user_stats`, in which the projector keeps the sums over all users. Where there are none yet, they are zero. */
 export class UserStatsRepository {
   readonly #collections: LiveCollections
+  readonly #keepTotalsMs: number
+  #totals: { askedAt: number; answer: Promise<Totals> } | undefined
 
-  constructor(collections: LiveCollections) {
+  /** @param keepTotalsMs how long totals are taken to be the same, so that not every page of a list asks for them */
+  constructor(collections: LiveCollections, { keepTotalsMs } = { keepTotalsMs: 0 }) {
     this.#collections = collections
+    this.#keepTotalsMs = keepTotalsMs
   }
 
   async sums(): Promise<Sums> {
@@ -16,8 +21,15 @@ export class UserStatsRepository {
   }
 
   /** The sums without those by day, which are as many as the service has days. */
-  async totals(): Promise<Pick<Sums, 'users' | 'byRole'>> {
-    return withZeroes(await this.#find({ byDay: 0 }))
+  totals(): Promise<Totals> {
+    const askedAt = performance.now()
+    if (this.#totals && askedAt - this.#totals.askedAt < this.#keepTotalsMs) return this.#totals.answer
+    const answer = this.#find({ byDay: 0 }).then(withZeroes)
+    this.#totals = { askedAt, answer }
+    answer.catch(() => {
+      this.#totals = undefined
+    })
+    return answer
   }
 
   async #find(projection: { byDay?: 0 }): Promise<Partial<Sums> | null> {

@@ -21,7 +21,7 @@ export function getUser(
       config: {
         summary: 'Get a user',
         headers: ['ETag', 'Cache-Control'],
-        problems: ['user-not-found', 'read-model-behind', 'storage-unavailable'],
+        problems: ['user-not-found', 'read-model-behind', 'overloaded', 'storage-unavailable'],
       },
       onRequest: authenticate,
       // Longer than the wait by the time that any other handler has.

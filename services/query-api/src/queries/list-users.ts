@@ -1,27 +1,83 @@
-import { Page, routes, UserPage } from '@cqrs/contracts'
+import { routes, UserList, UserPage } from '@cqrs/contracts'
 import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { OrderedUsers } from '../adapters/ordered-users.ts'
 import type { UserReadRepository } from '../adapters/user-read-repository.ts'
 import type { UserStatsRepository } from '../adapters/user-stats-repository.ts'
+import type { inTurn } from '../batches.ts'
+import { type Found, namePage, newestPage, pageAnswer, refuseOffset, searchPage } from './pages.ts'
+import { refuseParameter } from './refuse-parameter.ts'
 
 /**
- * GET /api/v1/users?limit&offset: a page of all users, newest first. `total` is not counted but read from the sums of
- * another read model, so it can be ahead of the page or behind it by the events that are in flight.
+ * GET /api/v1/users: a page of users, newest first or by name, all or those that fit the filters, or those found by what
+ * their name or address begins with.
  */
 export function listUsers(
   app: HttpServer,
-  { users, stats, authenticate }: { users: UserReadRepository; stats: UserStatsRepository; authenticate: Authenticate },
+  {
+    users,
+    ordered,
+    stats,
+    authenticate,
+    listing,
+  }: Parts & { authenticate: Authenticate; listing: ReturnType<typeof inTurn> },
 ): void {
   app.get(
     routes.listUsers.path,
     {
-      config: { summary: 'List users', headers: ['Cache-Control'], problems: ['storage-unavailable'] },
+      config: { summary: 'List users', headers: ['Cache-Control'], problems: ['overloaded', 'storage-unavailable'] },
       onRequest: authenticate,
-      schema: { querystring: Page, response: { 200: UserPage } },
+      schema: { querystring: UserList, response: { 200: UserPage } },
     },
     async (request, reply) => {
-      const { limit, offset } = request.query
-      const [data, { users: total }] = await Promise.all([users.list({ limit, offset }), stats.totals()])
-      return reply.header('cache-control', 'no-store').send({ data, pagination: { limit, offset, total } })
+      const { query } = request
+      refuseMixtures(query)
+      const [found, total] = await Promise.all([
+        listing(() => pageOf(query, { users, ordered })),
+        totalOf(query, stats),
+      ])
+      return reply.header('cache-control', 'no-store').send(pageAnswer(query, found, total))
     },
   )
 }
+
+/** What no index serves is refused, so that no query costs more than its page. */
+function refuseMixtures(query: UserList): void {
+  refuseOffset(query)
+  const only = (name: keyof UserList, detail: string) => {
+    if (query[name] !== undefined) throw refuseParameter(name, detail)
+  }
+  if (query.q !== undefined) {
+    only('sort', 'must not be there together with q, which has an order of its own')
+    only('offset', 'must not be there together with q; go on by pagination.nextCursor')
+  }
+  if (query.q !== undefined || query.sort === 'name') {
+    only('createdAfter', 'can be there only with the newest first, without q')
+    only('createdBefore', 'can be there only with the newest first, without q')
+  }
+}
+
+async function pageOf(query: UserList, { users, ordered }: Pick<Parts, 'users' | 'ordered'>): Promise<Found> {
+  const { q, sort, isActive } = query
+  if (q !== undefined) return searchPage({ ...query, q }, ordered)
+  if (sort === 'name') return namePage(query, ordered)
+  const [createdAfter, createdBefore] = [time('createdAfter', query), time('createdBefore', query)]
+  return newestPage(query, (page) => users.list({ ...page, isActive, createdAfter, createdBefore }))
+}
+
+/** Of what would have to be counted there is no total: that would cost as much as reading all of it. */
+async function totalOf(query: UserList, stats: UserStatsRepository): Promise<number | null> {
+  if (query.q !== undefined || query.createdAfter !== undefined || query.createdBefore !== undefined) return null
+  const { users, active } = await stats.totals()
+  if (query.isActive === undefined) return users
+  return query.isActive ? active : users - active
+}
+
+function time(name: 'createdAfter' | 'createdBefore', query: UserList): Date | undefined {
+  const text = query[name]
+  if (text === undefined) return undefined
+  const date = new Date(text)
+  if (Number.isNaN(date.getTime())) throw refuseParameter(name, 'must be a day that exists')
+  return date
+}
+
+type Parts = { users: UserReadRepository; ordered: OrderedUsers; stats: UserStatsRepository }

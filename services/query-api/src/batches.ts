@@ -52,4 +52,13 @@ export function inBatches<Key, Value>(
   }
 }
 
+/** The same for calls that cannot be put together: so many at a time, so many that wait, and the others are refused. */
+export function inTurn(bounds: Omit<Bounds, 'maxSize'>): <Value>(call: () => Promise<Value>) => Promise<Value> {
+  const run = inBatches<() => Promise<unknown>, unknown>((calls) => Promise.all(calls.map((call) => call())), {
+    ...bounds,
+    maxSize: 1,
+  })
+  return <Value>(call: () => Promise<Value>) => run(call) as Promise<Value>
+}
+
 type Waiting<Key, Value> = { key: Key; resolve: (value: Value) => void; reject: (error: unknown) => void }

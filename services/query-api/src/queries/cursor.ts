@@ -1,0 +1,38 @@
+import { UserId } from '@cqrs/contracts'
+import Type, { type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { refuseParameter } from './refuse-parameter.ts'
+
+/** Where a page ended: the order it is in, what that order goes by, and the id of its last user. */
+const Cursor = Type.Union([
+  Type.Tuple([Type.Literal('newest'), UserId]),
+  Type.Tuple([Type.Enum(['name', 'email']), Type.String({ maxLength: 400 }), Type.Union([UserId, Type.Literal('')])]),
+])
+export type Cursor = Static<typeof Cursor>
+type Order = Cursor[0]
+
+const form = Compile(Cursor)
+const isCursor = (value: unknown): value is Cursor => form.Check(value)
+
+/** The opaque text for `pagination.nextCursor`. It says nothing that its page does not, and grants nothing. */
+export const cursorText = (cursor: Cursor): string => Buffer.from(JSON.stringify(cursor)).toString('base64url')
+
+/**
+ * What a client sent back, which it should not have changed.
+ * @throws Refusal `validation-failed` for what no list in one of these orders has given
+ */
+export function readCursor<In extends Order>(text: string, orders: readonly In[]): Extract<Cursor, [In, ...unknown[]]> {
+  const cursor = parse(Buffer.from(text, 'base64url').toString())
+  if (!isCursor(cursor) || !(orders as readonly Order[]).includes(cursor[0])) {
+    throw refuseParameter('cursor', 'is not the nextCursor of a page of this list')
+  }
+  return cursor as Extract<Cursor, [In, ...unknown[]]>
+}
+
+function parse(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}

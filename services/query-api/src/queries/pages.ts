@@ -1,0 +1,83 @@
+import { maxOffset, type Page, type UserPage, type UserReadModel } from '@cqrs/contracts'
+import type { OrderedUsers, Position } from '../adapters/ordered-users.ts'
+import type { NewestPage } from '../adapters/user-read-repository.ts'
+import { type Cursor, cursorText, readCursor } from './cursor.ts'
+import { refuseParameter } from './refuse-parameter.ts'
+
+/** The users of a page, and where the next one goes on; null where there is none. */
+export type Found = { data: UserReadModel[]; nextCursor: string | null }
+
+/** A page of users, newest first. @param list reads that many of them, from there on */
+export async function newestPage(
+  { limit, offset, cursor }: Page,
+  list: (page: NewestPage) => Promise<UserReadModel[]>,
+): Promise<Found> {
+  const after = cursor === undefined ? undefined : readCursor(cursor, ['newest'])[1]
+  return cut(await list({ limit: limit + 1, offset, after }), limit, ({ id }) => ['newest', id])
+}
+
+/** A page of users in order of name. */
+export async function namePage(
+  { limit, offset, cursor, isActive }: Page & { isActive?: boolean | undefined },
+  users: OrderedUsers,
+): Promise<Found> {
+  const after = cursor === undefined ? undefined : positionOf(readCursor(cursor, ['name']))
+  return cut(await users.byName({ limit: limit + 1, offset, after, isActive }), limit, byName)
+}
+
+/**
+ * A page of what is found: first those whose name begins so, in order of name, then those of whom only the address does,
+ * in its order. For each page so many addresses are read and no more, whether those who were found by name are among
+ * them or not: so a page can be short, and not be the last.
+ */
+export async function searchPage(
+  { q: prefix, limit, cursor, isActive }: Page & { q: string; isActive?: boolean | undefined },
+  users: OrderedUsers,
+): Promise<Found> {
+  const at = cursor === undefined ? undefined : readCursor(cursor, ['name', 'email'])
+  const found: UserReadModel[] = []
+  if (at?.[0] !== 'email') {
+    const named = await users.byName({ prefix, isActive, limit: limit + 1, after: at && positionOf(at) })
+    if (named.length > limit) return cut(named, limit, byName)
+    found.push(...named)
+  }
+  const read = 2 * limit + 1
+  const after = at?.[0] === 'email' ? positionOf(at) : undefined
+  const addressed = await users.byEmail({ prefix, isActive, limit: read, after })
+  let last: Cursor = ['email', prefix, '']
+  for (const { user, byName } of addressed) {
+    if (found.length === limit) return { data: found, nextCursor: cursorText(last) }
+    if (!byName) found.push(user)
+    last = ['email', user.email, user.id]
+  }
+  return { data: found, nextCursor: addressed.length === read ? cursorText(last) : null }
+}
+
+/**
+ * `total` is read from sums, so it can be ahead of the page or behind it by the events that are in flight; null where
+ * nobody keeps the sum.
+ */
+export const pageAnswer = ({ limit, offset, cursor }: Page, found: Found, total: number | null): UserPage => ({
+  data: found.data,
+  pagination: { limit, offset: cursor === undefined ? (offset ?? 0) : null, total, nextCursor: found.nextCursor },
+})
+
+/** @throws Refusal `validation-failed` where the page is asked for in two ways, or lies too deep for one of them */
+export function refuseOffset({ offset, cursor }: Page): void {
+  if (offset === undefined) return
+  if (cursor !== undefined) throw refuseParameter('offset', 'must not be there together with cursor')
+  if (offset > maxOffset) {
+    throw refuseParameter('offset', `must be <= ${maxOffset}; beyond that, go on by pagination.nextCursor`)
+  }
+}
+
+/** Of one user more than the page takes only this is wanted: that it exists. */
+function cut(users: UserReadModel[], limit: number, cursorAt: (last: UserReadModel) => Cursor): Found {
+  const data = users.slice(0, limit)
+  const last = data.at(-1)
+  return { data, nextCursor: last && users.length > limit ? cursorText(cursorAt(last)) : null }
+}
+
+const byName = ({ name, id }: UserReadModel): Cursor => ['name', name, id]
+
+const positionOf = ([, key, id]: ['name' | 'email', string, string]): Position => ({ key, id })
