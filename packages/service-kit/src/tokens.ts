@@ -52,7 +52,9 @@ export function verifyAccessTokens(
       requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'jti', 'roles', 'ver'],
     },
     formatUser: (claims) => {
-      const { sub, roles, ver } = claims as { sub: string; roles: string[]; ver: number }
+      const { sub, roles, ver, iat } = claims as { sub: string; roles: string[]; ver: number; iat?: unknown }
+      // The library looks at the type of this one only where it is compared.
+      if (typeof iat !== 'number') throw new TypeError('iat is not a number')
       return { id: sub, roles, version: ver }
     },
   })

@@ -91,6 +91,7 @@ const refusals: Record<'token-missing' | 'token-expired' | 'token-invalid', Reco
     'exp that is null': signedWith({ claims: { exp: null } }),
     'nbf that is text': signedWith({ claims: { nbf: String(nowSeconds) } }),
     'nbf beyond any date': signedWith({ claims: { nbf: 1e300 } }),
+    'iat that is text': signedWith({ claims: { iat: String(nowSeconds) } }),
     'no sub': signedWith({ claims: { sub: undefined } }),
     'empty sub': signedWith({ claims: { sub: '' } }),
     'sub that is a number': signedWith({ claims: { sub: 1 } }),

@@ -97,7 +97,12 @@ const withoutOperation: Partial<Record<ProblemCode, number>> = {
   'route-not-found': 404,
   'method-not-allowed': 405,
   'malformed-request': 400,
+  'request-timeout': 408,
   'headers-too-large': 431,
+  // A body is read before it is known that nobody wants it.
+  'malformed-json': 400,
+  'body-too-large': 413,
+  'unsupported-media-type': 415,
   'upstream-unavailable': 503,
 }
 

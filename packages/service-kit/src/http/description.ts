@@ -27,13 +27,15 @@ export const refusing = <Hook extends object>(problems: readonly ProblemCode[], 
 
 /** Every code that a route can answer: what the server itself refuses, what its hooks do, and what it declares. */
 export function problemsOf({ schema, config, ...route }: RouteOptions): ProblemCode[] {
+  // A body that is not asked for is read all the same, but with GET and HEAD.
+  const readsBody = schema?.body !== undefined || route.method !== 'GET'
   const hooks = [route.onRequest, route.preParsing, route.preValidation, route.preHandler].flat()
   const ofHooks = hooks.flatMap((hook) => (hook as { problems?: ProblemCode[] } | undefined)?.problems ?? [])
   const takesInput = schema?.body ?? schema?.params ?? schema?.querystring ?? schema?.headers
   return [
     ...new Set([
       ...ofServer,
-      ...(schema?.body ? ofBodies : []),
+      ...(readsBody ? ofBodies : []),
       ...(takesInput ? (['validation-failed'] as const) : []),
       ...ofHooks,
       ...(config?.problems ?? []),

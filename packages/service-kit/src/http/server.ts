@@ -68,6 +68,8 @@ export function createServer(
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  // What a request expects beside `100-continue` is not looked at (RFC 9110, 10.1.1); Node would answer 417 by itself.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   const routes: RouteOptions[] = []
   app.decorate('describedRoutes', routes)
   app.addHook('onRoute', (route) => void routes.push(route))

@@ -148,6 +148,12 @@ for (const [what, sent, code] of [
   })
 }
 
+t.test('what a request expects beside 100-continue is not looked at', async (t) => {
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET /names/jane HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: a miracle\r\n\r\n')
+  t.match(await text(socket), /^HTTP\/1\.1 200 /)
+})
+
 t.test('a client that hangs up half-way harms nobody', async (t) => {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')

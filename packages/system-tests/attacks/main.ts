@@ -1,0 +1,25 @@
+import { parseArgs } from 'node:util'
+import { reportTable } from './report.ts'
+import { besiege } from './siege.ts'
+
+/**
+ * `pnpm test:attacks`: 5,000 bad requests to each route, and a table at the end. `--seed 42` repeats the run that printed
+ * it, `--requests 100` makes it shorter or longer, `--only login` takes the operations with that in their names.
+ */
+const { values } = parseArgs({
+  options: { seed: { type: 'string' }, requests: { type: 'string' }, only: { type: 'string' } },
+})
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 30))
+const requests = Number(values.requests ?? 5_000)
+if (!Number.isSafeInteger(seed) || !(requests > 0)) {
+  console.error('usage: pnpm test:attacks [--seed N] [--requests N] [--only NAME]')
+  process.exit(1)
+}
+console.log(`seed ${seed}`)
+const { outcomes, memory, failures } = await besiege({ seed, requests, ...(values.only && { only: values.only }) })
+console.log(reportTable(outcomes))
+for (const { service, beforeMib, afterMib } of memory)
+  console.log(`${service}: ${beforeMib.toFixed(0)} MiB resident before, ${afterMib.toFixed(0)} MiB after`)
+for (const failure of failures.slice(0, 50)) console.log(failure)
+if (failures.length > 50) console.log(`and ${failures.length - 50} more`)
+process.exit(failures.length > 0 ? 1 : 0)
