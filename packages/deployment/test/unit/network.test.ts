@@ -1,7 +1,7 @@
 import t from 'tap'
 import { connectionsOf } from '../kubernetes/network.ts'
 import { type KubernetesObject, ofKind, overlays } from '../kubernetes/overlays.ts'
-import { podsOf } from '../kubernetes/pods.ts'
+import { podsOf, selects } from '../kubernetes/pods.ts'
 
 /** The picture in the README, and what watches over it. */
 const expected: Record<string, string[]> = {
@@ -26,6 +26,9 @@ const expected: Record<string, string[]> = {
     'command-api → 198.51.100.0/24:4222',
     'envoy-gateway-system → command-api:8081',
     'envoy-gateway-system → query-api:8082',
+    'monitoring → command-api:9464',
+    'monitoring → projector:9464',
+    'monitoring → query-api:9464',
     'projector → 192.0.2.128/25:27017',
     'projector → 198.51.100.0/24:4222',
     'projector → 203.0.113.0/24:587',
@@ -60,6 +63,19 @@ for (const [overlay, objects] of overlays) {
   t.test(`${overlay}: without the policies everything would be let through`, async (t) => {
     const open = connectionsOf(objects.filter(({ kind }) => kind !== 'NetworkPolicy'))
     t.ok(open.includes('query-api → command-api:8081'))
+  })
+
+  t.test(`${overlay}: every service that is watched has the port that Prometheus asks`, async (t) => {
+    for (const { spec } of ofKind(objects, 'ServiceMonitor')) {
+      const watched = ofKind(objects, 'Service').filter(({ metadata }) => selects(spec.selector, metadata.labels ?? {}))
+      t.strictSame(
+        watched.map(({ metadata }) => metadata.name),
+        ['command-api', 'projector', 'query-api'],
+      )
+      for (const { spec: served } of watched) {
+        t.ok(served.ports.some(({ name }: any) => name === spec.endpoints[0].port))
+      }
+    }
   })
 
   t.test(`${overlay}: the route leads to ports that the services have`, async (t) => {
