@@ -47,3 +47,37 @@ t.test('writers that add the same documents at once meet no error, and the highe
     )
   }
 })
+
+t.test('new documents, newer ones and older ones may come in one batch', async (t) => {
+  const named = (name: string, version: number, prefix: string): Document => ({
+    _id: `${prefix}-${name}`,
+    version,
+    name,
+  })
+  const batch = (prefix: string) => [
+    named('first', 1, prefix),
+    named('third', 3, prefix),
+    named('there', 1, prefix),
+    named('older', 2, prefix),
+  ]
+  for (const write of [
+    (documents: Document[]) => readModel.advance(documents),
+    (documents: Document[]) => readModel.advanceIn('people', documents, { isEmpty: true }),
+  ]) {
+    const prefix = crypto.randomUUID()
+    await write([{ ...named('there', 5, prefix), name: 'kept' }, named('older', 1, prefix)])
+    await write(batch(prefix))
+    await write(batch(prefix))
+    const stored = await collection.find({ _id: { $regex: `^${prefix}` } }).toArray()
+    t.strictSame(stored.map(({ name, version }) => `${name} ${version}`).sort(), [
+      'first 1',
+      'kept 5',
+      'older 2',
+      'third 3',
+    ])
+  }
+})
+
+t.test('a page without documents writes none', async () => {
+  await readModel.advanceIn('people', [])
+})

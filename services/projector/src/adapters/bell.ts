@@ -1,17 +1,22 @@
-import { pause } from '@cqrs/service-kit'
-
-/** Lets loops sleep until there is something to do for them. */
+/** Lets loops sleep until there is something to do for them. It is rung for each message, so that must cost next to nothing. */
 export class Bell {
-  #next = new AbortController()
+  readonly #listeners = new Set<() => void>()
 
   /** Wakes everyone who listens. */
   ring(): void {
-    this.#next.abort()
-    this.#next = new AbortController()
+    for (const wake of this.#listeners) wake()
   }
 
   /** Waits for the next ring, and no longer than this. */
   heard(withinMs: number): Promise<void> {
-    return pause(withinMs, this.#next.signal)
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer)
+        this.#listeners.delete(wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, withinMs)
+      this.#listeners.add(wake)
+    })
   }
 }

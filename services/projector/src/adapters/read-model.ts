@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ReadModelState, readModelsCollection, userStatsSums } from '@cqrs/contracts'
 import type { Logger } from '@cqrs/service-kit'
-import type { AnyBulkWriteOperation, ClientSession, Collection, Db } from 'mongodb'
+import type { ClientSession, Collection, Db } from 'mongodb'
 import type { Projection, Tally, VersionedDocument } from '../projections/projection.ts'
 import { once } from './once.ts'
+import { writeNewer } from './versioned-writes.ts'
 
 /**
  * The collections that a projection fills: the one that queries read and, during and shortly after a rebuild, another.
@@ -40,11 +41,14 @@ export class ReadModel {
     for (const name of written) await this.advanceIn(name, documents)
   }
 
-  /** The same for one collection, by its name. */
-  async advanceIn(name: string, documents: readonly VersionedDocument[]): Promise<void> {
+  /**
+   * The same for one collection, by its name.
+   * @param isEmpty that it has hardly any of the documents yet
+   */
+  async advanceIn(name: string, documents: readonly VersionedDocument[], { isEmpty = false } = {}): Promise<void> {
     const { tally } = this.#projection
     if (tally) await this.#advanceWithSums(name, documents, tally)
-    else await this.#collection(name).bulkWrite(documents.map(toOperation), { ordered: false })
+    else await writeNewer(this.#collection(name), documents, ({ version }) => isEmpty || version === 1)
   }
 
   async ensureIndexes(name: string): Promise<void> {
@@ -82,11 +86,13 @@ export class ReadModel {
         const changes = await this.#changes(name, documents, session)
         if (changes.length === 0) return
         const sums = difference(changes, tally)
-        const replacements = changes.map(({ after }) => ({
-          replaceOne: { filter: { _id: after._id }, replacement: after, upsert: true },
-        }))
+        const writes = changes.map(({ before, after }) =>
+          before
+            ? { replaceOne: { filter: { _id: after._id }, replacement: after } }
+            : { insertOne: { document: after } },
+        )
         const counting = { updateOne: { filter: { _id: userStatsSums }, update: { $inc: sums }, upsert: true } }
-        await this.#collection(name).bulkWrite([...replacements, counting], { session })
+        await this.#collection(name).bulkWrite([...writes, counting], { ordered: false, session })
       }),
     )
   }
@@ -127,22 +133,3 @@ function difference(changes: Change[], tally: Tally): Record<string, number> {
   }
   return sums
 }
-
-/**
- * The version is compared in the update and not in the filter (`version: { $lt: … }`): when two writers add the same
- * document at once, one of them meets a duplicate key, and the server itself tries that update again, on the other's
- * document this time, only where the filter is equality on the unique key and nothing else.
- */
-const toOperation = (document: VersionedDocument): AnyBulkWriteOperation<VersionedDocument> => ({
-  updateOne: {
-    filter: { _id: document._id },
-    update: [
-      {
-        $replaceWith: {
-          $cond: [{ $gt: [document.version, { $ifNull: ['$version', 0] }] }, { $literal: document }, '$$ROOT'],
-        },
-      },
-    ],
-    upsert: true,
-  },
-})

@@ -55,6 +55,7 @@ async function fill(
     await readModel.advanceIn(
       collection,
       page.snapshots.map((snapshot) => project(projection, eventOf(snapshot))),
+      { isEmpty: true },
     )
     filled += page.snapshots.length
     after = page.snapshots.at(-1)?.id ?? after
