@@ -1,4 +1,4 @@
-const table: Record<string, { description: string; schema: object }> = {
+const table: Record<string, { description: string; schema: object; required?: boolean }> = {
   Allow: {
     description: 'The methods that this path takes',
     schema: { type: 'string', examples: ['GET, HEAD'] },
@@ -10,6 +10,11 @@ const table: Record<string, { description: string; schema: object }> = {
   ETag: {
     description: 'The version of the user, in quotes',
     schema: { type: 'string', pattern: '^"[1-9][0-9]*"$', examples: ['"1"'] },
+  },
+  'Idempotency-Replayed': {
+    description: 'There where the answer is the one that was given to this `Idempotency-Key` before',
+    schema: { const: 'true', examples: ['true'] },
+    required: false,
   },
   Location: {
     description: 'Where what was created can be queried',
@@ -29,7 +34,7 @@ const table: Record<string, { description: string; schema: object }> = {
 export function headers(names: readonly string[]): Record<string, object> {
   const unknown = names.filter((name) => !Object.hasOwn(table, name))
   if (unknown.length > 0) throw new Error(`add to the table of headers: ${unknown.join(', ')}`)
-  return Object.fromEntries(names.map((name) => [name, { ...table[name], required: true }]))
+  return Object.fromEntries(names.map((name) => [name, { required: true, ...table[name] }]))
 }
 
 const byStatus: Record<number, string[]> = { 405: ['Allow'], 429: ['Retry-After'], 503: ['Retry-After'] }

@@ -30,6 +30,8 @@ const sync = new UserSync(monitored.db())
 for (const { name, run, atMost } of [
   { name: 'a user by id', run: () => users.findById(idOf(1)), atMost: 1 },
   { name: 'a user by address', run: () => users.findByEmail('1@example.com'), atMost: 1 },
+  { name: 'a registration by its idempotency key', run: () => users.findRegistered('a key'), atMost: 1 },
+  { name: 'an update by its idempotency key', run: () => users.findUpdate(idOf(1), 'a key'), atMost: 1 },
   { name: 'what the sweeper looks for', run: () => outbox.pending(new Date(), 500), atMost: 4 },
   { name: 'the backlog for the metrics', run: () => outbox.backlog(), atMost: 4 },
   { name: 'a page of digests', run: () => sync.digest(idOf(50), 20), atMost: 25 },

@@ -10,7 +10,20 @@ export type UserDocument = Omit<User, 'id' | 'tokensFromVersion'> &
     _id: string
     /** Absent in documents from before there were revocations: nothing was revoked then. */
     tokensFromVersion?: number
+    /** Of a registration with an idempotency key. */
+    registrationDone?: Done
+    /** Of the last updates with one, the newest last. */
+    updatesDone?: UpdateDone[]
   }
+
+/**
+ * That a command with an idempotency key is done: written with its change or not at all. It holds no personal data and
+ * counts for 24 hours.
+ */
+export type Done = { key: string; fingerprint: string; at: Date }
+
+/** The same of an update, with what of its answer the request does not tell. */
+export type UpdateDone = Done & { version: number; isActive: boolean; updatedAt: Date }
 
 /** What a deleted user leaves. `expiresAt` is set when its last event is published. */
 export type TombstoneDocument = Outbox & { _id: string; version: number; deletedAt: Date; expiresAt?: Date }
@@ -27,6 +40,13 @@ export const usersCollection = 'users'
 export const usersIndexes = [
   // Tombstones have no address and are not in it.
   { name: 'email', key: { email: 1 }, unique: true, partialFilterExpression: { email: { $exists: true } } },
+  // Of registrations with the same idempotency key one comes first, whichever process takes them.
+  {
+    name: 'registration_done',
+    key: { 'registrationDone.key': 1 },
+    unique: true,
+    partialFilterExpression: { 'registrationDone.key': { $exists: true } },
+  },
   { name: 'pending', key: { pendingSince: 1 }, partialFilterExpression: { pendingSince: { $exists: true } } },
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const

@@ -2,7 +2,7 @@ import { Refusal } from '@cqrs/contracts'
 import { isDuplicateKey } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 import type { Change, Tombstone, User } from '../domain/user.ts'
-import { type UserDocument, usersCollection, usersIndexes } from './user-document.ts'
+import { type Done, type UpdateDone, type UserDocument, usersCollection, usersIndexes } from './user-document.ts'
 
 /** The write model. Each method is one atomic operation on one document, so it needs no transaction. */
 export class UserRepository {
@@ -23,12 +23,35 @@ export class UserRepository {
     return found(await this.#users.findOne({ email }, withoutOutbox))
   }
 
-  /** @throws Refusal `email-taken` */
-  async insert({ state, event }: Change): Promise<void> {
+  /** The user that was registered with this idempotency key, while that counts. */
+  async findRegistered(key: string): Promise<{ user: User; done: Done } | undefined> {
+    const document = await this.#users.findOne({ 'registrationDone.key': key }, { projection: { outbox: 0 } })
+    if (!document?.registrationDone) return undefined
+    const { registrationDone: done } = document
+    if (done.at > stillCounting()) return { user: toUser(document), done }
+    await this.#users.updateOne({ _id: document._id, 'registrationDone.key': key }, { $unset: { registrationDone: 1 } })
+    return undefined
+  }
+
+  /** What is kept of a user's update with this idempotency key, while that counts. */
+  async findUpdate(id: string, key: string): Promise<UpdateDone | undefined> {
+    const updatesDone = { $elemMatch: { key, at: { $gt: stillCounting() } } }
+    const document = await this.#users.findOne({ _id: id, updatesDone }, { projection: { updatesDone } })
+    return document?.updatesDone?.[0]
+  }
+
+  /** @throws Refusal `email-taken`, also where another registration came first with the same idempotency key */
+  async insert({ state, event }: Change, registrationDone?: Done): Promise<void> {
     await this.ensureIndexes()
     const { id, ...fields } = state
     try {
-      await this.#users.insertOne({ _id: id, ...fields, outbox: [event], pendingSince: state.updatedAt })
+      await this.#users.insertOne({
+        _id: id,
+        ...fields,
+        outbox: [event],
+        pendingSince: state.updatedAt,
+        ...(registrationDone && { registrationDone }),
+      })
     } catch (error) {
       if (isDuplicateKey(error)) throw new Refusal('email-taken')
       throw error
@@ -36,12 +59,23 @@ export class UserRepository {
   }
 
   /** Replaces a user that still has the expected version. @returns whether it had */
-  async save({ state, event }: Change, expectedVersion: number): Promise<boolean> {
+  async save({ state, event }: Change, expectedVersion: number, updated?: UpdateDone): Promise<boolean> {
     const { id, ...fields } = state
     const { matchedCount } = await this.#users.updateOne(
       { _id: id, version: expectedVersion },
-      { $set: fields, $push: { outbox: event }, $min: { pendingSince: state.updatedAt } },
+      {
+        $set: fields,
+        $push: { outbox: event, ...(updated && lastOf(updated)) },
+        $min: { pendingSince: state.updatedAt },
+      },
     )
+    return matchedCount === 1
+  }
+
+  /** Notes an update that had nothing to change, of a user that still has the version. @returns whether it had */
+  async note(id: string, updated: UpdateDone): Promise<boolean> {
+    const unchanged = { _id: id, version: updated.version, email: { $exists: true } }
+    const { matchedCount } = await this.#users.updateOne(unchanged, { $push: lastOf(updated) })
     return matchedCount === 1
   }
 
@@ -73,7 +107,12 @@ export class UserRepository {
   }
 }
 
-const withoutOutbox = { projection: { outbox: 0, pendingSince: 0, setAside: 0 } }
+const withoutOutbox = { projection: { outbox: 0, pendingSince: 0, setAside: 0, registrationDone: 0, updatesDone: 0 } }
+
+const stillCounting = (): Date => new Date(Date.now() - 24 * 3_600_000)
+
+/** Beside the time, a number bounds what is kept, and with it the document. */
+const lastOf = (updated: UpdateDone) => ({ updatesDone: { $each: [updated], $slice: -50 } })
 
 const found = (document: UserDocument | null): User | undefined => (document ? toUser(document) : undefined)
 

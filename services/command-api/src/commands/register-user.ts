@@ -1,46 +1,82 @@
 import { randomUUIDv7 } from 'node:crypto'
-import { RegisterUser, routes, UserAnswer } from '@cqrs/contracts'
+import { Refusal, RegisterUser, routes, UserAnswer } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import type { PasswordHasher } from '../adapters/password-hasher.ts'
 import type { RateLimits } from '../adapters/rate-limits.ts'
 import type { Relay } from '../adapters/relay.ts'
+import type { Done } from '../adapters/user-document.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
-import { refuseGranting, register } from '../domain/user.ts'
+import { refuseGranting, register, type User } from '../domain/user.ts'
 import { answerOf, etagOf } from './answers.ts'
 import { contextOf } from './context.ts'
+import { doneOf, IdempotencyHeaders, InFlight, refuseReuse, replayed } from './idempotency.ts'
 import { limited } from './limited.ts'
 
 /** POST /api/v1/auth/register: 201 with the user, whose read model follows. */
-export function registerUser(
-  app: HttpServer,
-  {
-    users,
-    relay,
-    passwords,
-    limits,
-  }: { users: UserRepository; relay: Relay; passwords: PasswordHasher; limits: RateLimits },
-): void {
+export function registerUser(app: HttpServer, { users, relay, passwords, limits }: Parts): void {
+  const inFlight = new InFlight()
   app.post(
     routes.registerUser.path,
     {
       config: {
         summary: 'Register a user',
-        headers: ['Location', 'ETag'],
-        problems: ['role-not-allowed', 'password-too-common', 'email-taken', 'storage-unavailable'],
+        headers: ['Location', 'ETag', 'Idempotency-Replayed'],
+        problems: [
+          'role-not-allowed',
+          'password-too-common',
+          'email-taken',
+          'idempotency-in-flight',
+          'idempotency-key-reused',
+          'storage-unavailable',
+        ],
       },
       onRequest: limited('register', { limits }),
-      schema: { body: RegisterUser, response: { 201: UserAnswer } },
+      schema: { headers: IdempotencyHeaders, body: RegisterUser, response: { 201: UserAnswer } },
     },
     async (request, reply) => {
-      refuseGranting(request.body.roles) // before the hash, which is the expensive part
-      const passwordHash = await passwords.hash(request.body.password, request.body)
-      const change = register(randomUUIDv7(), request.body, passwordHash, contextOf(request))
-      await users.insert(change)
-      relay.publish(change.event)
+      const { body } = request
+      refuseGranting(body.roles) // before the hash, which is the expensive part
+      const key = request.headers['idempotency-key']
+      const done = key ? doneOf(['register'], key, [body.email, body.name, body.roles]) : undefined
+      const { user, isReplay } = await inFlight.run(done, async () => {
+        const before = done && (await registeredBefore(done, body, { users, passwords }))
+        if (before) return { user: before, isReplay: true }
+        const passwordHash = await passwords.hash(body.password, body)
+        const change = register(randomUUIDv7(), body, passwordHash, contextOf(request))
+        try {
+          await users.insert(change, done)
+        } catch (error) {
+          // Where it was another process with the same key that was quicker, its answer is the answer.
+          const meanwhile = done && (await registeredBefore(done, body, { users, passwords }))
+          if (!meanwhile) throw error
+          return { user: meanwhile, isReplay: true }
+        }
+        relay.publish(change.event)
+        return { user: change.state, isReplay: false }
+      })
       return reply
         .status(201)
-        .headers({ location: `/api/v1/users/${change.state.id}`, etag: etagOf(change.state) })
-        .send(answerOf(change.state))
+        .headers({ location: `/api/v1/users/${user.id}`, etag: etagOf(user), ...(isReplay && replayed) })
+        .send(answerOf(user))
     },
   )
 }
+
+/**
+ * The user as it was when it was registered with this key; undefined where none was. Whether the password is the same
+ * one only its hash can tell.
+ * @throws Refusal `idempotency-key-reused`
+ */
+async function registeredBefore(
+  done: Done,
+  { name, roles, password }: RegisterUser,
+  { users, passwords }: Pick<Parts, 'users' | 'passwords'>,
+): Promise<User | undefined> {
+  const found = await users.findRegistered(done.key)
+  if (!found) return undefined
+  refuseReuse(found.done, done)
+  if (!(await passwords.verify(found.user.passwordHash, password))) throw new Refusal('idempotency-key-reused')
+  return { ...found.user, name, roles, isActive: true, version: 1, updatedAt: found.user.createdAt }
+}
+
+type Parts = { users: UserRepository; relay: Relay; passwords: PasswordHasher; limits: RateLimits }

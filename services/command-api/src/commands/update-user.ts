@@ -3,11 +3,12 @@ import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import type { Relay } from '../adapters/relay.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
-import { refuseUnlessSelfOrAdmin, update } from '../domain/user.ts'
+import { refuseUnlessSelfOrAdmin, type User, update } from '../domain/user.ts'
 import { answerOf, etagOf } from './answers.ts'
 import { audited } from './audited.ts'
 import { ConditionHeaders, refuseUnlessMatching } from './conditions.ts'
 import { contextOf } from './context.ts'
+import { doneOf, IdempotencyHeaders, InFlight, refuseReuse, replayed } from './idempotency.ts'
 import { loadDecideSave } from './load-decide-save.ts'
 
 /** PUT /api/v1/users/:id: 200 with the user as it is now, also where nothing had to change. */
@@ -20,17 +21,20 @@ export function updateUser(
     authenticate,
   }: { users: UserRepository; relay: Relay; audit: Audit; authenticate: Authenticate },
 ): void {
+  const inFlight = new InFlight()
   app.put(
     routes.updateUser.path,
     {
       config: {
         summary: 'Replace name and roles of a user',
-        headers: ['ETag'],
+        headers: ['ETag', 'Idempotency-Replayed'],
         problems: [
           'not-allowed',
           'role-not-allowed',
           'user-not-found',
           'version-conflict',
+          'idempotency-in-flight',
+          'idempotency-key-reused',
           'precondition-failed',
           'storage-unavailable',
         ],
@@ -39,7 +43,7 @@ export function updateUser(
       onResponse: audited('update-user', { audit }),
       schema: {
         params: Type.Object({ id: UserId }),
-        headers: ConditionHeaders,
+        headers: Type.Object({ ...ConditionHeaders.properties, ...IdempotencyHeaders.properties }),
         body: UpdateUser,
         response: { 200: UserAnswer },
       },
@@ -48,15 +52,36 @@ export function updateUser(
       const { id } = request.params
       const context = contextOf(request)
       refuseUnlessSelfOrAdmin(id, context.caller) // before the look-up: a stranger does not learn which ids exist
-      const user = await loadDecideSave(users, id, async (current) => {
+      const { name, roles } = request.body
+      const key = request.headers['idempotency-key']
+      const done = key ? doneOf(['update', context.caller?.id ?? '', id], key, [name, roles]) : undefined
+      const updatedTo = (user: User) => done && { ...done, ...pick(user) }
+      const tryUpdate = async (current: User) => {
+        // After the look-up: what is done in between makes the save fail, and is found at the next try.
+        const before = done && (await users.findUpdate(id, done.key))
+        if (before) {
+          refuseReuse(before, done)
+          return { user: { ...current, name, roles, ...pick(before) }, isReplay: true }
+        }
         refuseUnlessMatching(request.headers['if-match'], current)
         const change = update(current, request.body, context)
-        if (!change) return current
-        if (!(await users.save(change, current.version))) return undefined
-        relay.publish(change.event)
-        return change.state
-      })
-      return reply.header('etag', etagOf(user)).send(answerOf(user))
+        const user = change?.state ?? current
+        const updated = updatedTo(user)
+        if (
+          change ? !(await users.save(change, current.version, updated)) : updated && !(await users.note(id, updated))
+        )
+          return undefined
+        if (change) relay.publish(change.event)
+        return { user, isReplay: false }
+      }
+      const { user, isReplay } = await inFlight.run(done, () => loadDecideSave(users, id, tryUpdate))
+      return reply.headers({ etag: etagOf(user), ...(isReplay && replayed) }).send(answerOf(user))
     },
   )
 }
+
+const pick = ({ version, isActive, updatedAt }: Pick<User, 'version' | 'isActive' | 'updatedAt'>) => ({
+  version,
+  isActive,
+  updatedAt,
+})

@@ -1,0 +1,216 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { eventually } from '@cqrs/local-stack/testing'
+import t from 'tap'
+import { startCommandApi } from './fixture.ts'
+
+const api = await startCommandApi(t)
+const { send, newUser, newAdmin, database, server } = api
+const users = database.db.collection<any>('users')
+const register = '/api/v1/auth/register'
+const newKey = () => `"${crypto.randomUUID()}"`
+const jane = () => ({
+  email: `${crypto.randomUUID()}@example.com`,
+  password: 'password123',
+  name: 'Jane',
+  roles: ['buyer'],
+})
+const sendOnce = (
+  method: string,
+  path: string,
+  body: object,
+  key: string,
+  as?: string,
+  more: Record<string, string> = {},
+) => send(method, path, body, as, { 'idempotency-key': key, ...more })
+const logIn = async ({ email, password }: { email: string; password: string }): Promise<string> =>
+  (await send('POST', '/api/v1/auth/login', { email, password })).body.accessToken
+const headersOf = ({ headers }: { headers: Headers }) =>
+  ['location', 'etag', 'idempotency-replayed'].map((name) => headers.get(name))
+
+t.test('a registration that is sent again gets its answer again, also after the user has changed', async (t) => {
+  const [key, body] = [newKey(), jane()]
+  const first = await sendOnce('POST', register, body, key)
+  t.match({ status: first.status, headers: headersOf(first) }, { status: 201, headers: [String, '"1"', null] })
+  const { id } = first.body
+  const token = await logIn(body)
+  await send('PUT', `/api/v1/users/${id}`, { name: 'Other', roles: ['seller'] }, token)
+  for (let n = 0; n < 2; n++) {
+    const again = await sendOnce('POST', register, body, key)
+    t.strictSame([again.status, again.body], [201, first.body])
+    t.strictSame(headersOf(again), [`/api/v1/users/${id}`, '"1"', 'true'])
+  }
+  t.equal(await users.countDocuments({ email: body.email }), 1)
+})
+
+t.test('the key with another registration is refused, whatever is other', async (t) => {
+  const [key, body] = [newKey(), jane()]
+  await sendOnce('POST', register, body, key)
+  for (const other of [
+    jane(),
+    { ...body, name: 'Jo' },
+    { ...body, roles: ['seller'] },
+    { ...body, password: 'password124' },
+  ])
+    t.match(await sendOnce('POST', register, other, key), { status: 422, body: { code: 'idempotency-key-reused' } })
+  t.match(await sendOnce('POST', register, body, newKey()), { status: 409, body: { code: 'email-taken' } })
+})
+
+t.test('what was refused is not kept: the key is still good', async (t) => {
+  const [key, body] = [newKey(), jane()]
+  t.equal((await sendOnce('POST', register, { ...body, roles: ['admin'] }, key)).status, 403)
+  t.equal((await sendOnce('POST', register, body, key)).status, 201)
+})
+
+t.test('of the same registration at once one is done; the others are told so, or get its answer', async (t) => {
+  const [key, body] = [newKey(), jane()]
+  const replica = await api.replica()
+  const headers = { 'content-type': 'application/json', 'idempotency-key': key }
+  const there = async () => {
+    const response = await fetch(replica.url + register, { method: 'POST', headers, body: JSON.stringify(body) })
+    return { status: response.status, body: (await response.json()) as any }
+  }
+  const answers = await Promise.all([0, 1, 2].flatMap(() => [sendOnce('POST', register, body, key), there()]))
+  const done = answers.filter(({ status }) => status === 201)
+  const waiting = answers.filter(({ status, body }) => status === 409 && body.code === 'idempotency-in-flight')
+  t.ok(done.length >= 1 && waiting.length >= 1, `${done.length} answered, ${waiting.length} told that it is under way`)
+  t.equal(done.length + waiting.length, answers.length)
+  t.equal(new Set(done.map(({ body }) => body.id)).size, 1)
+  t.equal(await users.countDocuments({ email: body.email }), 1)
+})
+
+t.test('an answer that was cut off, by the client or by kill -9, is had by sending again', async (t) => {
+  for (const cut of ['client', 'kill -9']) {
+    const [key, body] = [newKey(), jane()]
+    const payload = JSON.stringify(body)
+    const socket = connect(Number(new URL(api.url).port), '127.0.0.1')
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    socket.write(
+      `POST ${register} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nIdempotency-Key: ${key}\r\n` +
+        `Content-Length: ${Buffer.byteLength(payload)}\r\n\r\n${payload}`,
+    )
+    if (cut === 'client') socket.destroy()
+    const stored = await eventually(async () => (await users.findOne({ email: body.email })) ?? false, {
+      intervalMs: 1,
+    })
+    if (cut === 'kill -9') {
+      await server.kill()
+      await server.start()
+    }
+    socket.destroy()
+    const again = await eventually(async () => {
+      const answer = await sendOnce('POST', register, body, key)
+      return answer.status !== 409 && answer // where the process still waits for the database's answer
+    })
+    t.match([again.status, again.body.id], [201, stored._id], cut)
+    t.equal(again.headers.get('idempotency-replayed'), 'true')
+  }
+})
+
+t.test('an update that is sent again is not done again, and gets its answer again', async (t) => {
+  const { user, token } = await newUser()
+  const self = `/api/v1/users/${user.id}`
+  const [key, body] = [newKey(), { name: 'Second', roles: ['seller', 'buyer'] }]
+  const first = await sendOnce('PUT', self, body, key, token, { 'if-match': '"1"' })
+  t.match({ status: first.status, headers: headersOf(first) }, { status: 200, headers: [null, '"2"', null] })
+  await send('PUT', self, { name: 'Third', roles: ['buyer'] }, token)
+  const again = await sendOnce('PUT', self, body, key, token, { 'if-match': '"1"' })
+  t.strictSame([again.status, again.body], [200, first.body])
+  t.strictSame(headersOf(again), [null, '"2"', 'true'])
+  t.match(await users.findOne({ _id: user.id }), { name: 'Third', version: 3 })
+  const other = await sendOnce('PUT', self, { ...body, name: 'Fourth' }, key, token)
+  t.match(other, { status: 422, body: { code: 'idempotency-key-reused' } })
+})
+
+t.test('an update that had nothing to change is kept as well', async (t) => {
+  const { user, token } = await newUser()
+  const self = `/api/v1/users/${user.id}`
+  const [key, body] = [newKey(), { name: user.name, roles: user.roles }]
+  const first = await sendOnce('PUT', self, body, key, token)
+  t.equal(first.body.version, 1)
+  await send('PUT', self, { name: 'Second', roles: ['buyer'] }, token)
+  const again = await sendOnce('PUT', self, body, key, token)
+  t.strictSame([again.status, again.body, again.headers.get('idempotency-replayed')], [200, first.body, 'true'])
+  t.match(await users.findOne({ _id: user.id }), { name: 'Second', version: 2 })
+})
+
+t.test('many updates with one key at once are one update', async (t) => {
+  const { user, token } = await newUser()
+  const replica = await api.replica()
+  const [key, body] = [newKey(), { name: 'Once', roles: ['buyer'] }]
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key }
+  const statuses = await Promise.all(
+    [api, replica, api, replica, api, replica].map(async ({ url }) => {
+      const init = { method: 'PUT', headers, body: JSON.stringify(body) }
+      return (await fetch(`${url}/api/v1/users/${user.id}`, init)).status
+    }),
+  )
+  t.ok(statuses.includes(200))
+  t.ok(
+    statuses.every((status) => status === 200 || status === 409),
+    statuses.join(),
+  )
+  t.equal((await users.findOne({ _id: user.id })).version, 2)
+})
+
+t.test('a key is its caller’s own', async (t) => {
+  const { user, token } = await newUser()
+  const { token: admin } = await newAdmin()
+  const key = newKey()
+  await sendOnce('PUT', `/api/v1/users/${user.id}`, { name: 'Mine', roles: ['buyer'] }, key, token)
+  const theirs = await sendOnce('PUT', `/api/v1/users/${user.id}`, { name: 'Theirs', roles: ['buyer'] }, key, admin)
+  t.match([theirs.status, theirs.body.name], [200, 'Theirs'])
+})
+
+t.test('after a day a key is forgotten', async (t) => {
+  const yesterday = new Date(Date.now() - 24 * 3_600_000)
+  const [key, body] = [newKey(), jane()]
+  const { body: user } = await sendOnce('POST', register, body, key)
+  await users.updateOne({ _id: user.id }, { $set: { 'registrationDone.at': yesterday } })
+  t.equal((await sendOnce('POST', register, jane(), key)).status, 201, 'for another registration')
+
+  const token = await logIn(body)
+  const put = (name: string) => sendOnce('PUT', `/api/v1/users/${user.id}`, { name, roles: ['buyer'] }, key, token)
+  await put('Second')
+  await users.updateOne({ _id: user.id }, { $set: { 'updatesDone.0.at': yesterday } })
+  t.equal((await put('Third')).body.version, 3)
+  t.equal((await put('Third')).headers.get('idempotency-replayed'), 'true')
+})
+
+t.test('what is kept has no key, no password and nothing personal, is bounded, and goes with the user', async (t) => {
+  const [key, body] = ['"the very key"', { ...jane(), name: 'Jane Kept' }]
+  const { body: user } = await sendOnce('POST', register, body, key)
+  const token = await logIn(body)
+  const self = `/api/v1/users/${user.id}`
+  for (let n = 0; n < 52; n++)
+    await sendOnce('PUT', self, { name: `Jane Kept ${n}`, roles: ['buyer'] }, newKey(), token)
+  const { registrationDone, updatesDone } = await users.findOne({ _id: user.id })
+  t.equal(updatesDone.length, 50)
+  t.notMatch(
+    JSON.stringify([registrationDone, updatesDone]),
+    new RegExp(`the very key|Kept|password|argon2|${body.email}`),
+  )
+  await send('DELETE', self, undefined, token)
+  t.strictSame(
+    Object.keys(await users.findOne({ _id: user.id })).filter((field) => field.endsWith('Done')),
+    [],
+  )
+  t.equal((await sendOnce('POST', register, body, key)).body.version, 1, 'a new registration')
+})
+
+t.test('a key that is no string of a structured field is refused', async (t) => {
+  const { user, token } = await newUser()
+  for (const key of ['abc', '""', '"abc', '"a"; p=1', '"ä"', '"a\\b"', `"${'x'.repeat(256)}"`, ':YWJj:', '"a", "b"']) {
+    for (const [method, path, body] of [
+      ['POST', register, jane()],
+      ['PUT', `/api/v1/users/${user.id}`, { name: 'X', roles: ['buyer'] }],
+    ] as const) {
+      t.match(await sendOnce(method, path, body, key, token), {
+        status: 400,
+        body: { code: 'validation-failed', errors: [{ pointer: '#/headers/idempotency-key' }] },
+      })
+    }
+  }
+  t.equal((await sendOnce('POST', register, jane(), '"with \\"quotes\\" and \\\\"')).status, 201)
+})
