@@ -38,6 +38,12 @@ export const Config = Type.Object({
     maximum: 4_096,
     description: 'Memory that cached users take at most',
   }),
+  REDIS_URL: Type.Optional(
+    Type.String({
+      pattern: '^rediss?://',
+      description: 'Redis or Valkey, in which all processes share cached users; by default each has only its own',
+    }),
+  ),
   JWKS_FILE: Type.String({ description: 'JSON file with the public keys that verify access tokens' }),
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
   JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),

@@ -11,6 +11,7 @@ import { AppliedNotices } from './adapters/applied-notices.ts'
 import { LiveCollections } from './adapters/live-collections.ts'
 import { OrderedUsers } from './adapters/ordered-users.ts'
 import { RevocationList } from './adapters/revocation-list.ts'
+import { SharedUsers } from './adapters/shared-users.ts'
 import { UserCache } from './adapters/user-cache.ts'
 import { UserLookUp } from './adapters/user-look-up.ts'
 import { UserReadRepository } from './adapters/user-read-repository.ts'
@@ -26,7 +27,11 @@ await startOrExit(async () => {
   const collections = new LiveCollections(client.db(undefined, { readPreference: config.READ_PREFERENCE }))
   const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary' })
   const cache = new UserCache({ lifetimeMs: config.CACHE_TTL_MS, maxBytes: config.CACHE_MAX_MIB * 1024 * 1024 })
-  const lookUp = new UserLookUp({ collections, users, cache })
+  const shared =
+    config.REDIS_URL && config.CACHE_TTL_MS > 0
+      ? new SharedUsers({ url: config.REDIS_URL, lifetimeMs: config.CACHE_TTL_MS, logger })
+      : undefined
+  const lookUp = new UserLookUp({ collections, users, cache, shared })
   const notices = new AppliedNotices(logger, (id, version, tokensFromVersion) => {
     lookUp.outdate(id, version)
     if (tokensFromVersion) revocations.hear(id, tokensFromVersion)

@@ -1,5 +1,6 @@
 import { glob, mkdir, readFile, rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { aptInstall } from '../apt.ts'
 import { makeOnce, oneAtATime } from '../once.ts'
 import { run } from '../run.ts'
 import type { Log } from './find-mongod.ts'
@@ -15,11 +16,7 @@ export async function requireWine(cache: string, log: Log): Promise<string> {
   await oneAtATime(join(cache, 'apt.lock'), async () => {
     if (await wineVersion()) return
     log('MongoDB: installing wine (once, about a minute)…')
-    // The lists of a fresh or an old machine may know nothing, or packages that are gone.
-    await install().catch(async () => {
-      await aptGet('update')
-      await install()
-    })
+    await aptInstall('wine64', 'wine')
   })
   return await run('wine', ['--version'])
 }
@@ -55,15 +52,6 @@ export function wineEnvironment(prefix: string): NodeJS.ProcessEnv {
 
 async function wineVersion(): Promise<string | undefined> {
   return run('wine', ['--version']).catch(() => undefined)
-}
-
-function install(): Promise<string> {
-  return aptGet('install', '--yes', '--no-install-recommends', 'wine64', 'wine')
-}
-
-function aptGet(...args: string[]): Promise<string> {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  return run('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=300', ...args], { env })
 }
 
 // A prefix holds copies of wine's own libraries, 700 MB of them. Links to them do as well.

@@ -4,11 +4,12 @@ import { LRUCache } from 'lru-cache'
 import { inBatches } from '../batches.ts'
 import type { LiveCollections } from './live-collections.ts'
 import { readyUser } from './ready-user.ts'
+import type { Loaded, SharedUsers } from './shared-users.ts'
 import type { ReadyUser, UserCache } from './user-cache.ts'
 import type { UserReadRepository } from './user-read-repository.ts'
 
 /**
- * Users by id: from the cache, else together with others from the database. A user is asked for once at a time, however
+ * Users by id: from the cache, else together with others from Redis, where there is one, and from the database. A user is asked for once at a time, however
  * many want it.
  *
  * Versions keep an old answer from outliving a notice: the notice of a version ends the look-ups that began before it
@@ -17,16 +18,18 @@ import type { UserReadRepository } from './user-read-repository.ts'
 export class UserLookUp {
   readonly #collections: LiveCollections
   readonly #cache: UserCache
+  readonly #shared: SharedUsers | undefined
   readonly #load: (wanted: Wanted) => Promise<Loaded | undefined>
   readonly #underWay = new Map<string, UnderWay>()
   /** The versions of the last notices, for a database member that lags behind them. */
   readonly #noticed = new LRUCache<string, number>({ max: 10_000 })
   readonly #purging: NodeJS.Timeout
 
-  constructor({ collections, users, cache }: Parts) {
+  constructor({ collections, users, cache, shared }: Parts) {
     this.#collections = collections
+    this.#shared = shared
     this.#cache = cache
-    this.#load = inBatches((wanted) => load(wanted, users), { maxSize: 200, maxRunning: 4, maxWaiting: 5_000 })
+    this.#load = inBatches((wanted) => this.#loadAll(wanted, users), { maxSize: 200, maxRunning: 4, maxWaiting: 5_000 })
     this.#purging = setInterval(() => cache.purge(), 1_000).unref()
   }
 
@@ -57,6 +60,8 @@ export class UserLookUp {
   outdate(id: string, version: number): void {
     if (version > (this.#noticed.get(id) ?? 0)) this.#noticed.set(id, version)
     this.#cache.outdate(id, version)
+    const live = this.#collections.nameOf(usersReadCollection)
+    if (live !== undefined) this.#shared?.outdate(id, version, live)
     const underWay = this.#underWay.get(id)
     if (!underWay || underWay.noticed >= version) return
     underWay.noticed = version
@@ -66,6 +71,7 @@ export class UserLookUp {
   /** Notices may have been missed: nothing that is known is to be trusted any more. */
   outdateAll(): void {
     this.#cache.clear()
+    this.#shared?.distrust()
     for (const underWay of this.#underWay.values()) {
       underWay.answer = undefined
       underWay.noticed = Number.POSITIVE_INFINITY
@@ -74,6 +80,7 @@ export class UserLookUp {
 
   async close(): Promise<void> {
     clearInterval(this.#purging)
+    await this.#shared?.close()
   }
 
   #start(id: string, atLeast: number): Promise<ReadyUser | undefined> {
@@ -97,6 +104,33 @@ export class UserLookUp {
     return answer
   }
 
+  /** From Redis, the others from the database, and of those who are older than hoped for once more from its primary. */
+  async #loadAll(wanted: Wanted[], users: UserReadRepository): Promise<(Loaded | undefined)[]> {
+    const loaded = await this.#loadShared(wanted)
+    const missing = wanted.filter(({ id }) => !loaded.has(id))
+    if (missing.length > 0) {
+      const fresh = await read(missing, users, { upToDate: false })
+      const behind = missing.filter(({ id, atLeast }) => (fresh.get(id)?.user.version ?? 0) < atLeast)
+      if (behind.length > 0 && users.canLag) {
+        for (const [id, newer] of await read(behind, users, { upToDate: true })) fresh.set(id, newer)
+      }
+      const [first] = fresh.values()
+      if (first) this.#shared?.write(fresh, first.collection)
+      for (const [id, one] of fresh) loaded.set(id, one)
+    }
+    return wanted.map(({ id }) => loaded.get(id))
+  }
+
+  async #loadShared(wanted: Wanted[]): Promise<Map<string, Loaded>> {
+    const live = this.#collections.nameOf(usersReadCollection)
+    if (!this.#shared?.isInUse || live === undefined) return new Map()
+    const shared = await this.#shared.read([...new Set(wanted.map(({ id }) => id))], live)
+    for (const { id, atLeast } of wanted) {
+      if ((shared.get(id)?.user.version ?? atLeast) < atLeast) shared.delete(id)
+    }
+    return shared
+  }
+
   #keep(id: string, { user, collection, readAt }: Loaded): void {
     if (collection !== this.#collections.nameOf(usersReadCollection)) return
     this.#cache.put(id, user, { collection, ageMs: performance.now() - readAt })
@@ -115,24 +149,16 @@ type UnderWay = {
 
 type Wanted = { id: string; atLeast: number }
 
-/** `readAt` (of `performance.now`): the answer is at least as new as this moment. */
-type Loaded = { user: ReadyUser; collection: string; readAt: number }
-
-type Parts = { collections: LiveCollections; users: UserReadRepository; cache: UserCache }
-
-async function load(wanted: Wanted[], users: UserReadRepository): Promise<(Loaded | undefined)[]> {
-  const loaded = await read([...new Set(wanted.map(({ id }) => id))], users, { upToDate: false })
-  const isBehind = ({ id, atLeast }: Wanted) => (loaded.get(id)?.user.version ?? 0) < atLeast
-  const behind = [...new Set(wanted.filter(isBehind).map(({ id }) => id))]
-  if (behind.length > 0 && users.canLag) {
-    for (const [id, newer] of await read(behind, users, { upToDate: true })) loaded.set(id, newer)
-  }
-  return wanted.map(({ id }) => loaded.get(id))
+type Parts = {
+  collections: LiveCollections
+  users: UserReadRepository
+  cache: UserCache
+  shared?: SharedUsers | undefined
 }
 
-async function read(ids: string[], users: UserReadRepository, from: { upToDate: boolean }) {
+async function read(wanted: Wanted[], users: UserReadRepository, from: { upToDate: boolean }) {
   const readAt = performance.now()
-  const { collection, found } = await users.findByIds(ids, from)
+  const { collection, found } = await users.findByIds([...new Set(wanted.map(({ id }) => id))], from)
   return new Map(
     [...found].map(([id, stored]): [string, Loaded] => [id, { user: readyUser(stored), collection, readAt }]),
   )

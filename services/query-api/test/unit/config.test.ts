@@ -36,6 +36,7 @@ t.test('no setting takes a signing key or leads to the write side', async (t) =>
     'PORT',
     'READ_PREFERENCE',
     'READ_YOUR_WRITES_TIMEOUT_MS',
+    'REDIS_URL',
     'TRUSTED_PROXIES',
   ])
 })
