@@ -32,7 +32,7 @@ export type ChangePassword = Static<typeof ChangePassword>
 export const UserAnswer = Type.Object({ ...UserState.properties, version: Type.Integer({ minimum: 1 }) })
 export type UserAnswer = Static<typeof UserAnswer>
 
-/** What login answers (the names of RFC 6749, 5.1, in the mission's camel case). `expiresIn` is in seconds. */
+/** An access token (the names of RFC 6749, 5.1, in the mission's camel case). `expiresIn` is in seconds. */
 export const AccessToken = Type.Object({
   accessToken: Type.String({
     description: 'A JWT (RFC 9068)',
@@ -42,3 +42,26 @@ export const AccessToken = Type.Object({
   expiresIn: Type.Integer({ description: 'Seconds', examples: [900] }),
 })
 export type AccessToken = Static<typeof AccessToken>
+
+const exampleToken = 'qIKywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-Uf83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU'
+
+/** A session's refresh token, for one use; `refreshExpiresIn` is after how many seconds without use it ends. */
+export const RefreshToken = Type.Object({
+  refreshToken: Type.String({
+    description: 'Opaque; it can be used once, and is answered with its successor',
+    examples: [exampleToken],
+  }),
+  refreshExpiresIn: Type.Integer({ description: 'Seconds', examples: [604_800] }),
+})
+export type RefreshToken = Static<typeof RefreshToken>
+
+/** What a login and a refresh answer. */
+export const SessionAnswer = Type.Object({ ...AccessToken.properties, ...RefreshToken.properties })
+export type SessionAnswer = Static<typeof SessionAnswer>
+
+/** POST /api/v1/auth/refresh and /logout. Any string is tried: what is no token of ours is merely not good. */
+export const RefreshSession = Type.Object(
+  { refreshToken: Type.String({ maxLength: 512, examples: [exampleToken] }) },
+  closed,
+)
+export type RefreshSession = Static<typeof RefreshSession>

@@ -13,6 +13,7 @@ export const problems = {
   'token-invalid': [401, 'The token is not one that this service accepts.'],
   'token-expired': [401, 'The token has expired; log in again.'],
   'token-revoked': [401, 'The token was revoked; log in again.'],
+  'refresh-token-invalid': [401, 'The refresh token is not good any more; log in again.'],
   'invalid-credentials': [401, 'The e-mail address or the password is wrong.'],
   'not-allowed': [403, 'The token does not allow this.'],
   'wrong-password': [403, 'The current password is wrong.'],

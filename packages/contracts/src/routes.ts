@@ -5,6 +5,9 @@
 export const routes = {
   registerUser: { service: 'command-api', method: 'POST', path: '/api/v1/auth/register' },
   logIn: { service: 'command-api', method: 'POST', path: '/api/v1/auth/login' },
+  refreshSession: { service: 'command-api', method: 'POST', path: '/api/v1/auth/refresh' },
+  logOut: { service: 'command-api', method: 'POST', path: '/api/v1/auth/logout' },
+  logOutEverywhere: { service: 'command-api', method: 'POST', path: '/api/v1/auth/logout-all' },
   updateUser: { service: 'command-api', method: 'PUT', path: '/api/v1/users/:id' },
   deleteUser: { service: 'command-api', method: 'DELETE', path: '/api/v1/users/:id' },
   changePassword: { service: 'command-api', method: 'POST', path: '/api/v1/users/:id/password' },

@@ -44,6 +44,7 @@ t.test('after a delete the name and the address are nowhere', async (t) => {
   await eventually(async () => (await found()).length === 0).catch(() => {})
   t.strictSame(await found(), [])
 
+  t.equal(await write.collection('sessions').countDocuments({ userId: id }), 0, 'no session is left')
   t.match(await shown(), { status: 404, body: { code: 'user-not-found' } })
   for (const path of ['/api/v1/users', '/api/v1/users/by-role/seller', '/api/v1/users/by-role/buyer'])
     t.notMatch(JSON.stringify((await send('GET', path, undefined, other.token)).body), trace, path)

@@ -12,6 +12,7 @@ import type { LoginBackOff } from './adapters/login-back-off.ts'
 import type { PasswordHasher } from './adapters/password-hasher.ts'
 import type { RateLimits } from './adapters/rate-limits.ts'
 import type { Relay } from './adapters/relay.ts'
+import type { Sessions } from './adapters/sessions.ts'
 import type { UserRepository } from './adapters/user-repository.ts'
 import { admit } from './commands/admit.ts'
 import * as commands from './commands/index.ts'
@@ -26,6 +27,7 @@ type Parts = {
   backOff: LoginBackOff
   audit: Audit
   tokens: AccessTokenSigner
+  sessions: Sessions
   isMongoUp: () => Promise<boolean>
   isNatsUp: () => boolean
 }
@@ -48,6 +50,9 @@ export function buildApp(config: Config, parts: Parts): HttpServer {
 
   commands.registerUser(app, parts)
   commands.logIn(app, parts)
+  commands.refreshSession(app, parts)
+  commands.logOut(app, parts)
+  commands.logOutEverywhere(app, { ...parts, authenticate })
   commands.updateUser(app, { ...parts, authenticate })
   commands.deleteUser(app, { ...parts, authenticate })
   commands.changePassword(app, { ...parts, authenticate })

@@ -29,6 +29,16 @@ export const Config = Type.Object({
     maximum: maxAccessTokenLifetimeSeconds,
     description: 'Lifetime of an access token',
   }),
+  REFRESH_TOKEN_IDLE_SECONDS: Type.Integer({
+    default: 604_800,
+    minimum: 60,
+    description: 'A session ends when it was not used for so long (a week)',
+  }),
+  REFRESH_TOKEN_MAX_SECONDS: Type.Integer({
+    default: 2_592_000,
+    minimum: 60,
+    description: 'A session ends after so long, however often it is used (30 days: NIST SP 800-63B, 2.1.3)',
+  }),
   ARGON2_MEMORY_KIB: Type.Integer({
     default: 19_456,
     minimum: 19_456,

@@ -17,6 +17,7 @@ import { passwordHasher } from './adapters/password-hasher.ts'
 import { rateLimits } from './adapters/rate-limits.ts'
 import { Relay } from './adapters/relay.ts'
 import { measureOutbox } from './adapters/relay-metrics.ts'
+import { Sessions } from './adapters/sessions.ts'
 import { answerSync } from './adapters/sync-responder.ts'
 import { UserRepository } from './adapters/user-repository.ts'
 import { UserSync } from './adapters/user-sync.ts'
@@ -56,6 +57,10 @@ await startOrExit(async () => {
     'log-in': config.RATE_LIMIT_LOGIN,
     refresh: config.RATE_LIMIT_REFRESH,
   })
+  const sessions = new Sessions(mongo.db(), {
+    idleSeconds: config.REFRESH_TOKEN_IDLE_SECONDS,
+    maxSeconds: config.REFRESH_TOKEN_MAX_SECONDS,
+  })
   const outbox = new Outbox(mongo.db())
   measureOutbox(outbox)
   const relay = new Relay({
@@ -63,6 +68,7 @@ await startOrExit(async () => {
     lease: new Lease(mongo.db(), 'outbox-sweeper', 5_000),
     nats,
     logger,
+    onDeleted: (userId) => sessions.endAllOf(userId),
   })
 
   const app = buildApp(config, {
@@ -74,6 +80,7 @@ await startOrExit(async () => {
     backOff,
     audit,
     tokens,
+    sessions,
     isMongoUp: async () => Boolean(await mongo.db().command({ ping: 1 })),
     isNatsUp: () => nats.connection() !== undefined,
   })

@@ -49,7 +49,7 @@ export type Answer = { status: number; headers: Headers; body: any }
 export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Promise<CommandApi> {
   const [database, nats] = await Promise.all([freshDatabase(t), freshNats(t)])
   // Replicas that start at once would all create it. MongoDB lets one of them; its build for closed networks crashes.
-  for (const name of ['leases', 'login_back_off', 'rate_limits']) await database.db.createCollection(name)
+  for (const name of ['leases', 'login_back_off', 'rate_limits', 'sessions']) await database.db.createCollection(name)
   const { signingKeyFile, jwksFile } = await generateKeyFiles(t.testdir())
   const replicaEnv = {
     MONGODB_URI: database.uri,
@@ -60,6 +60,7 @@ export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Pro
     PASSWORD_DENY_COMMON: 'off',
     RATE_LIMIT_REGISTER: '0',
     RATE_LIMIT_LOGIN: '0',
+    RATE_LIMIT_REFRESH: '0',
     ...env,
   }
   const replica = (more: NodeJS.ProcessEnv = {}) => startProcess(t, { ...replicaEnv, ...more })

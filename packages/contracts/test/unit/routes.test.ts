@@ -6,6 +6,9 @@ const id = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'
 for (const [path, methods] of Object.entries({
   '/api/v1/auth/register': ['POST'],
   '/api/v1/auth/login': ['POST'],
+  '/api/v1/auth/refresh': ['POST'],
+  '/api/v1/auth/logout': ['POST'],
+  '/api/v1/auth/logout-all': ['POST'],
   '/api/v1/users': ['GET', 'HEAD'],
   [`/api/v1/users/${id}`]: ['DELETE', 'GET', 'HEAD', 'PUT'],
   '/api/v1/users/by-role/buyer': ['GET', 'HEAD'],

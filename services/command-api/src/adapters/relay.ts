@@ -22,6 +22,7 @@ export class Relay {
   readonly #lease: Lease
   readonly #nats: NatsLink
   readonly #logger: Logger
+  readonly #onDeleted: (userId: string) => Promise<void>
   readonly #inFlight = new Map<string, Promise<boolean>>()
   #acknowledged: UserEvent[] = []
   #removal: Promise<void> | undefined
@@ -30,11 +31,22 @@ export class Relay {
   #wake = Promise.withResolvers<void>()
   readonly #sweeping: Promise<void>
 
-  constructor(parts: { outbox: Outbox; lease: Lease; nats: NatsLink; logger: Logger }) {
+  /**
+   * @param parts.onDeleted erases what else is kept of a deleted user; called until it succeeds, also after a crash of the
+   *   process that deleted the user
+   */
+  constructor(parts: {
+    outbox: Outbox
+    lease: Lease
+    nats: NatsLink
+    logger: Logger
+    onDeleted: (userId: string) => Promise<void>
+  }) {
     this.#outbox = parts.outbox
     this.#lease = parts.lease
     this.#nats = parts.nats
     this.#logger = parts.logger
+    this.#onDeleted = parts.onDeleted
     this.#sweeping = this.#keepSweeping()
   }
 
@@ -103,7 +115,10 @@ export class Relay {
       if (Buffer.byteLength(payload) > limit)
         return await this.#setAside(event, `larger than the broker's ${limit} bytes`)
       await jetstream(connection).publish(subjectOf(event), payload, { msgID: event.id, timeout: 5_000 })
-      if (event.type === 'UserDeleted') await eraseHistory(connection, event.subject)
+      if (event.type === 'UserDeleted') {
+        await eraseHistory(connection, event.subject)
+        await this.#onDeleted(event.subject)
+      }
     } catch (error) {
       metrics.publishFailures.inc()
       if (!this.#failing)

@@ -4,16 +4,18 @@ import Type from 'typebox'
 import type { LoginBackOff } from '../adapters/login-back-off.ts'
 import type { PasswordHasher } from '../adapters/password-hasher.ts'
 import type { Relay } from '../adapters/relay.ts'
+import type { Sessions } from '../adapters/sessions.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
 import { changePassword as decide, refuseUnlessSelf } from '../domain/access.ts'
 import { answerOf, etagOf } from './answers.ts'
 import { isPassword } from './check-credentials.ts'
 import { contextOf } from './context.ts'
+import { forgetSessions } from './forget-sessions.ts'
 import { loadDecideSave } from './load-decide-save.ts'
 
 /** POST /api/v1/users/:id/password: 200 with the user. Every session ends, the caller's too: it logs in anew. */
 export function changePassword(app: HttpServer, { authenticate, ...parts }: Parts): void {
-  const { users, relay, passwords } = parts
+  const { users, relay, passwords, sessions } = parts
   app.post(
     routes.changePassword.path,
     {
@@ -47,6 +49,7 @@ export function changePassword(app: HttpServer, { authenticate, ...parts }: Part
         relay.publish(change.event)
         return change.state
       })
+      await forgetSessions(id, request, { sessions })
       return reply.header('etag', etagOf(user)).send(answerOf(user))
     },
   )
@@ -56,6 +59,7 @@ type Parts = {
   users: UserRepository
   relay: Relay
   passwords: PasswordHasher
+  sessions: Sessions
   backOff: LoginBackOff
   audit: Audit
   authenticate: Authenticate

@@ -3,16 +3,18 @@ import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import type { LoginBackOff } from '../adapters/login-back-off.ts'
 import type { Relay } from '../adapters/relay.ts'
+import type { Sessions } from '../adapters/sessions.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
 import { refuseUnlessSelfOrAdmin, remove } from '../domain/user.ts'
 import { etagOf } from './answers.ts'
 import { audited } from './audited.ts'
 import { ConditionHeaders, refuseUnlessMatching } from './conditions.ts'
 import { contextOf } from './context.ts'
+import { forgetSessions } from './forget-sessions.ts'
 import { loadDecideSave } from './load-decide-save.ts'
 
 /** DELETE /api/v1/users/:id: 204; only a tombstone without personal data is kept. */
-export function deleteUser(app: HttpServer, { users, relay, backOff, audit, authenticate }: Parts): void {
+export function deleteUser(app: HttpServer, { users, relay, sessions, backOff, audit, authenticate }: Parts): void {
   app.delete(
     routes.deleteUser.path,
     {
@@ -37,6 +39,7 @@ export function deleteUser(app: HttpServer, { users, relay, backOff, audit, auth
         await backOff.forget(current.email).catch((err) => request.log.warn({ err }, 'failed logins not erased yet'))
         return change.state
       })
+      await forgetSessions(id, request, { sessions })
       return reply.status(204).header('etag', etagOf(tombstone)).send()
     },
   )
@@ -45,6 +48,7 @@ export function deleteUser(app: HttpServer, { users, relay, backOff, audit, auth
 type Parts = {
   users: UserRepository
   relay: Relay
+  sessions: Sessions
   backOff: LoginBackOff
   audit: Audit
   authenticate: Authenticate

@@ -22,6 +22,12 @@ export function activate(user: User, context: Context): Change | undefined {
   return user.isActive ? undefined : changeTo({ ...user, isActive: true }, ['isActive'], context)
 }
 
+/** The user logs out everywhere. @throws Refusal `not-allowed` for anyone but the user itself */
+export function endSessions(user: User, context: Context): Change {
+  refuseUnlessSelf(user.id, context.caller)
+  return withoutSessions(user, ['sessions'], context)
+}
+
 /** @throws Refusal `not-allowed` */
 export function refuseUnlessSelf(id: string, caller: Caller | undefined): void {
   if (caller?.id !== id) throw new Refusal('not-allowed')

@@ -1,0 +1,39 @@
+import { Refusal, routes } from '@cqrs/contracts'
+import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { Relay } from '../adapters/relay.ts'
+import type { Sessions } from '../adapters/sessions.ts'
+import type { UserRepository } from '../adapters/user-repository.ts'
+import { endSessions } from '../domain/access.ts'
+import { etagOf } from './answers.ts'
+import { contextOf } from './context.ts'
+import { forgetSessions } from './forget-sessions.ts'
+import { loadDecideSave } from './load-decide-save.ts'
+
+/** POST /api/v1/auth/logout-all: 204; every session of the caller ends, and its access tokens are dead. */
+export function logOutEverywhere(app: HttpServer, { users, relay, sessions, authenticate }: Parts): void {
+  app.post(
+    routes.logOutEverywhere.path,
+    {
+      config: {
+        summary: 'End every session of the caller',
+        headers: ['ETag'],
+        problems: ['user-not-found', 'version-conflict', 'storage-unavailable'],
+      },
+      onRequest: authenticate,
+    },
+    async (request, reply) => {
+      const context = contextOf(request)
+      if (!context.caller) throw new Refusal('token-missing')
+      const user = await loadDecideSave(users, context.caller.id, async (current) => {
+        const change = endSessions(current, context)
+        if (!(await users.save(change, current.version))) return undefined
+        relay.publish(change.event)
+        return change.state
+      })
+      await forgetSessions(user.id, request, { sessions })
+      return reply.status(204).header('etag', etagOf(user)).send()
+    },
+  )
+}
+
+type Parts = { users: UserRepository; relay: Relay; sessions: Sessions; authenticate: Authenticate }

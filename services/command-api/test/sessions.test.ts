@@ -1,0 +1,172 @@
+import { eventually } from '@cqrs/local-stack/testing'
+import t from 'tap'
+import { startCommandApi } from './fixture.ts'
+
+const api = await startCommandApi(t)
+const { send, newUser, newAdmin, logs } = api
+const sessions = api.database.db.collection<any>('sessions')
+const users = api.database.db.collection<any>('users')
+const admin = await newAdmin()
+
+const logIn = (email: string, password = 'password123') => send('POST', '/api/v1/auth/login', { email, password })
+const refresh = (refreshToken: unknown) => send('POST', '/api/v1/auth/refresh', { refreshToken })
+const rename = (id: string, as: string) => send('PUT', `/api/v1/users/${id}`, { name: 'Renamed', roles: ['buyer'] }, as)
+const refused = { status: 401, body: { code: 'refresh-token-invalid' } }
+const ofUser = (userId: string) => sessions.find({ userId }).toArray()
+/** As if a session's last refresh had been so long ago. */
+const age = (userId: string, ms: number) =>
+  sessions.updateMany({ userId }, { $set: { rotatedAt: new Date(Date.now() - ms) } })
+
+/** A user with a session of its own. */
+async function newSession() {
+  const account = await newUser()
+  await sessions.deleteMany({ userId: account.user.id })
+  const { body } = await logIn(account.email)
+  return { ...account, id: account.user.id, first: body.refreshToken as string }
+}
+
+t.test('a login answers a refresh token, of which only a hash is kept', async (t) => {
+  const { user, email } = await newUser()
+  const { body } = await logIn(email)
+  t.match(body, { accessToken: String, tokenType: 'Bearer', expiresIn: 900, refreshExpiresIn: 604_800 })
+  t.match(body.refreshToken, /^[\w-]{86}$/, 'twice 256 bits')
+  const stored = JSON.stringify(await ofUser(user.id))
+  for (const half of [body.refreshToken.slice(0, 43), body.refreshToken.slice(43)]) t.notMatch(stored, half)
+  t.notMatch(logs.join('\n'), body.refreshToken.slice(0, 43))
+})
+
+t.test('a refresh answers like a login, with what the user is now; each token works once', async (t) => {
+  const { id, first, token } = await newSession()
+  await rename(id, token)
+  const { status, headers, body } = await refresh(first)
+  t.match({ status, body }, { status: 200, body: { tokenType: 'Bearer', expiresIn: 900, refreshExpiresIn: 604_800 } })
+  t.equal(headers.get('cache-control'), 'no-store')
+  t.match(claimsOf(body.accessToken), { sub: id, ver: 2, roles: ['buyer'] })
+  t.match(await rename(id, body.accessToken), { status: 200 })
+  t.not(body.refreshToken, first)
+  const next = await refresh(body.refreshToken)
+  t.equal(next.status, 200)
+  t.match(await refresh(first), refused)
+})
+
+t.test('of many refreshes at once with one token exactly one succeeds, and the session lives', async (t) => {
+  const { first } = await newSession()
+  const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(first)))
+  const [won, ...more] = answers.filter(({ status }) => status === 200)
+  t.strictSame(more, [])
+  for (const answer of answers) if (answer !== won) t.match(answer, refused)
+  t.match(await refresh(won?.body.refreshToken), { status: 200 }, 'a double click is no theft')
+})
+
+t.test('an old token in use again ends the session for whoever holds it', async (t) => {
+  const { id, first } = await newSession()
+  const other = await logIn((await users.findOne({ _id: id })).email)
+  const { body: second } = await refresh(first)
+  await age(id, 11_000)
+  t.match(await refresh(first), refused)
+  t.match(await refresh(second.refreshToken), refused, 'also for the newest token')
+  t.match(await refresh(other.body.refreshToken), { status: 200 }, 'the user’s other session goes on')
+  const lines = logs.filter((line) => line.includes('refresh-token-reused')).map((line) => JSON.parse(line))
+  const audited = lines.filter(({ user_id }) => user_id === id)
+  t.match(audited, [{ msg: 'audit', action: 'refresh', outcome: 'failure', user_id: id }])
+})
+
+t.test('the time of grace is for the token that was replaced last, not for older ones', async (t) => {
+  const { first } = await newSession()
+  const { body: second } = await refresh(first)
+  const { body: third } = await refresh(second.refreshToken)
+  t.match(await refresh(second.refreshToken), refused)
+  t.match(await refresh(first), refused)
+  t.match(await refresh(third.refreshToken), refused, 'that was theft')
+})
+
+t.test('a session ends when it is not used, and after its longest life', async (t) => {
+  const idle = await newSession()
+  await sessions.updateOne({ userId: idle.id }, { $set: { expiresAt: new Date(Date.now() - 1_000) } })
+  t.match(await refresh(idle.first), refused)
+
+  const old = await newSession()
+  await sessions.updateOne({ userId: old.id }, { $set: { endsAt: new Date(Date.now() + 100_000) } })
+  const { body } = await refresh(old.first)
+  t.ok(body.refreshExpiresIn <= 100, `${body.refreshExpiresIn} s are left`)
+  const indexes = await sessions.indexes()
+  t.match(
+    indexes.find(({ key }: any) => key.expiresAt),
+    { expireAfterSeconds: 0 },
+    'the database sweeps',
+  )
+})
+
+t.test('what was never a refresh token is refused, and harms nobody', async (t) => {
+  const { id, first, token } = await newSession()
+  const [session] = await ofUser(id)
+  for (const wrong of ['', 'x', token, first.slice(0, 43), 'A'.repeat(86), session._id, session.tokenHash, `${first}=`])
+    t.match(await refresh(wrong), refused)
+  for (const wrong of [null, 5, [first], { $ne: '' }, 'x'.repeat(513)])
+    t.match(await refresh(wrong), { status: 400, body: { code: 'validation-failed' } })
+  t.match(await send('POST', '/api/v1/auth/refresh', {}), { status: 400 })
+})
+
+t.test('logging out ends that session alone, and is answered alike whatever the token', async (t) => {
+  const { email, first } = await newSession()
+  const other = await logIn(email)
+  const logOut = (refreshToken: unknown) => send('POST', '/api/v1/auth/logout', { refreshToken })
+  for (const token of [first, first, 'no token']) t.match(await logOut(token), { status: 204, body: undefined })
+  t.match(await refresh(first), refused)
+  t.match(await refresh(other.body.refreshToken), { status: 200 })
+  t.match(await logOut({ $ne: '' }), { status: 400, body: { code: 'validation-failed' } })
+})
+
+t.test('logging out everywhere ends every session and every token of the user', async (t) => {
+  const { id, email, first, token } = await newSession()
+  const other = await logIn(email)
+  const { status, headers } = await send('POST', '/api/v1/auth/logout-all', undefined, token)
+  t.equal(status, 204)
+  t.equal(headers.get('etag'), '"2"')
+  t.match((await api.published(id, 'updated')).data, { changed: ['sessions'], tokensFromVersion: 2 })
+  for (const dead of [first, other.body.refreshToken]) t.match(await refresh(dead), refused)
+  for (const dead of [token, other.body.accessToken])
+    t.match(await rename(id, dead), { status: 401, body: { code: 'token-revoked' } })
+  t.match(await send('POST', '/api/v1/auth/logout-all'), { status: 401, body: { code: 'token-missing' } })
+  const { body: fresh } = await logIn(email)
+  t.match(await refresh(fresh.refreshToken), { status: 200 }, 'a new login works')
+})
+
+for (const [what, end] of Object.entries({
+  'a deletion': (id: string, token: string) => send('DELETE', `/api/v1/users/${id}`, undefined, token),
+  'a deactivation': (id: string) => send('POST', `/api/v1/users/${id}/deactivate`, undefined, admin.token),
+  'a change of the password': (id: string, token: string) =>
+    send('POST', `/api/v1/users/${id}/password`, { currentPassword: 'password123', newPassword: 'another one' }, token),
+})) {
+  t.test(`${what} ends every session, also where the process dies just after it`, async (t) => {
+    const { id, first, token } = await newSession()
+    const before = await ofUser(id)
+    t.match(await end(id, token), { status: /^20[04]$/ })
+    t.strictSame(await ofUser(id), [])
+    await sessions.insertMany(before) // as a process leaves it that dies before it deletes them
+    t.match(await refresh(first), refused)
+    t.strictSame(await ofUser(id), [], 'and the first use cleans up')
+  })
+}
+
+t.test('a session that a crash has left of a deleted user goes when its event is published', async (t) => {
+  const { id, token } = await newSession()
+  const before = await ofUser(id)
+  await send('DELETE', `/api/v1/users/${id}`, undefined, token)
+  const deleted = await api.published(id, 'deleted')
+  await eventually(async () => (await users.findOne({ _id: id })).outbox.length === 0)
+  await sessions.insertMany(before)
+  await users.updateOne({ _id: id }, { $set: { outbox: [deleted], pendingSince: new Date(0) } })
+  await eventually(async () => (await ofUser(id)).length === 0)
+  t.pass('it is gone')
+})
+
+t.test('logins under way while the user is deleted leave no session behind', async (t) => {
+  for (let round = 0; round < 5; round++) {
+    const { id, email, token } = await newSession()
+    await Promise.all([logIn(email), logIn(email), send('DELETE', `/api/v1/users/${id}`, undefined, token)])
+    t.strictSame(await ofUser(id), [])
+  }
+})
+
+const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
