@@ -9,6 +9,7 @@ import { referencesOf } from '../kubernetes/references.ts'
 
 const run = promisify(execFile)
 const root = new URL('../../../../', import.meta.url)
+const operations = readFileSync(new URL('docs/operations.md', root), 'utf8')
 
 t.test('there are overlays for a local cluster and for production', async (t) => {
   t.strictSame([...overlays.keys()], ['local', 'production'])
@@ -44,7 +45,6 @@ for (const [overlay, objects] of overlays) {
   })
 
   t.test(`${overlay}: what a pod refers to is there, or docs/operations.md says that it has to be made`, async (t) => {
-    const operations = readFileSync(new URL('docs/operations.md', root), 'utf8')
     const titles = new Set(objects.map(titleOf))
     for (const pod of podsOf(objects)) {
       for (const { kind, name } of referencesOf(pod)) {
@@ -76,6 +76,23 @@ t.test('every program that a pod of ours is told to run is built', async (t) => 
       if (command[0] !== 'node') continue
       const source = command[1].replace('dist/', 'src/').replace('.js', '.ts')
       t.ok(existsSync(new URL(`services/${labels['app.kubernetes.io/name']}/${source}`, root)), `${title}: ${source}`)
+    }
+  }
+})
+
+t.test('what docs/operations.md tells kubectl to do finds its objects', async (t) => {
+  const commands = operations.match(/^kubectl .*$/gm) ?? []
+  t.ok(commands.length >= 4)
+  for (const command of commands) {
+    const [, folder] = /-k (\S+)/.exec(command) ?? []
+    if (folder) t.ok(overlays.has(folder.replace('k8s/overlays/', '')), command)
+    const [, label = '', value] = /--selector ([^=]+)=(\S+)/.exec(command) ?? []
+    if (!label) continue
+    for (const [overlay, objects] of overlays) {
+      t.ok(
+        ofKind(objects, 'Job').some(({ metadata }) => metadata.labels?.[label] === value),
+        `${overlay}: ${command}`,
+      )
     }
   }
 })
