@@ -18,7 +18,10 @@ function makeConnections() {
   write('mongodb-write/secrets/mongodb.env', database('mongodb-write', 'users_write', [commandApi]))
   write('mongodb-read/secrets/mongodb.env', database('mongodb-read', 'users_read', [queryApi, projector]))
   write('secrets/command-api.env', { MONGODB_URI: uri(commandApi, 'mongodb-write', 'users_write') })
-  write('secrets/query-api.env', { MONGODB_READ_URI: uri(queryApi, 'mongodb-read', 'users_read') })
+  write('secrets/query-api.env', {
+    MONGODB_READ_URI: uri(queryApi, 'mongodb-read', 'users_read'),
+    REDIS_URL: 'redis://valkey:6379',
+  })
   write('secrets/projector.env', {
     MONGODB_READ_URI: uri(projector, 'mongodb-read', 'users_read'),
     SMTP_URL: 'smtp://mailpit:1025',
