@@ -88,6 +88,9 @@ t.test('a whole run logs no password, token, hash, address or name, at any level
   await send('POST', '/api/v1/auth/register', { ...jane, password: 'secret1' })
   await send('POST', '/api/v1/auth/login', { email, password: 'the secret 123' })
   await send('POST', `/api/v1/auth/login?email=${email}&password=secret1`, `{"email":"${email}","password":"the secret`)
+  const { body: session } = await send('POST', '/api/v1/auth/login', { email, password: 'password123' })
+  const { body: next } = await send('POST', '/api/v1/auth/refresh', { refreshToken: session.refreshToken })
+  await send('POST', '/api/v1/auth/logout', { refreshToken: next.refreshToken })
   await send('PUT', self, { name: 'Jane Unlogged II', roles: ['buyer'], password: 'the secret 123' }, token)
   await send('PUT', self, { name: 'Jane Unlogged II', roles: ['buyer'] }, `${token}x`)
   await send('PUT', `/api/v1/users/${email}`, { name: 'Jane Unlogged II', roles: ['buyer'] }, token)
@@ -102,6 +105,8 @@ t.test('a whole run logs no password, token, hash, address or name, at any level
     token.split('.')[2] ?? '?',
     'argon2id',
     email,
+    session.refreshToken,
+    next.refreshToken,
     'Unlogged',
   ])
     t.notMatch(log, secret)

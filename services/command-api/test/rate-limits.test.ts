@@ -1,12 +1,18 @@
 import t from 'tap'
 import { startCommandApi } from './fixture.ts'
 
-const limits = { TRUSTED_PROXIES: '127.0.0.1', RATE_LIMIT_REGISTER: '3', RATE_LIMIT_LOGIN: '3' }
+const limits = {
+  TRUSTED_PROXIES: '127.0.0.1',
+  RATE_LIMIT_REGISTER: '3',
+  RATE_LIMIT_LOGIN: '3',
+  RATE_LIMIT_REFRESH: '3',
+}
 const api = await startCommandApi(t, limits)
 
 for (const [what, path, body, before] of [
   ['registrations', '/api/v1/auth/register', { email: 'no address' }, 400],
   ['logins', '/api/v1/auth/login', { email: 'a@example.com', password: 'wrong password' }, 401],
+  ['refreshes', '/api/v1/auth/refresh', { refreshToken: 'x'.repeat(43) }, 401],
 ] as const) {
   const from = (source: string, url = api.url) =>
     fetch(url + path, {
