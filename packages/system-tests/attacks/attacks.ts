@@ -21,7 +21,7 @@ export type Attack = {
   isForged: boolean
 }
 /** Who attacks: a user with a good token, and forgeries of it. */
-export type Attacker = { id: string; token: string; forged: Record<string, string> }
+export type Attacker = { id: string; token: string; refreshToken: string; forged: Record<string, string> }
 
 type Request = {
   method: string
@@ -33,7 +33,8 @@ type Request = {
 }
 
 /** Bad requests of an operation: each is a good one in which one thing, sometimes more, is not as it should be. */
-export function attacksOn(operation: Operation, attacker: Attacker): fc.Arbitrary<Attack> {
+export function attacksOn(described: Operation, attacker: Attacker): fc.Arbitrary<Attack> {
+  const operation = { ...described, body: bodyOf(described, attacker) }
   const good = goodRequest(operation, attacker)
   const kinds: Record<string, fc.Arbitrary<Request>> = {
     path: fc.tuple(fc.nat(good.target.length), hostilePath, fc.boolean()).map(([at, text, isInserted]) => ({
@@ -143,6 +144,10 @@ function bodyAttacks(example: Record<string, unknown>, good: Request): Record<st
       .map(([size, name]) => json({ ...example, [name]: 'x'.repeat(size) })),
   }
 }
+
+/** The example of the body, with the attacker's own refresh token where it has one. */
+const bodyOf = ({ body }: Operation, { refreshToken }: Attacker): Operation['body'] =>
+  body && { ...body, ...('refreshToken' in body && { refreshToken }) }
 
 function goodRequest(operation: Operation, { id, token }: Attacker): Request {
   return {

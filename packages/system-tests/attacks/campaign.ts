@@ -42,7 +42,7 @@ async function attackOperation(
   { seed, requests }: { seed: number; requests: number },
 ): Promise<Outcome> {
   const outcome: Outcome = { operation, requests: 0, statuses: {}, slowestMs: 0, failures: [] }
-  const judge = descriptionOf(operation.service)
+  const judge = judges[operation.service]
   for (let round = 0; outcome.requests < requests; round++) {
     const attacker = await newAttacker()
     const numRuns = Math.min(perAttacker, requests - outcome.requests)
@@ -64,6 +64,8 @@ async function attackOperation(
   }
   return outcome
 }
+
+const judges = { 'command-api': descriptionOf('command-api'), 'query-api': descriptionOf('query-api') }
 
 const perAttacker = 250
 

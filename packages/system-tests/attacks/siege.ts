@@ -78,10 +78,10 @@ async function attackerAt(baseUrl: string, signingKey: string): Promise<Attacker
     const headers = { 'content-type': 'application/json' }
     const response = await fetch(baseUrl + path, { method: 'POST', headers, body: JSON.stringify(body) })
     if (!response.ok) throw new Error(`${path} answered ${response.status} ${await response.text()}`)
-    return (await response.json()) as { id: string; accessToken: string }
+    return (await response.json()) as { id: string; accessToken: string; refreshToken: string }
   }
   const account = { email: `${crypto.randomUUID()}@example.com`, password: 'password123' }
   const { id } = await post('/api/v1/auth/register', { ...account, name: 'Mallory', roles: ['buyer'] })
-  const { accessToken } = await post('/api/v1/auth/login', account)
-  return { id, token: accessToken, forged: forgeries(accessToken, signingKey) }
+  const { accessToken, refreshToken } = await post('/api/v1/auth/login', account)
+  return { id, token: accessToken, refreshToken, forged: forgeries(accessToken, signingKey) }
 }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -18,8 +19,15 @@ t.test('Redocly’s Respect walks through the API and finds each answer to be as
     (error) => error,
   )
   const said = `${stdout}${stderr}`
-  t.match(said, /Workflows: 1 passed, 1 total/, said)
+  t.match(said, /Workflows: 1 passed, 1 total/, 'no step of it failed')
   t.comment(/Checks: .*/.exec(said)?.[0])
+})
+
+t.test('the walk-through takes in every operation', async (t) => {
+  const read = (name: string) => readFile(new URL(`../../../docs/openapi/${name}`, import.meta.url), 'utf8')
+  const walkthrough = await read('walkthrough.arazzo.yaml')
+  for (const [, operationId] of (await read('api.json')).matchAll(/"operationId": "(\w+)"/g))
+    t.ok(walkthrough.includes(`operationId: ${operationId}\n`), `${operationId} is a step of it`)
 })
 
 t.test('jose verifies a token by the published keys, and no other than it', async (t) => {
