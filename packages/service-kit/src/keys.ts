@@ -36,7 +36,8 @@ function exportPublic(privateKeyPem: string): JsonWebKey {
   }
 }
 
-function newKey(): string {
+/** A new private key, P-256, as PKCS #8 in PEM. */
+export function newKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
 }

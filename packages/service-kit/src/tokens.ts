@@ -1,5 +1,4 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { problems, Refusal } from '@cqrs/contracts'
 import jwt, { type TokenOrHeader } from '@fastify/jwt'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
@@ -8,6 +7,7 @@ import { Compile } from 'typebox/compile'
 import { ConfigError } from './config.ts'
 import { refusing } from './http/description.ts'
 import type { HttpServer } from './http/server.ts'
+import { watchedFile } from './watched-file.ts'
 
 /** Who asks, as the access token says. */
 const Caller = Type.Object({
@@ -98,31 +98,17 @@ function tokenProblem(code: string | undefined) {
 
 const kidOf = (token: TokenOrHeader) => ('header' in token ? token.header : token)['kid'] as string | undefined
 
-/**
- * Looks public keys up by `kid`. The file is read again for a kid it does not know, at most once a second; where that
- * fails, the keys known so far stay good.
- */
+/** Looks public keys up by `kid`. The file is looked at again for one that it does not know, and once a second. */
 function publicKeysOf(jwksFile: string, logger: FastifyBaseLogger): (kid: string | undefined) => string {
-  let keys = readKeys(jwksFile)
-  let readAt = Date.now()
-  const readAgain = () => {
-    readAt = Date.now()
-    try {
-      keys = readKeys(jwksFile)
-    } catch (error) {
-      logger.error({ err: error }, 'public keys could not be read again')
-    }
-  }
+  const keys = watchedFile(jwksFile, (text) => parseKeys(text, jwksFile), logger)
   return (kid = '') => {
-    if (!keys.has(kid) && Date.now() - readAt > 1_000) readAgain()
-    const pem = keys.get(kid)
+    const pem = keys().get(kid) ?? keys({ atOnce: true }).get(kid)
     if (!pem) throw new Error('no key of that kid')
     return pem
   }
 }
 
-function readKeys(jwksFile: string): Map<string, string> {
-  const text = readFileSync(jwksFile, 'utf8')
+function parseKeys(text: string, jwksFile: string): Map<string, string> {
   try {
     const { keys } = JSON.parse(text) as { keys: (JsonWebKey & { kid: string })[] }
     return new Map(keys.map((key) => [key.kid, pemOf(key)]))

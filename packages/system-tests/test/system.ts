@@ -29,6 +29,10 @@ export type System = Stack & {
   newUser(overrides?: object): Promise<{ id: string; token: string }>
   /** What the mail page shows. */
   mails(): Promise<any[]>
+  /** `pnpm keys:rotate` with these arguments. */
+  keysRotate(...args: string[]): Promise<{ code: number | null; output: string }>
+  /** The file of public keys. */
+  jwksFile: string
   /** `pnpm projector` with these arguments. */
   projector(...args: string[]): { process: ChildProcess; ended: Promise<{ code: number | null; output: string }> }
 }
@@ -97,6 +101,14 @@ export async function startSystem(
       return { id: user.id, token: session.accessToken }
     },
     mails: async () => (await (await fetch(`${stack.mailUrl}/api/email`)).json()) as any[],
+    jwksFile: join(dataDir, 'keys/jwks.json'),
+    async keysRotate(...args) {
+      const env = { ...process.env, ...parseEnv(readFileSync(join(dataDir, 'env/command-api.env'), 'utf8')) }
+      const program = fileURLToPath(new URL('../../../services/command-api/dist/keys-rotate.js', import.meta.url))
+      const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+      const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
+      return { code: child.exitCode, output }
+    },
     projector(...args) {
       const env = { ...process.env, ...parseEnv(readFileSync(join(dataDir, 'env/projector.env'), 'utf8')) }
       const cli = fileURLToPath(new URL('../../../services/projector/dist/cli.js', import.meta.url))

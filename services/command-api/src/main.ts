@@ -35,6 +35,7 @@ await startOrExit(async () => {
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
     ttlSeconds: config.ACCESS_TOKEN_TTL_SECONDS,
+    logger,
   })
   const passwords = passwordHasher(config)
 

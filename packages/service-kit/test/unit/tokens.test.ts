@@ -74,14 +74,18 @@ t.test('a new key works without a restart, and the old one goes on working', asy
   t.equal(await statusWith(first), 200)
 })
 
-t.test('the file is read again at most once a second, however many tokens name unknown keys', async (t) => {
-  aheadMs += 1_001
+t.test('a token with the new key is good as soon as the key is published', async (t) => {
   t.equal(await statusWith(third), 401)
   await publish(first, second, third)
-  aheadMs += 900
-  t.equal(await statusWith(third), 401)
-  aheadMs += 101
   t.equal(await statusWith(third), 200)
+})
+
+t.test('a key that is taken out is no good a second later, also while nobody asks for another one', async (t) => {
+  await publish(second, third)
+  aheadMs += 1_001
+  t.equal(await statusWith(first), 401)
+  await publish(first, second, third)
+  t.equal(await statusWith(first), 200)
 })
 
 t.test('while the file is broken or gone the known keys stay good, and the log says so', async (t) => {
@@ -94,7 +98,7 @@ t.test('while the file is broken or gone the known keys stay good, and the log s
     t.equal(await statusWith(first), 200)
     t.match(
       lines.filter(({ level }) => level === 50),
-      [{ msg: 'public keys could not be read again' }],
+      [{ msg: 'a file that has changed could not be read again' }],
     )
   }
   await publish(first, second, unknown)
@@ -110,7 +114,7 @@ t.test('only ES256 is taken, even where the file holds a key of another kind', a
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
   const headers = bearer(key, { algorithm: 'RS256', kid: 'rsa', header: { alg: 'RS256', typ: 'at+jwt' } })
   t.equal((await app.inject({ url: '/me', headers })).statusCode, 401)
-  t.notMatch(lines.at(-1), { msg: 'public keys could not be read again' })
+  t.notMatch(lines.at(-1), { msg: 'a file that has changed could not be read again' })
 })
 
 t.test('without usable keys there is no start', async (t) => {

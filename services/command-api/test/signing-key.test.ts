@@ -1,0 +1,32 @@
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { eventually } from '@cqrs/local-stack/testing'
+import { generateKeyFiles, publicJwk } from '@cqrs/service-kit'
+import t from 'tap'
+import { startCommandApi } from './fixture.ts'
+
+const { send, newUser, logs, replicaEnv } = await startCommandApi(t)
+const { JWT_SIGNING_KEY_FILE: signingKeyFile = '', JWKS_FILE: jwksFile = '' } = replicaEnv
+const { email, password, token } = await newUser()
+const kidOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
+const newKid = async () => kidOf((await send('POST', '/api/v1/auth/login', { email, password })).body.accessToken)
+
+t.test('another signing key in the file signs, but not before its public half is published', async (t) => {
+  const other = await generateKeyFiles(join(t.testdir(), 'other'))
+  const key = publicJwk(await readFile(other.signingKeyFile, 'utf8'))
+  await rename(other.signingKeyFile, signingKeyFile)
+  await eventually(async () => (await newKid()) && logs.some((line) => line.includes('nobody could verify')))
+  t.equal(await newKid(), kidOf(token), 'the former key goes on signing')
+
+  const { keys } = JSON.parse(await readFile(jwksFile, 'utf8'))
+  await writeFile(jwksFile, JSON.stringify({ keys: [...keys, key] }))
+  await eventually(async () => (await newKid()) === key.kid)
+  t.equal(logs.filter((line) => line.includes('nobody could verify')).length, 1, 'it is said once')
+})
+
+t.test('a signing key that cannot be read changes nothing', async (t) => {
+  const before = await newKid()
+  await writeFile(signingKeyFile, 'no key')
+  await eventually(async () => (await newKid()) && logs.some((line) => line.includes('could not be read again')))
+  t.equal(await newKid(), before)
+})
