@@ -45,6 +45,9 @@ export function verifyAccessTokens(
     secret: { public: async (_request: FastifyRequest, token: TokenOrHeader) => keys(kidOf(token)) },
     decode: { complete: true, checkTyp: 'at+jwt' },
     verify: {
+      // So many tokens are verified once and then known by their SHA-256, until they expire. Whether one was revoked is
+      // not part of it: that is asked for each request.
+      cache: 5_000,
       algorithms: ['ES256'],
       allowedIss: options.issuer,
       allowedAud: options.audience,
