@@ -21,7 +21,7 @@ export const loginBackOffIndexes = [{ name: 'expiry', key: { expiresAt: 1 }, exp
 
 /**
  * After some failures an account waits, each time twice as long as before; the tries of that time are not looked at.
- * Mostly it waits for one source only, so that nobody can lock another one out (docs/decisions/0012).
+ * Mostly it waits for one source only, so that nobody can lock another one out (docs/decisions/0015).
  */
 export class LoginBackOff {
   readonly #failures: Collection<Failures>
