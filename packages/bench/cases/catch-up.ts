@@ -1,6 +1,5 @@
-import { fileURLToPath } from 'node:url'
 import type { UserEvent } from '@cqrs/contracts'
-import { ChildServer, startNats } from '@cqrs/local-stack'
+import { ChildServer, programOf, startNats } from '@cqrs/local-stack'
 import { eventually, freePort } from '@cqrs/local-stack/testing'
 import { connect } from '@nats-io/transport-node'
 import type { Bench } from '../harness/bench.ts'
@@ -80,8 +79,7 @@ async function startProjector({ stack, say }: Bench, mongoUri: string, natsUrl: 
   const port = await freePort()
   const server = new ChildServer({
     name: 'projector catching up',
-    command: process.execPath,
-    args: [fileURLToPath(new URL('../../../services/projector/dist/main.js', import.meta.url))],
+    ...programOf('projector'),
     env: {
       ...(process.env.BENCH_NODE_OPTIONS && { NODE_OPTIONS: process.env.BENCH_NODE_OPTIONS }),
       HOST: '127.0.0.1',

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { ChildServer } from '@cqrs/local-stack'
+import { ChildServer, programOf } from '@cqrs/local-stack'
 import { eventually, freePort, freshDatabase, freshNats } from '@cqrs/local-stack/testing'
 import { generateKeyFiles } from '@cqrs/service-kit'
 
@@ -68,8 +68,7 @@ async function startReplica() {
   const { signingKeyFile, jwksFile } = await generateKeyFiles(fileURLToPath(new URL('../.tap/keys', import.meta.url)))
   const server = new ChildServer({
     name: `command-api on ${port}`,
-    command: process.execPath,
-    args: [fileURLToPath(new URL('../../../services/command-api/dist/main.js', import.meta.url))],
+    ...programOf('command-api'),
     env: {
       PORT: String(port),
       MONGODB_URI: uri,

@@ -11,7 +11,6 @@ import { AppliedNotices } from './adapters/applied-notices.ts'
 import { LiveCollections } from './adapters/live-collections.ts'
 import { OrderedUsers } from './adapters/ordered-users.ts'
 import { RevocationList } from './adapters/revocation-list.ts'
-import { SharedUsers } from './adapters/shared-users.ts'
 import { UserCache } from './adapters/user-cache.ts'
 import { UserLookUp } from './adapters/user-look-up.ts'
 import { UserReadRepository } from './adapters/user-read-repository.ts'
@@ -27,9 +26,14 @@ await startOrExit(async () => {
   const collections = new LiveCollections(client.db(undefined, { readPreference: config.READ_PREFERENCE }))
   const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary' })
   const cache = new UserCache({ lifetimeMs: config.CACHE_TTL_MS, maxBytes: config.CACHE_MAX_MIB * 1024 * 1024 })
+  // Imported only where it is used: Redis's client takes 10 MiB.
   const shared =
     config.REDIS_URL && config.CACHE_TTL_MS > 0
-      ? new SharedUsers({ url: config.REDIS_URL, lifetimeMs: config.CACHE_TTL_MS, logger })
+      ? new (await import('./adapters/shared-users.ts')).SharedUsers({
+          url: config.REDIS_URL,
+          lifetimeMs: config.CACHE_TTL_MS,
+          logger,
+        })
       : undefined
   const lookUp = new UserLookUp({ collections, users, cache, shared })
   const notices = new AppliedNotices(logger, (id, version, tokensFromVersion) => {
