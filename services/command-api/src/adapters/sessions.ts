@@ -41,7 +41,7 @@ export type Rotation =
  * that two parties hold the session, and nobody knows which one is the thief: the session ends for both.
  *
  * The token that was replaced last is refused for `graceMs` without that: a client that sends it twice at once, or from
- * two windows, is no thief, and one of its requests has got the successor (docs/decisions/0015).
+ * two windows, is no thief, and one of its requests has got the successor (docs/decisions/0012).
  */
 export class Sessions {
   readonly #sessions: Collection<Session>
