@@ -1,5 +1,5 @@
 import type { UserEvent } from '@cqrs/contracts'
-import { ChildServer, programOf, startNats } from '@cqrs/local-stack'
+import { ChildServer, migrate, programOf, startNats } from '@cqrs/local-stack'
 import { eventually, freePort } from '@cqrs/local-stack/testing'
 import { connect } from '@nats-io/transport-node'
 import type { Bench } from '../harness/bench.ts'
@@ -29,6 +29,8 @@ export const catchUp: Case = {
       for (let round = 1; round <= Math.min(size.rounds, 3); round++) {
         const uri = new URL(stack.uris.read)
         uri.pathname = `catch_up_${round}`
+        const own = { MONGODB_READ_URI: uri.href, NATS_URL: url }
+        await migrate({ name: 'projector', own, settings: {} })
         const db = read.client.db(`catch_up_${round}`)
         const registrations = registrationEvents(size.events)
         const follow = async (events: UserEvent[]) => {

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Collection, Db } from 'mongodb'
+import type { CollectionPlan } from './collections.ts'
 import { isDuplicateKey } from './mongo.ts'
+
+export const leasesCollection: CollectionPlan = { name: 'leases', indexes: [] }
 
 /**
  * One of several replicas at a time holds the lease; whoever dies with it loses it after `lifetimeMs`. It keeps replicas
@@ -13,7 +16,7 @@ export class Lease {
   readonly #holder = randomUUID()
 
   constructor(db: Db, name: string, lifetimeMs: number) {
-    this.#leases = db.collection('leases')
+    this.#leases = db.collection(leasesCollection.name)
     this.#name = name
     this.#lifetimeMs = lifetimeMs
   }

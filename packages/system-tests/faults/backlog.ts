@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { ChildServer, programOf } from '@cqrs/local-stack'
+import { ChildServer, migrate, programOf } from '@cqrs/local-stack'
 import { eventually, freePort, freshDatabase, freshNats } from '@cqrs/local-stack/testing'
 import { generateKeyFiles } from '@cqrs/service-kit'
 
@@ -13,6 +13,7 @@ const t = { teardown: (cleanUp: () => Promise<unknown>) => cleanUps.unshift(clea
 
 const { db, uri } = await freshDatabase(t)
 const nats = await freshNats(t)
+await migrate({ name: 'command-api', own: { MONGODB_URI: uri, NATS_URL: nats.url }, settings: {} })
 await nats.server.stop()
 const users = db.collection<{ _id: string }>('users')
 for (let from = 0; from < events; from += 5_000) {

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { Email, Refusal } from '@cqrs/contracts'
-import { auditLog, createLogger, mongoClient, readConfig } from '@cqrs/service-kit'
+import { auditLog, createLogger, missingCollections, mongoClient, readConfig } from '@cqrs/service-kit'
 import Value from 'typebox/value'
 import { passwordHasher } from './adapters/password-hasher.ts'
 import { UserRepository } from './adapters/user-repository.ts'
 import { Config } from './config.ts'
 import { createAdmin } from './create-admin.ts'
+import { collections } from './set-up.ts'
 
 /**
  * `pnpm admin:create admin@example.com`: makes an admin in the write database. The password is ADMIN_PASSWORD, or a new
@@ -24,7 +25,7 @@ try {
     { email, password, name: 'Admin' },
     {
       audit: auditLog(createLogger('admin-create', 'info', process.stderr)),
-      users: new UserRepository(mongo.db()),
+      users: new UserRepository(mongo.db(), isSetUp),
       passwords: passwordHasher(config),
     },
   )
@@ -35,6 +36,12 @@ try {
   fail(error.code === 'email-taken' ? 'a user with this e-mail address exists' : `not created: ${error.message}`)
 } finally {
   await mongo.close()
+}
+
+async function isSetUp(): Promise<boolean> {
+  const missing = await missingCollections(mongo.db(), collections)
+  if (missing.length > 0) console.error(`missing: ${missing.join(', ')}. Run \`node dist/migrate.js\` first`)
+  return missing.length === 0
 }
 
 function fail(message: string): never {

@@ -5,6 +5,7 @@ import {
   createServer,
   type HttpServer,
   type Logger,
+  type Setup,
   verifyAccessTokens,
 } from '@cqrs/service-kit'
 import type { AccessTokenSigner } from './adapters/access-token-signer.ts'
@@ -30,6 +31,8 @@ type Parts = {
   sessions: Sessions
   isMongoUp: () => Promise<boolean>
   isNatsUp: () => boolean
+  collections: Setup
+  streams: Setup
 }
 
 /** The HTTP side of command-api: every command, and nothing else. */
@@ -43,8 +46,10 @@ export function buildApp(config: Config, parts: Parts): HttpServer {
   })
   answerHealth(app, {
     mongodb: { required: true, isUp: parts.isMongoUp },
+    collections: parts.collections.check({ required: true }),
     // Commands are taken without it: their events wait in the outbox.
     nats: { required: false, isUp: parts.isNatsUp },
+    streams: parts.streams.check({ required: false }),
   })
   answerMetrics(app, config)
 

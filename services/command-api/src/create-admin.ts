@@ -34,7 +34,8 @@ export async function createAdminAtStart(
     } catch (error) {
       if (error instanceof Refusal && error.code === 'password-too-common')
         return parts.logger.error({ reason: error.detail }, 'admin not created: ADMIN_PASSWORD will not do')
-      if (error instanceof Refusal) return parts.logger.info({ email: maskEmail(email) }, 'the admin exists')
+      if (error instanceof Refusal && error.code === 'email-taken')
+        return parts.logger.info({ email: maskEmail(email) }, 'the admin exists')
       parts.logger.warn({ err: error }, 'admin not created yet')
       await delay(2_000, undefined, { ref: false })
     }

@@ -6,8 +6,11 @@ import {
   ensureStream,
   Lease,
   linkNats,
+  missingCollections,
+  missingStreams,
   mongoClient,
   readConfig,
+  Setup,
   startOrExit,
 } from '@cqrs/service-kit'
 import { accessTokenSigner } from './adapters/access-token-signer.ts'
@@ -24,6 +27,7 @@ import { UserSync } from './adapters/user-sync.ts'
 import { buildApp } from './app.ts'
 import { Config } from './config.ts'
 import { createAdminAtStart } from './create-admin.ts'
+import * as plan from './set-up.ts'
 
 const config = readConfig(Config)
 const logger = createLogger('command-api', config.LOG_LEVEL)
@@ -40,16 +44,28 @@ await startOrExit(async () => {
   const passwords = passwordHasher(config)
 
   const mongo = mongoClient(config.MONGODB_URI, 'command-api')
-  const users = new UserRepository(mongo.db())
+  const collections = new Setup({ missing: () => missingCollections(mongo.db(), plan.collections), logger })
+  const users = new UserRepository(mongo.db(), () => collections.confirm())
   const nats = linkNats({
     url: config.NATS_URL,
     name: 'command-api',
     logger,
     onConnected: async (connection, { isFirst }) => {
       if (isFirst) answerSync(connection, { sync: new UserSync(mongo.db()), relay, logger })
-      await ensureStream(connection, usersStream, config.STREAM_REPLICAS)
+      await streams.look()
       relay.wake()
     },
+  })
+  const streams = new Setup({
+    missing: async () => {
+      const connection = nats.connection()
+      return connection && missingStreams(connection, [usersStream])
+    },
+    putBack: async () => {
+      const connection = nats.connection()
+      if (connection) await ensureStream(connection, usersStream, config.STREAM_REPLICAS)
+    },
+    logger,
   })
   const audit = auditLog(logger)
   const backOff = new LoginBackOff(mongo.db())
@@ -84,9 +100,11 @@ await startOrExit(async () => {
     sessions,
     isMongoUp: async () => Boolean(await mongo.db().command({ ping: 1 })),
     isNatsUp: () => nats.connection() !== undefined,
+    collections,
+    streams,
   })
   await app.listen({ host: config.HOST, port: config.PORT })
-  closeOnSignal(logger, [app, relay, nats, mongo])
+  closeOnSignal(logger, [app, collections, streams, relay, nats, mongo])
 
   void createAdminAtStart(config, { users, passwords, relay, audit, logger })
 })

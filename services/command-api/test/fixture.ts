@@ -17,6 +17,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { createSigner, type SignerOptions } from 'fast-jwt'
 import type { Test } from 'tap'
+import { setUp } from '../src/set-up.ts'
 
 const outsideDescription = descriptionOf('command-api')
 
@@ -46,10 +47,21 @@ type Process = { url: string; server: ChildServer; logs: string[] }
 export type Answer = { status: number; headers: Headers; body: any }
 
 /** The service as it runs in production: its own process, a real database and a real broker. */
-export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Promise<CommandApi> {
+export async function startCommandApi(
+  t: Test,
+  env: NodeJS.ProcessEnv = {},
+  state: 'set up' | 'not set up' = 'set up',
+): Promise<CommandApi> {
   const [database, nats] = await Promise.all([freshDatabase(t), freshNats(t)])
-  // Replicas that start at once would all create it. MongoDB lets one of them; its build for closed networks crashes.
-  for (const name of ['leases', 'login_back_off', 'rate_limits', 'sessions']) await database.db.createCollection(name)
+  const withNats = async <Result>(use: (connection: NatsConnection) => Promise<Result>): Promise<Result> => {
+    const connection = await connect({ servers: nats.url })
+    try {
+      return await use(connection)
+    } finally {
+      await connection.close()
+    }
+  }
+  if (state === 'set up') await withNats((connection) => setUp(database.db, connection, 1))
   const { signingKeyFile, jwksFile } = await generateKeyFiles(t.testdir())
   const replicaEnv = {
     MONGODB_URI: database.uri,
@@ -66,14 +78,6 @@ export async function startCommandApi(t: Test, env: NodeJS.ProcessEnv = {}): Pro
   const replica = (more: NodeJS.ProcessEnv = {}) => startProcess(t, { ...replicaEnv, ...more })
   const { url, server, logs } = await replica()
 
-  const withNats = async <Result>(use: (connection: NatsConnection) => Promise<Result>): Promise<Result> => {
-    const connection = await connect({ servers: nats.url })
-    try {
-      return await use(connection)
-    } finally {
-      await connection.close()
-    }
-  }
   const key = await readFile(signingKeyFile, 'utf8')
   const send: CommandApi['send'] = async (method, path, body, as, more) => {
     const headers = {

@@ -1,12 +1,14 @@
 import { freshDatabase } from '@cqrs/local-stack/testing'
+import { ensureCollections } from '@cqrs/service-kit'
 import { type Document, MongoClient } from 'mongodb'
 import t from 'tap'
 import { Outbox } from '../src/adapters/outbox.ts'
 import { UserRepository } from '../src/adapters/user-repository.ts'
 import { UserSync } from '../src/adapters/user-sync.ts'
+import { collections } from '../src/set-up.ts'
 
 const { db, uri } = await freshDatabase(t)
-await new UserRepository(db).ensureIndexes()
+await ensureCollections(db, collections)
 const idOf = (n: number) => `019a6f0c-3b5e-7c21-9d52-${String(n).padStart(12, '0')}`
 await db.collection<any>('users').insertMany(
   Array.from({ length: 400 }, (_, n) => ({
@@ -23,7 +25,7 @@ await db.collection<any>('users').insertMany(
 // The commands that the adapters really send are explained, not copies of them.
 const monitored = await new MongoClient(uri, { monitorCommands: true }).connect()
 t.teardown(() => monitored.close())
-const users = new UserRepository(monitored.db())
+const users = new UserRepository(monitored.db(), async () => true)
 const outbox = new Outbox(monitored.db())
 const sync = new UserSync(monitored.db())
 

@@ -9,6 +9,7 @@ import {
   linkNats,
   mongoClient,
   readConfig,
+  Setup,
   startOrExit,
 } from '@cqrs/service-kit'
 import { ConsumerProgress } from './adapters/consumer-progress.ts'
@@ -24,6 +25,7 @@ import { usersRead } from './projections/users-read.ts'
 import { deadLetterErasure } from './reactions/dead-letter-erasure.ts'
 import { welcomeEmail } from './reactions/welcome-email.ts'
 import { readModelsOf } from './read-models.ts'
+import { missingInBroker, missingInDatabase, setUpBroker } from './set-up.ts'
 import { updateReadModel } from './update-read-model.ts'
 import { Upkeep } from './upkeep.ts'
 
@@ -33,18 +35,29 @@ const logger = createLogger('projector', config.LOG_LEVEL)
 await startOrExit(async () => {
   const mongo = mongoClient(config.MONGODB_READ_URI, 'projector')
   const db = mongo.db()
-  const nats = linkNats({ url: config.NATS_URL, name: 'projector', logger })
+  const nats = linkNats({ url: config.NATS_URL, name: 'projector', logger, onConnected: () => streams.look() })
+  const collections = new Setup({ missing: () => missingInDatabase(db), logger })
+  const streams = new Setup({
+    missing: async () => {
+      const connection = nats.connection()
+      return connection && missingInBroker(connection)
+    },
+    putBack: async () => {
+      const connection = nats.connection()
+      if (connection) await setUpBroker(connection, config.STREAM_REPLICAS)
+    },
+    logger,
+  })
+  const isSetUp = () => collections.isComplete() && streams.isComplete()
   const notify = (subject: string, notice: AppliedNotice) => {
     nats.connection()?.publish(subject, JSON.stringify(notice))
   }
-  const consume = (subscriber: Subscriber) =>
-    new UserConsumer({ nats, streamReplicas: config.STREAM_REPLICAS, subscriber, logger })
+  const consume = (subscriber: Subscriber) => new UserConsumer({ nats, isSetUp, subscriber, logger })
 
   const readModels = readModelsOf(db, nats)
   // One read model tells the way of each event in the log; the others would only repeat it.
   const quiet = logger.child({}, { level: 'warn' })
   const projecting = readModels.map(({ projection, readModel }) => {
-    void readModel.prepare(logger)
     const narrator = projection === usersRead ? logger : quiet
     return consume(updateReadModel(projection, { readModel, notify, logger: narrator }))
   })
@@ -71,13 +84,17 @@ await startOrExit(async () => {
   const app = createServer(logger)
   answerHealth(app, {
     mongodb: { required: true, isUp: async () => (await db.command({ ping: 1 })).ok === 1 },
+    collections: collections.check({ required: true }),
     nats: { required: true, isUp: () => nats.connection() !== undefined },
+    streams: streams.check({ required: true }),
     'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
     mail: { required: false, isUp: () => mailer.isUp() && welcome.isWell() },
   })
   answerMetrics(app, config)
   await app.listen({ host: config.HOST, port: config.PORT })
 
-  const draining = { close: () => Promise.all([upkeep, ...consumers].map((part) => part.close())) }
+  const draining = {
+    close: () => Promise.all([collections, streams, upkeep, ...consumers].map((part) => part.close())),
+  }
   closeOnSignal(logger, [app, draining, nats, mailer, mongo])
 })

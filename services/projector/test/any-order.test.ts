@@ -1,6 +1,7 @@
 import { deepStrictEqual as deepEqual } from 'node:assert'
 import type { UserEvent } from '@cqrs/contracts'
 import { freshDatabase } from '@cqrs/local-stack/testing'
+import { ensureCollections } from '@cqrs/service-kit'
 import fc from 'fast-check'
 import t from 'tap'
 import { ReadModel } from '../src/adapters/read-model.ts'
@@ -12,7 +13,7 @@ import { usersReadIn, writer } from './fixtures/writer.ts'
 const { db, uri } = await freshDatabase(t)
 // The collection is there before the writers: MongoDB's build for Windows under wine does not survive it when two
 // connections make the same collection at once.
-await new ReadModel(db, usersRead).advance([])
+await ensureCollections(db, await new ReadModel(db, usersRead).collections())
 const writers = [writer(t, uri, usersRead), writer(t, uri, usersRead)]
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)
 

@@ -1,6 +1,7 @@
 import { deepStrictEqual as deepEqual } from 'node:assert'
 import { type UserEvent, type UserStatsSums, userStatsSums } from '@cqrs/contracts'
 import { freshDatabase } from '@cqrs/local-stack/testing'
+import { ensureCollections } from '@cqrs/service-kit'
 import fc from 'fast-check'
 import t from 'tap'
 import { ReadModel } from '../src/adapters/read-model.ts'
@@ -11,7 +12,7 @@ import { writer } from './fixtures/writer.ts'
 
 const { db, uri } = await freshDatabase(t)
 // One process makes the collection: MongoDB's build for Windows under wine does not survive two.
-await new ReadModel(db, userStats).advance([])
+await ensureCollections(db, await new ReadModel(db, userStats).collections())
 const writers = [writer(t, uri, userStats), writer(t, uri, userStats)]
 const { apply } = writers[0] as (typeof writers)[0]
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000)

@@ -1,4 +1,11 @@
-import { answerHealth, createServer, type HttpServer, type Logger, verifyAccessTokens } from '@cqrs/service-kit'
+import {
+  answerHealth,
+  createServer,
+  type HttpServer,
+  type Logger,
+  type Setup,
+  verifyAccessTokens,
+} from '@cqrs/service-kit'
 import type { AppliedNotices } from './adapters/applied-notices.ts'
 import type { OrderedUsers } from './adapters/ordered-users.ts'
 import type { RevocationList } from './adapters/revocation-list.ts'
@@ -19,6 +26,7 @@ type Parts = {
   revocations: RevocationList
   isDatabaseUp: () => Promise<boolean>
   isNatsUp: () => boolean
+  readStore: Setup
 }
 
 /**
@@ -30,7 +38,7 @@ export function buildApp(
     Config,
     'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'READ_YOUR_WRITES_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'CORS_ORIGINS'
   >,
-  { logger, lookUp, users, ordered, stats, notices, revocations, isDatabaseUp, isNatsUp }: Parts,
+  { logger, lookUp, users, ordered, stats, notices, revocations, isDatabaseUp, isNatsUp, readStore }: Parts,
 ): HttpServer {
   const app = createServer(logger, config)
   const authenticate = verifyAccessTokens(app, {
@@ -41,6 +49,7 @@ export function buildApp(
   })
   answerHealth(app, {
     mongodb: { required: true, isUp: isDatabaseUp },
+    collections: readStore.check({ required: true }),
     'revoked tokens': { required: true, isUp: () => revocations.loaded().then(() => true) },
     // Without it, who waits for a version looks again by the clock.
     nats: { required: false, isUp: isNatsUp },

@@ -10,6 +10,7 @@ import {
 import { AppliedNotices } from './adapters/applied-notices.ts'
 import { LiveCollections } from './adapters/live-collections.ts'
 import { OrderedUsers } from './adapters/ordered-users.ts'
+import { readStoreSetup } from './adapters/read-store-setup.ts'
 import { RevocationList } from './adapters/revocation-list.ts'
 import { UserCache } from './adapters/user-cache.ts'
 import { UserLookUp } from './adapters/user-look-up.ts'
@@ -36,6 +37,7 @@ await startOrExit(async () => {
         })
       : undefined
   const lookUp = new UserLookUp({ collections, users, cache, shared })
+  const readStore = readStoreSetup(client.db(), logger)
   const notices = new AppliedNotices(logger, (id, version, tokensFromVersion) => {
     lookUp.outdate(id, version)
     if (tokensFromVersion) revocations.hear(id, tokensFromVersion)
@@ -62,8 +64,9 @@ await startOrExit(async () => {
     revocations,
     isDatabaseUp: async () => (await client.db().command({ ping: 1 })).ok === 1,
     isNatsUp: () => nats.connection() !== undefined,
+    readStore,
   })
   answerMetrics(app, config)
   await app.listen({ host: config.HOST, port: config.PORT })
-  closeOnSignal(logger, [app, nats, revocations, lookUp, client])
+  closeOnSignal(logger, [app, readStore, nats, revocations, lookUp, client])
 })

@@ -8,11 +8,12 @@ import {
 import { freshDatabase } from '@cqrs/local-stack/testing'
 import { MongoClient } from 'mongodb'
 import t from 'tap'
-import { queryApiOn } from './fixtures/query-api.ts'
+import { queryApiOn, setUpReadStore } from './fixtures/query-api.ts'
 import { idOf, sums, tombstone, user } from './fixtures/users.ts'
 
 // A user of this database alone, with MongoDB's built-in role `read`.
 const { db, name, uri } = await freshDatabase(t)
+await setUpReadStore(db)
 await db.collection<UserReadDocument>(usersReadCollection).insertMany([user(1), user(2)])
 await db
   .collection<UserStatsSums>(userStatsCollection)

@@ -2,11 +2,13 @@ import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { eventually, freePort, freshNats } from '@cqrs/local-stack/testing'
+import { isDeepStrictEqual } from 'node:util'
+import { usersReadIndexes } from '@cqrs/contracts'
+import { eventually, freePort, freshDatabase, freshNats } from '@cqrs/local-stack/testing'
 import { generateKeyFiles } from '@cqrs/service-kit'
 import t, { type Test } from 'tap'
 import { failingProcess, startProcess } from './fixtures/process.ts'
-import { startQueryApi } from './fixtures/query-api.ts'
+import { setUpReadStore, startQueryApi } from './fixtures/query-api.ts'
 import { tokenMint } from './fixtures/tokens.ts'
 import { idOf, sums, user } from './fixtures/users.ts'
 
@@ -58,6 +60,28 @@ t.test('stays in service while NATS is away', async (t) => {
   t.equal(await stop(), 0)
 })
 
+t.test('is out of service until the projector’s migrate has run, and says what is missing', async (t) => {
+  const { db, uri } = await freshDatabase(t)
+  const { url, logs } = await startProcess(t, { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile })
+  t.match(await get(`${url}/readyz`), {
+    status: 503,
+    body: { checks: { mongodb: 'up', collections: 'down' }, missing: ['collection users_read'] },
+  })
+  await db.createCollection('users_read')
+  const { name, key } = usersReadIndexes[0]
+  await db.collection('users_read').createIndex(key, { name })
+  await eventually(async () => {
+    const missing = usersReadIndexes.slice(1).map(({ name }) => `index users_read.${name}`)
+    return isDeepStrictEqual((await get(`${url}/readyz`)).body.missing, missing)
+  })
+  await setUpReadStore(db)
+  await eventually(async () => (await get(`${url}/readyz`)).status === 200)
+  t.match(
+    logs.filter(({ missing }) => missing),
+    [{ level: 'error', missing: ['collection users_read'] }],
+  )
+})
+
 t.test('every wrong setting is named at once, without its value', async (t) => {
   const { line } = await refusedStart(t, { PORT: '80abc', LOG_LEVEL: 'loud', MONGODB_READ_URI: 'localhost/secret' })
   for (const name of ['PORT', 'LOG_LEVEL', 'MONGODB_READ_URI', 'JWKS_FILE is not set']) t.match(line, name)
@@ -98,5 +122,5 @@ async function refusedStart(t: Test, env: Record<string, string>) {
 
 async function get(url: string, token?: string) {
   const response = await fetch(url, token ? { headers: { authorization: `Bearer ${token}` } } : {})
-  return { status: response.status, body: (await response.json()) as { status?: string } }
+  return { status: response.status, body: (await response.json()) as { status?: string; missing?: string[] } }
 }

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { type UserReadDocument, usersReadCollection } from '@cqrs/contracts'
 import { eventually, freePort, freshDatabase } from '@cqrs/local-stack/testing'
 import t, { type Test } from 'tap'
-import { queryApiOn } from './fixtures/query-api.ts'
+import { queryApiOn, setUpReadStore } from './fixtures/query-api.ts'
 import { idOf, user } from './fixtures/users.ts'
 
 const queries = [`/api/v1/users/${idOf(1)}`, '/api/v1/users', '/api/v1/users/by-role/buyer', '/api/v1/stats/users']
@@ -25,6 +25,7 @@ t.test('the database takes connections and never answers', async (t) => {
 
 t.test('the database is away at the start, comes, goes under way, and comes back', async (t) => {
   const { db, uri } = await freshDatabase(t)
+  await setUpReadStore(db)
   await db.collection<UserReadDocument>(usersReadCollection).insertOne(user(1))
   const throughTunnel = new URL(uri)
   throughTunnel.port = String(await freePort())

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { ChildServer } from '../child-server.ts'
 
 export type ServiceName = 'command-api' | 'projector' | 'query-api'
@@ -18,6 +20,29 @@ export interface ServiceOptions {
   settings: NodeJS.ProcessEnv
   onLine: (line: string) => void
 }
+
+/** Runs the `migrate` of a service to its end: what it needs of databases and broker is there then. */
+export async function migrate({ name, own, settings }: MigrateOptions): Promise<void> {
+  const { PATH, HOME } = process.env
+  const env = { PATH, HOME, ...withoutConnections(settings), ...own }
+  const { command, args } = programOf(name, 'migrate')
+  const running = execute(command, args, { env })
+  const end = () => running.child.kill()
+  process.once('exit', end)
+  try {
+    await running
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string }
+    throw new Error(`the set-up of ${name} failed: ${lastLine(stderr) || lastLine(stdout)}`, { cause: error })
+  } finally {
+    process.off('exit', end)
+  }
+}
+
+type MigrateOptions = { name: 'command-api' | 'projector' } & Pick<ServiceOptions, 'own' | 'settings'>
+
+const execute = promisify(execFile)
+const lastLine = (text: string) => text.trim().split('\n').at(-1)
 
 /** Starts one of the three services. It answers /healthz when this returns. */
 export async function startService(options: ServiceOptions): Promise<{ server: ChildServer }> {
@@ -37,12 +62,12 @@ export async function startService(options: ServiceOptions): Promise<{ server: C
 }
 
 /**
- * How a service is run. On a large machine Node lets garbage pile up to gigabytes before it collects any: so it is told
- * the bounds that it sets by itself in a container of 384 MiB.
+ * How a service, or its `migrate`, is run. On a large machine Node lets garbage pile up to gigabytes before it collects
+ * any: so it is told the bounds that it sets by itself in a container of 384 MiB.
  */
-export function programOf(name: ServiceName): { command: string; args: string[] } {
-  const main = fileURLToPath(new URL(`../../../../services/${name}/dist/main.js`, import.meta.url))
-  return { command: process.execPath, args: ['--max-old-space-size=192', '--max-semi-space-size=2', main] }
+export function programOf(name: ServiceName, file: 'main' | 'migrate' = 'main'): { command: string; args: string[] } {
+  const program = fileURLToPath(new URL(`../../../../services/${name}/dist/${file}.js`, import.meta.url))
+  return { command: process.execPath, args: ['--max-old-space-size=192', '--max-semi-space-size=2', program] }
 }
 
 async function writeEnvironment(file: string, environment: Environment): Promise<void> {

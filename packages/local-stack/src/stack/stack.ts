@@ -7,7 +7,7 @@ import { startNats } from '../nats-server.ts'
 import { lockData } from './data-lock.ts'
 import { type GivenDatabases, startDatabases } from './databases.ts'
 import { anyPorts, claimPorts, type PortName, type Ports } from './ports.ts'
-import { type Environment, type ServiceName, startService } from './services.ts'
+import { type Environment, migrate, type ServiceName, startService } from './services.ts'
 import { allServers, becomesReady, type Servers, stopAll } from './together.ts'
 
 export interface StackOptions {
@@ -59,25 +59,29 @@ async function startParts(options: StackOptions): Promise<Stack> {
   const urlOf = (part: PortName, scheme = 'http') => `${scheme}://127.0.0.1:${ports[part]}`
   const directory = (name: string) => ({ dataDir: join(dataDir, name), logDir: join(dataDir, 'logs') })
 
-  const start = async (name: ServiceName, own: () => Promise<Environment>, overrides: Environment = {}) =>
-    startService({
+  const start = async (name: ServiceName, connections: () => Promise<Environment>, overrides: Environment = {}) => {
+    const own = await connections()
+    if (name !== 'query-api') await nats.then(() => migrate({ name, own, settings }))
+    return startService({
       name,
       port: ports[name],
-      own: await own(),
+      own,
       envFile: join(dataDir, 'env', `${name}.env`),
       overrides: { ...overrides, ...options.env?.[name] },
       settings,
       onLine: onLogLine,
     })
+  }
 
-  // Everything starts at once and waits for just what it needs: a service for its database and keys, but not for NATS.
+  // Everything starts at once and waits for just what it needs.
   const keys = generateKeyFiles(join(dataDir, 'keys'))
   const { write, read } = startDatabases({ ...directory(''), ports }, databases, onProgress)
   const NATS_URL = urlOf('nats', 'nats')
+  const nats = startNats({ ...directory('nats'), port: ports.nats })
   const parts = {
     mongodb: write,
     'mongodb-read': read,
-    nats: startNats({ ...directory('nats'), port: ports.nats }),
+    nats,
     mail: startMail({ ...directory('mail'), smtpPort: ports.smtp, webPort: ports['mail-web'] }),
     'command-api': start(
       'command-api',

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import type { Collection, Db } from 'mongodb'
-import { indexed } from './indexed.ts'
 
 /**
  * Failed logins, counted for an account from one source and from all together. Ids are hashes, so that no address is
@@ -25,11 +24,9 @@ export const loginBackOffIndexes = [{ name: 'expiry', key: { expiresAt: 1 }, exp
  */
 export class LoginBackOff {
   readonly #failures: Collection<Failures>
-  readonly #ensureIndexes: () => Promise<void>
 
   constructor(db: Db) {
     this.#failures = db.collection(loginBackOffCollection)
-    this.#ensureIndexes = indexed(this.#failures, loginBackOffIndexes)
   }
 
   /** Whether a try is not to be looked at now, be the password right or not. */
@@ -49,7 +46,6 @@ export class LoginBackOff {
    * as long.
    */
   async failed(email: string, source: string, { wasLookedAt }: { wasLookedAt: boolean }): Promise<void> {
-    await this.#ensureIndexes()
     const ids = idsOf(email, source)
     await this.#failures.bulkWrite(
       [
@@ -62,7 +58,6 @@ export class LoginBackOff {
 
   /** Forgets the failures of this source, and knows it from now on. Those of all others stay counted. */
   async succeeded(email: string, source: string): Promise<void> {
-    await this.#ensureIndexes()
     const _id = idsOf(email, source).bySource
     const now = Date.now()
     const known = await this.#failures.findOne({ _id })

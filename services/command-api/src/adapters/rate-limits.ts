@@ -1,7 +1,6 @@
 import { Refusal } from '@cqrs/contracts'
 import type { Db } from 'mongodb'
 import { RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible'
-import { indexed } from './indexed.ts'
 
 /** How often each of these may be asked from one source in a minute, whatever comes of it; 0: as often as it likes. */
 export type RateLimits = { consume(what: Limited, source: string): Promise<void> }
@@ -31,13 +30,11 @@ export function rateLimits(db: Db, perMinute: Record<Limited, number>): RateLimi
       inMemoryBlockOnConsumed: perMinute[what] + 1,
     })
   const limiters = { register: limiterOf('register'), 'log-in': limiterOf('log-in'), refresh: limiterOf('refresh') }
-  const ensureIndexes = indexed(db.collection(rateLimitsCollection), rateLimitsIndexes)
 
   return {
     async consume(what, source) {
       if (perMinute[what] === 0) return
       try {
-        await ensureIndexes()
         await limiters[what].consume(source)
       } catch (refused) {
         if (!(refused instanceof RateLimiterRes)) throw refused

@@ -2,7 +2,6 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { RefreshToken } from '@cqrs/contracts'
 import type { Collection, Db } from 'mongodb'
 import type { User } from '../domain/user.ts'
-import { indexed } from './indexed.ts'
 
 /**
  * A session: all refresh tokens that come from one login, of which the last one is good. Of tokens only hashes are kept.
@@ -46,17 +45,14 @@ export type Rotation =
 export class Sessions {
   readonly #sessions: Collection<Session>
   readonly #lifetime: { idleSeconds: number; maxSeconds: number }
-  readonly #ensureIndexes: () => Promise<void>
 
   constructor(db: Db, lifetime: { idleSeconds: number; maxSeconds: number }) {
     this.#sessions = db.collection(sessionsCollection)
     this.#lifetime = lifetime
-    this.#ensureIndexes = indexed(this.#sessions, sessionsIndexes)
   }
 
   /** A new session of a user that has logged in. */
   async begin({ id, version }: User): Promise<RefreshToken> {
-    await this.#ensureIndexes()
     const { idleSeconds, maxSeconds } = this.#lifetime
     const refreshToken = secret() + secret()
     const now = Date.now()

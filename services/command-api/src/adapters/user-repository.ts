@@ -2,15 +2,17 @@ import { Refusal } from '@cqrs/contracts'
 import { isDuplicateKey } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 import type { Change, Tombstone, User } from '../domain/user.ts'
-import { type Done, type UpdateDone, type UserDocument, usersCollection, usersIndexes } from './user-document.ts'
+import { type Done, type UpdateDone, type UserDocument, usersCollection } from './user-document.ts'
 
 /** The write model. Each method is one atomic operation on one document, so it needs no transaction. */
 export class UserRepository {
   readonly #users: Collection<UserDocument>
-  #indexed: Promise<unknown> | undefined
+  readonly #isSetUp: () => Promise<boolean>
 
-  constructor(db: Db) {
+  /** @param isSetUp whether the indexes are there */
+  constructor(db: Db, isSetUp: () => Promise<boolean>) {
     this.#users = db.collection(usersCollection)
+    this.#isSetUp = isSetUp
   }
 
   async findById(id: string): Promise<User | undefined> {
@@ -40,9 +42,13 @@ export class UserRepository {
     return document?.updatesDone?.[0]
   }
 
-  /** @throws Refusal `email-taken`, also where another registration came first with the same idempotency key */
+  /**
+   * @throws Refusal `email-taken`, also where another registration came first with the same idempotency key;
+   * `storage-unavailable` where the database is not set up yet
+   */
   async insert({ state, event }: Change, registrationDone?: Done): Promise<void> {
-    await this.ensureIndexes()
+    // Without the unique index two users could share an address.
+    if (!(await this.#isSetUp())) throw new Refusal('storage-unavailable')
     const { id, ...fields } = state
     try {
       await this.#users.insertOne({
@@ -93,17 +99,6 @@ export class UserRepository {
     const tombstone = { ...fields, outbox: [event], pendingSince: state.deletedAt }
     const { matchedCount } = await this.#users.replaceOne({ _id: id, version: expectedVersion }, tombstone as never)
     return matchedCount === 1
-  }
-
-  /** Once a process, and before the first insert: without the unique index two users could share an address. */
-  async ensureIndexes(): Promise<void> {
-    this.#indexed ??= this.#users.createIndexes(usersIndexes.map((index) => ({ ...index })))
-    try {
-      await this.#indexed
-    } catch (error) {
-      this.#indexed = undefined
-      throw error
-    }
   }
 }
 

@@ -1,6 +1,5 @@
-import { deadLetterStream, usersStream } from '@cqrs/contracts'
-import { ensureStream } from '@cqrs/service-kit'
-import { AckPolicy, type Consumer, type ConsumerConfig, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream'
+import { usersStream } from '@cqrs/contracts'
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 
 /** Which events to read, and under which name the server remembers how far they were handled. */
@@ -17,16 +16,13 @@ export type DurableConsumer = {
 export const ackWaitMs = 10_000
 
 /**
- * Makes sure of the streams and of a durable pull consumer that starts with the first event. Safe to repeat, also by
- * several replicas at once; after a server has lost its data, this puts everything back.
+ * Makes sure of a durable pull consumer of the stream that starts with the first event. Safe to repeat, also by several
+ * processes at once.
  */
 export async function ensureDurableConsumer(
   nats: NatsConnection,
   { durable, filterSubjects }: DurableConsumer,
-  streamReplicas: number,
-): Promise<Consumer> {
-  await ensureStream(nats, usersStream, streamReplicas)
-  await ensureStream(nats, deadLetterStream, streamReplicas)
+): Promise<void> {
   const config: Partial<ConsumerConfig> = {
     durable_name: durable,
     filter_subjects: [...filterSubjects],
@@ -40,5 +36,4 @@ export async function ensureDurableConsumer(
   const manager = await jetstreamManager(nats)
   const { name } = usersStream
   await manager.consumers.add(name, config).catch(() => manager.consumers.update(name, durable, config))
-  return await manager.jetstream().consumers.get(name, durable)
 }

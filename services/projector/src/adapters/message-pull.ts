@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { usersStream } from '@cqrs/contracts'
 import type { Logger, NatsLink } from '@cqrs/service-kit'
-import type { Consumer, JsMsg } from '@nats-io/jetstream'
+import { type Consumer, type JsMsg, jetstream } from '@nats-io/jetstream'
 import type { Bell } from './bell.ts'
-import { type DurableConsumer, ensureDurableConsumer } from './durable-consumer.ts'
 
 /**
  * Asks a durable consumer for messages for as long as the process runs: again when the server comes back, and from a
@@ -36,16 +36,16 @@ export class MessagePull {
   }
 
   async #pull(): Promise<void> {
-    const { nats, consumer, streamReplicas, batchSize, hasRoom, onMessage, bell, logger } = this.#options
+    const { nats, durable, isSetUp, batchSize, hasRoom, onMessage, bell, logger } = this.#options
     let source: Consumer | undefined
     while (!this.#isClosing) {
       const connection = nats.connection()
-      if (!connection || !hasRoom()) {
+      if (!connection || !isSetUp() || !hasRoom()) {
         await bell.heard(connectionCheckMs)
         continue
       }
       try {
-        source ??= await ensureDurableConsumer(connection, consumer, streamReplicas)
+        source ??= await jetstream(connection).consumers.get(usersStream.name, durable)
         this.#isFailing = false
         const messages = await source.fetch({ max_messages: batchSize, expires: requestMs })
         for await (const message of messages) onMessage(message)
@@ -61,8 +61,9 @@ export class MessagePull {
 
 type Options = {
   nats: NatsLink
-  consumer: DurableConsumer
-  streamReplicas: number
+  durable: string
+  /** Whether there is what `migrate` makes. */
+  isSetUp: () => boolean
   /** How many messages are asked for at once. */
   batchSize: number
   /** Whether another batch may be asked for; the bell tells of changes. */

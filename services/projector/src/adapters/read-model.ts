@@ -1,9 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { type ReadModelState, readModelsCollection, userStatsSums } from '@cqrs/contracts'
-import type { Logger } from '@cqrs/service-kit'
+import type { CollectionPlan } from '@cqrs/service-kit'
 import type { ClientSession, Collection, Db } from 'mongodb'
 import type { Projection, Tally, VersionedDocument } from '../projections/projection.ts'
-import { once } from './once.ts'
 import { writeNewer } from './versioned-writes.ts'
 
 /**
@@ -14,13 +12,17 @@ export class ReadModel {
   readonly #db: Db
   readonly #projection: Projection
   readonly #states: Collection<ReadModelState>
-  readonly #ensureIndexes: () => Promise<unknown>
 
   constructor(db: Db, projection: Projection) {
     this.#db = db
     this.#projection = projection
     this.#states = db.collection(readModelsCollection)
-    this.#ensureIndexes = once(async () => this.ensureIndexes(await this.live()))
+  }
+
+  /** The collections that events are applied to now, with the indexes that queries of them need. */
+  async collections(): Promise<CollectionPlan[]> {
+    const { written } = await this.#state()
+    return written.map((name) => ({ name, indexes: this.#projection.indexes }))
   }
 
   /** The name of the collection that queries read. */
@@ -35,7 +37,6 @@ export class ReadModel {
    * @throws the driver's error; some documents may have been written then, and writing all of them again is right
    */
   async advance(documents: readonly VersionedDocument[]): Promise<void> {
-    await this.#ensureIndexes()
     if (documents.length === 0) return
     const { written } = await this.#state()
     for (const name of written) await this.advanceIn(name, documents)
@@ -62,21 +63,6 @@ export class ReadModel {
       .find({ _id: range, version: { $exists: true }, deletedAt: null }, { projection: { version: 1 } })
       .sort({ _id: 1 })
     return found.map(({ _id, version }): [string, number] => [_id, version]).toArray()
-  }
-
-  /**
-   * Makes sure of the indexes at the start, for queries that come before the first event. Tries for as long as the
-   * database is away; that keeps no process from ending.
-   */
-  async prepare(logger: Logger): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return void (await this.#ensureIndexes())
-      } catch (error) {
-        if (attempt === 1) logger.warn({ err: error }, 'indexes cannot be made yet')
-        await delay(1_000, undefined, { ref: false })
-      }
-    }
   }
 
   /** In one transaction: what a document adds to the sums is counted exactly as often as the document is replaced. */

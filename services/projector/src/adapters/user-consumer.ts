@@ -38,16 +38,16 @@ export class UserConsumer {
   #isFailing = false
   #isClosing = false
 
-  constructor(options: { nats: NatsLink; streamReplicas: number; subscriber: Subscriber; logger: Logger }) {
-    const { nats, streamReplicas, subscriber } = options
+  constructor(options: { nats: NatsLink; isSetUp: () => boolean; subscriber: Subscriber; logger: Logger }) {
+    const { nats, isSetUp, subscriber } = options
     const logger = options.logger.child({ consumer: subscriber.durable })
     this.durable = subscriber.durable
     this.#subscriber = subscriber
     this.#context = { nats, logger }
     this.#pull = new MessagePull({
       nats,
-      consumer: subscriber,
-      streamReplicas,
+      durable: subscriber.durable,
+      isSetUp,
       batchSize: subscriber.batchSize,
       // One batch in work, and one that waits.
       hasRoom: () => this.#held.size <= subscriber.batchSize,

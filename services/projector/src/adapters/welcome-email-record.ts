@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { UserReadTombstone } from '@cqrs/contracts'
 import { isDuplicateKey } from '@cqrs/service-kit'
-import { type Collection, type Db, MongoServerError } from 'mongodb'
+import type { Collection, Db } from 'mongodb'
 import { TryLater } from '../failures.ts'
-import { once } from './once.ts'
 import type { ReadModel } from './read-model.ts'
 
 /**
@@ -12,21 +11,20 @@ import type { ReadModel } from './read-model.ts'
  */
 type WelcomeEmail = { _id: string; claimedBy?: string; claimedUntil?: Date; handedOverAt?: Date; sentAt?: Date }
 
+export const welcomeEmailsCollection = 'welcome_emails'
+
 /** Remembers who was sent a welcome e-mail, and which process is sending one. */
 export class WelcomeEmailRecord {
   readonly #emails: Collection<WelcomeEmail>
   readonly #db: Db
   readonly #users: Pick<ReadModel, 'live'>
   readonly #process = randomUUID()
-  /** Left to the first writers, they would contend for it: a batch of mails is recorded side by side. */
-  readonly #ensureCollection: () => Promise<unknown>
 
   /** @param users the read model that tells who was deleted */
   constructor(db: Db, users: Pick<ReadModel, 'live'>) {
     this.#db = db
     this.#users = users
-    this.#emails = db.collection('welcome_emails')
-    this.#ensureCollection = once(() => db.createCollection(this.#emails.collectionName).catch(unlessItExists))
+    this.#emails = db.collection(welcomeEmailsCollection)
   }
 
   /**
@@ -37,7 +35,6 @@ export class WelcomeEmailRecord {
    * @throws TryLater while another process may still be sending it
    */
   async claim(userId: string): Promise<'claimed' | 'not due' | 'unknown'> {
-    await this.#ensureCollection()
     const users = this.#db.collection<UserReadTombstone>(await this.#users.live())
     if (await users.findOne({ _id: userId, deletedAt: { $exists: true } })) return 'not due'
     const runOut = { handedOverAt: { $exists: false }, claimedUntil: { $lt: new Date() } }
@@ -77,7 +74,3 @@ export class WelcomeEmailRecord {
 
 /** 30 s: longer than the mailer waits for an answer, so that no claim of a living process runs out after the hand-over. */
 const claimedUntil = (): Date => new Date(Date.now() + 30_000)
-
-function unlessItExists(error: unknown): void {
-  if (!(error instanceof MongoServerError && error.codeName === 'NamespaceExists')) throw error
-}

@@ -1,8 +1,11 @@
 import type { UserCreated, UserEvent, UserState } from '@cqrs/contracts'
 import type { Logger } from '@cqrs/service-kit'
+import type { DurableConsumer } from '../adapters/durable-consumer.ts'
 import type { Mail, Mailer } from '../adapters/mailer.ts'
 import type { Subscriber } from '../adapters/user-consumer.ts'
 import type { WelcomeEmailRecord } from '../adapters/welcome-email-record.ts'
+
+export const registrations: DurableConsumer = { durable: 'welcome-email', filterSubjects: ['users.*.created'] }
 
 /**
  * Sends one welcome e-mail for each registration, also when the event is delivered twice, to two processes at once, or to
@@ -45,8 +48,7 @@ export function welcomeEmail({ mailer, record, logger }: Dependencies): Subscrib
   }
 
   return {
-    durable: 'welcome-email',
-    filterSubjects: ['users.*.created'],
+    ...registrations,
     batchSize: 10,
     handle: (events) => {
       // By user: two deliveries of one registration, side by side, would both find that none was sent.

@@ -1,0 +1,17 @@
+import { createLogger, readConfig, runMigration } from '@cqrs/service-kit'
+import Type from 'typebox'
+import { Config } from './config.ts'
+import { setUp } from './set-up.ts'
+
+/**
+ * `node dist/migrate.js`: makes the collections and indexes of the read database, the streams and the durable consumers,
+ * or what is missing of them, before the projector is started.
+ */
+const config = readConfig(Type.Pick(Config, ['MONGODB_READ_URI', 'NATS_URL', 'STREAM_REPLICAS', 'LOG_LEVEL']))
+const succeeded = await runMigration({
+  mongodbUri: config.MONGODB_READ_URI,
+  natsUrl: config.NATS_URL,
+  logger: createLogger('projector-migrate', config.LOG_LEVEL),
+  migrate: (db, nats) => setUp(db, nats, config.STREAM_REPLICAS),
+})
+process.exitCode = succeeded ? 0 : 1

@@ -1,0 +1,85 @@
+import { deadLetterStream, usersReadIndexes, usersStream } from '@cqrs/contracts'
+import { eventually, freshDatabase, freshMail, freshNats } from '@cqrs/local-stack/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import t, { type Test } from 'tap'
+import { runMigrate, startProjector } from './fixtures/projector.ts'
+import { startSystem } from './fixtures/system.ts'
+import { created } from './fixtures/user-events.ts'
+
+const durables = ['dead-letter-erasure', 'user_stats', 'users_read', 'welcome-email']
+
+t.test('several at once make collections, indexes, streams and consumers', async (t) => {
+  const { database, settings, manager } = await nothing(t)
+  // Any of them may be the first to make it. MongoDB lets one; its build for closed networks does not survive that.
+  await database.db.createCollection('leases')
+  const all = await Promise.all(Array.from({ length: 4 }, () => runMigrate(settings)))
+  for (const { code, output } of all) t.equal(code, 0, output)
+  const collections = await database.db
+    .listCollections()
+    .map(({ name }) => name)
+    .toArray()
+  t.strictSame(collections.sort(), ['leases', 'read_models', 'user_stats', 'users_read', 'welcome_emails'])
+  const indexes = await database.db.collection('users_read').indexes()
+  for (const { name } of usersReadIndexes)
+    t.ok(
+      indexes.some((index) => index.name === name),
+      name,
+    )
+  const { streams, consumers } = manager
+  t.match((await streams.info(deadLetterStream.name)).config, { storage: 'file' })
+  const made = await consumers.list(usersStream.name).next()
+  t.strictSame(made.map(({ name }) => name).sort(), durables)
+  t.match(await runMigrate(settings), { code: 0 })
+})
+
+t.test('until it has run the projector says what is missing, and then goes on by itself', async (t) => {
+  const { settings } = await nothing(t)
+  const { get, logs } = await startProjector(t, settings)
+  await eventually(async () => (await get('/readyz')).body.missing?.length === 7)
+  const { status, body } = await get('/readyz')
+  t.match(
+    { status, body },
+    { status: 503, body: { status: 'unready', checks: { collections: 'down', streams: 'down' } } },
+  )
+  t.strictSame(
+    new Set(body.missing),
+    new Set([
+      ...['leases', 'read_models', 'user_stats', 'users_read', 'welcome_emails'].map((name) => `collection ${name}`),
+      'stream USERS',
+      'stream USERS_DLQ',
+    ]),
+  )
+  t.ok(logs.some(({ missing }) => (missing as string[])?.includes('stream USERS')))
+  t.match(await runMigrate(settings), { code: 0 })
+  await eventually(async () => (await get('/readyz')).body.status === 'ready')
+})
+
+t.test('a consumer, and then everything that NATS held, is put back while the projector runs', async (t) => {
+  const { broker, projector, visible, nats } = await startSystem(t)
+  await broker.publish(created(1))
+  await visible(1, 1)
+  const connection = await connect({ servers: nats.url })
+  t.teardown(() => connection.close())
+  const { streams, consumers } = await jetstreamManager(connection)
+  await consumers.delete(usersStream.name, 'users_read')
+  await broker.publish(created(2))
+  await eventually(() => visible(2, 1), { timeoutMs: 20_000 })
+  await streams.delete(usersStream.name)
+  await streams.delete(deadLetterStream.name)
+  await eventually(async () => (await streams.info(usersStream.name)) && (await streams.info(deadLetterStream.name)), {
+    timeoutMs: 20_000,
+  })
+  await broker.publish(created(3))
+  await eventually(() => visible(3, 1), { timeoutMs: 20_000 })
+  await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
+})
+
+/** A database, a broker and a mail server in which nothing is set up. */
+async function nothing(t: Test) {
+  const [database, nats, mail] = await Promise.all([freshDatabase(t), freshNats(t), freshMail(t)])
+  const connection = await connect({ servers: nats.url })
+  t.teardown(() => connection.close())
+  const settings = { MONGODB_READ_URI: database.uri, NATS_URL: nats.url, SMTP_URL: mail.url }
+  return { database, settings, manager: await jetstreamManager(connection) }
+}
