@@ -33,3 +33,16 @@ t.test(
     t.equal(settingsPart.exec(text('README.md'))?.[0], settingsTables())
   },
 )
+
+t.test('decisions are numbered without a gap, each with the number that its title says', async (t) => {
+  const files = readdirSync(join(root, 'docs/decisions')).sort()
+  const numbers = files.map((_, i) => i + 1)
+  t.strictSame(
+    files.map((file) => Number(file.slice(0, 4))),
+    numbers,
+  )
+  t.strictSame(
+    files.map((file) => Number(/^# (\d+)\./.exec(text(`docs/decisions/${file}`))?.[1])),
+    numbers,
+  )
+})

@@ -67,5 +67,5 @@ export class UserCache {
 
 type Bounds = { lifetimeMs: number; maxBytes: number; maxEntries?: number }
 
-/** Of an entry besides its text: key, objects, the cache's own lists. Measured at 270 bytes; a character takes 2 at most. */
+/** About what an entry takes besides its text: key, objects, the cache's own lists. A character takes 2 bytes at most. */
 const overheadBytes = 300
