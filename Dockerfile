@@ -1,0 +1,37 @@
+# syntax=docker/dockerfile:1
+# One service's image: docker build --build-arg SERVICE=command-api|projector|query-api .
+
+FROM node:24-bookworm-slim AS build
+WORKDIR /repository
+ENV CI=true PNPM_CONFIG_STORE_DIR=/pnpm/store PATH=/pnpm/bin:$PATH
+COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
+# The packages that the lockfile names: changed source leaves this layer and the store as they are.
+RUN --mount=type=cache,id=pnpm,target=/pnpm/store --mount=type=cache,id=npm,target=/root/.npm \
+    npm install --global --prefix /pnpm "$(node -p 'require("./package.json").packageManager')" && pnpm fetch
+COPY . .
+ARG SERVICE
+# The service with what it needs of the workspace; then its production dependencies alone, and the list of them.
+RUN --mount=type=cache,id=pnpm,target=/pnpm/store \
+    pnpm install --offline --frozen-lockfile --filter . --filter "@cqrs/$SERVICE..." && \
+    pnpm exec tsc -b "services/$SERVICE" && \
+    pnpm --offline --filter "@cqrs/$SERVICE" --prod --config.inject-workspace-packages=true deploy /app && \
+    pnpm --filter "@cqrs/$SERVICE" sbom --prod --sbom-format cyclonedx --sbom-spec-version 1.6 \
+      --sbom-type application --out /app/sbom.cdx.json
+COPY deploy/health-check.mjs /app/
+
+# Node and nothing else: no npm, no shell tools beyond Debian's own.
+FROM debian:bookworm-slim
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
+COPY --from=build /app /app
+WORKDIR /app
+ENV NODE_ENV=production
+USER 1000:1000
+ARG SERVICE
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="cqrs-user-service/$SERVICE" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.sbom="/app/sbom.cdx.json"
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["node", "health-check.mjs"]
+# Node is the first process and gets the signals itself. `node dist/migrate.js` is the other thing to run.
+CMD ["node", "dist/main.js"]
