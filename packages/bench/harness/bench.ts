@@ -15,7 +15,7 @@ import type { Sample } from './statistics.ts'
 /** How much is measured. */
 export type Size = { users: number; rounds: number; seconds: number; events: number; rebuilt: number }
 
-export const fullSize: Size = { users: 100_000, rounds: 5, seconds: 5, events: 100_000, rebuilt: 1_000_000 }
+export const fullSize: Size = { users: 100_000, rounds: 3, seconds: 5, events: 100_000, rebuilt: 1_000_000 }
 export const quickSize: Size = { users: 10_000, rounds: 2, seconds: 1, events: 5_000, rebuilt: 20_000 }
 
 /** The running system with users in it, and what a case measures it with. */
