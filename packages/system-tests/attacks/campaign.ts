@@ -15,6 +15,15 @@ export type Outcome = {
   failures: string[]
 }
 
+export type Campaign = {
+  seed: number
+  /** To each operation. */
+  requests: number
+  /** A part of the names of those operations that are attacked. */
+  only?: string
+  log?: (line: string) => void
+}
+
 /** The system under attack. */
 export type Target = {
   portOf: (service: ServiceName) => number
@@ -28,11 +37,15 @@ export type Target = {
  */
 export async function attack(
   target: Target,
-  { seed, requests, only = '' }: { seed: number; requests: number; only?: string },
+  { seed, requests, only = '', log = () => {} }: Campaign,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   const chosen = operations.filter(({ id }) => id.toLowerCase().includes(only.toLowerCase()))
-  for (const operation of chosen) outcomes.push(await attackOperation(target, operation, { seed, requests }))
+  for (const operation of chosen) {
+    const outcome = await attackOperation(target, operation, { seed, requests })
+    outcomes.push(outcome)
+    log(`${operation.id}: ${outcome.requests} bad requests, ${outcome.failures.length} wrong answers`)
+  }
   return outcomes
 }
 
@@ -101,6 +114,8 @@ async function attackOnce(
     fail((error as Error).message)
     return undefined
   } finally {
+    // After one that may not have ended, or wanted another protocol, the next is not to be read as a part of it.
+    if (kind === 'framing') connection.close()
     outcome.slowestMs = Math.max(outcome.slowestMs, performance.now() - startedAt)
   }
 }

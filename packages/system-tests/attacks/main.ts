@@ -16,7 +16,7 @@ if (!Number.isSafeInteger(seed) || !(requests > 0)) {
   process.exit(1)
 }
 console.log(`seed ${seed}`)
-const { outcomes, memory, failures } = await besiege({ seed, requests, ...(values.only && { only: values.only }) })
+const { outcomes, memory, failures } = await besiege({ seed, requests, only: values.only ?? '', log: console.log })
 console.log(reportTable(outcomes))
 for (const { service, beforeMib, afterMib } of memory)
   console.log(`${service}: ${beforeMib.toFixed(0)} MiB resident before, ${afterMib.toFixed(0)} MiB after`)

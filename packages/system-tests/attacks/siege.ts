@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type StackOptions, startStack } from '@cqrs/local-stack'
 import type { Attacker } from './attacks.ts'
-import { attack, type Outcome, residentMib } from './campaign.ts'
+import { attack, type Campaign, type Outcome, residentMib } from './campaign.ts'
 import { failuresIn } from './report.ts'
 import { forgeries } from './tokens.ts'
 
-type Options = { seed: number; requests: number; only?: string; databases?: StackOptions['databases'] }
+type Options = Campaign & { databases?: StackOptions['databases'] }
 type Memory = { service: string; beforeMib: number; afterMib: number }
 
 /** Starts the whole system, attacks it, and looks whether it is as it was before. */
-export async function besiege({ seed, requests, only = '', databases }: Options): Promise<{
+export async function besiege({ databases, ...campaign }: Options): Promise<{
   outcomes: Outcome[]
   memory: Memory[]
   failures: string[]
@@ -32,12 +32,13 @@ export async function besiege({ seed, requests, only = '', databases }: Options)
     }
     // The code is compiled and the caches are filled before memory is measured.
     const warmUp = await attack(target, {
-      seed: seed + 1_000_000,
-      requests: Math.ceil(Math.min(requests / 3, 500)),
-      only,
+      ...campaign,
+      seed: campaign.seed + 1_000_000,
+      requests: Math.ceil(Math.min(campaign.requests / 3, 500)),
+      log: () => {},
     })
     const before = services.map((service) => residentMib(stack.servers[service].pid))
-    const outcomes = await attack(target, { seed, requests, only })
+    const outcomes = await attack(target, campaign)
     const memory = services.map((service, i) => ({
       service,
       beforeMib: before[i] ?? 0,
