@@ -27,7 +27,8 @@ export function descriptionOf(name: 'api' | 'command-api' | 'query-api'): (answe
   const find = operationsOf(document)
   const ajv = new Ajv2020({ strict: false, allErrors: true }).addSchema(document, 'api')
   return (answer) => {
-    const pathname = answer.path.split('?', 1)[0] ?? ''
+    // Fastify ends a path at # as well, which no client should send.
+    const pathname = answer.path.split(/[?#]/, 1)[0] ?? ''
     if (ofProcess.test(pathname)) return undefined
     const found = find(answer.method, pathname)
     const wrong = found ? outside({ ...found, ajv }, answer) : outsideOfNothing(answer, pathname)
