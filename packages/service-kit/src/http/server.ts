@@ -84,8 +84,15 @@ export function createServer(
   })
   const origins = corsOrigins(settings)
   if (origins.length > 0) app.register(cors, { ...corsOfTheApi, origin: origins })
+  let isClosing = false
+  app.addHook('preClose', (done) => {
+    isClosing = true
+    done()
+  })
   // These two take no promise: that would make every answer wait for another turn.
   app.addHook('onSend', (_request, reply, _payload, done) => {
+    // Node closes connections that are idle when it stops to listen; one in use then would be kept for `keepAliveTimeout`.
+    if (isClosing) reply.header('connection', 'close')
     // Nearly every answer holds personal data or a token. What may be kept says so itself.
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     done()

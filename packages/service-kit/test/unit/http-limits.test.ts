@@ -49,7 +49,9 @@ t.test('a request that is on its way while the process stops is answered', async
   late.write('\r\n')
   t.match(await text(late), /^HTTP\/1.1 200 .*connection: close.*late$/is)
   released.resolve()
-  t.equal(await (await held).text(), 'held')
+  const answer = await held
+  t.equal(await answer.text(), 'held')
+  t.equal(answer.headers.get('connection'), 'close', 'no idle connection keeps the process from its end')
   await closed
 })
 
