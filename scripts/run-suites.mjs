@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { withServers } from '../packages/local-stack/dist/with-servers.js'
 import { tapPrinter } from './tap-printer.mjs'
 
-// What is built on comes first: a mistake there explains those after it.
+// Two run at a time, one file each, for much of a test's time is waiting for servers. The longest comes first, then what
+// is built on: a mistake there explains those after it.
 const suites = [
+  'packages/system-tests',
   'packages/contracts',
   'packages/service-kit',
   'packages/local-stack',
@@ -15,7 +17,6 @@ const suites = [
   'services/projector',
   'services/query-api',
   'packages/deployment',
-  'packages/system-tests',
   'packages/bench',
 ]
 const repository = fileURLToPath(new URL('..', import.meta.url))
@@ -25,7 +26,11 @@ let failed = 0
 try {
   const chosen = choose(process.argv.slice(2))
   await withServers(async (environment) => {
-    for (const suite of chosen) await run(suite, environment)
+    const waiting = [...chosen]
+    const lane = async () => {
+      for (let suite = waiting.shift(); suite; suite = waiting.shift()) await run(suite, environment)
+    }
+    await Promise.all([lane(), lane()])
   })
 } catch (error) {
   console.log(`error: ${error.message}`)
@@ -43,10 +48,11 @@ function choose(names) {
 }
 
 async function run(suite, environment) {
-  console.log(`\n${suite}`)
+  // Printed as a whole at its end: another suite runs beside it.
+  const lines = []
   const options = { cwd: join(repository, suite), env: environment, stdio: ['inherit', 'pipe', 'inherit'] }
-  const tap = spawn('tap', ['--reporter=tap'], options)
-  const printer = tapPrinter(console.log)
+  const tap = spawn('tap', ['--reporter=tap', '--jobs=1'], options)
+  const printer = tapPrinter((line) => lines.push(line))
   createInterface({ input: tap.stdout }).on('line', printer.line)
   const [code] = await once(tap, 'close')
   const { total, pass, fail } = printer.sum()
@@ -54,5 +60,6 @@ async function run(suite, environment) {
   // A suite can go wrong without a failed assertion: it crashes, is killed, or finds no test.
   const broken = fail === 0 && (code !== 0 || total === 0)
   failed += broken ? 1 : fail
+  console.log(`\n${suite}\n${lines.join('\n')}`)
   console.log(`  ${pass} of ${total} assertions passed${broken ? `, and tap ended with ${code}` : ''}`)
 }
