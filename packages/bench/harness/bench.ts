@@ -13,10 +13,25 @@ import { seedUsers } from './seed.ts'
 import type { Sample } from './statistics.ts'
 
 /** How much is measured. */
-export type Size = { users: number; rounds: number; seconds: number; events: number; rebuilt: number }
+export type Size = {
+  users: number
+  rounds: number
+  /** Without a round before those that count, figures are those of code that has just been started. */
+  warmUp: boolean
+  seconds: number
+  events: number
+  rebuilt: number
+}
 
-export const fullSize: Size = { users: 100_000, rounds: 3, seconds: 5, events: 100_000, rebuilt: 1_000_000 }
-export const quickSize: Size = { users: 10_000, rounds: 2, seconds: 1, events: 5_000, rebuilt: 20_000 }
+export const fullSize: Size = {
+  users: 100_000,
+  rounds: 3,
+  warmUp: true,
+  seconds: 5,
+  events: 100_000,
+  rebuilt: 1_000_000,
+}
+export const quickSize: Size = { users: 10_000, rounds: 1, warmUp: false, seconds: 1, events: 5_000, rebuilt: 20_000 }
 
 /** The running system with users in it, and what a case measures it with. */
 export type Bench = {
@@ -68,7 +83,7 @@ export async function startBench(
     say,
     token,
     load: (job) => inChild('load', job),
-    compare: (contenders) => inTurns(contenders, { rounds: size.rounds, say }),
+    compare: (contenders) => inTurns(contenders, { ...size, say }),
     async stop() {
       await Promise.all(clients.map((client) => client.close()))
       await stack.stop()

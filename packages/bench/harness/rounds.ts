@@ -5,17 +5,17 @@ export type Contender = () => Promise<Sample>
 
 /**
  * Measures contenders in turns, so that whatever else the machine does meets all of them alike: A B, then B A, and so on.
- * One round before those that count warms all of them up.
+ * @param warmUp whether there is a round before those that count
  * @returns the samples of each contender, by round
  * @throws Error when an operation of theirs failed: a figure with failures in it says nothing
  */
 export async function inTurns<Name extends string>(
   contenders: Record<Name, Contender>,
-  { rounds, say }: { rounds: number; say: (line: string) => void },
+  { rounds, warmUp, say }: { rounds: number; warmUp: boolean; say: (line: string) => void },
 ): Promise<Record<Name, Sample[]>> {
   const names = Object.keys(contenders) as Name[]
   const samples = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<Name, Sample[]>
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = warmUp ? 0 : 1; round <= rounds; round++) {
     for (const name of round % 2 === 0 ? names : [...names].reverse()) {
       const sample = await contenders[name]()
       if (sample.failed > 0) throw new Error(`${name}: ${sample.failed} failed`)

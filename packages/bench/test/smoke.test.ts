@@ -3,7 +3,7 @@ import { byIdHot } from '../cases/by-id-hot.ts'
 import { startBench } from '../harness/bench.ts'
 import { table } from '../harness/table.ts'
 
-const tiny = { users: 200, rounds: 1, seconds: 0.5, events: 0, rebuilt: 0 }
+const tiny = { users: 200, rounds: 1, warmUp: false, seconds: 0.5, events: 0, rebuilt: 0 }
 
 t.test('one case runs from end to end: system, users, load, limit, table', async (t) => {
   const bench = await startBench(tiny, () => {})
