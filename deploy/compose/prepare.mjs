@@ -1,0 +1,54 @@
+// Runs in command-api's image, in docker-compose.yml: makes passwords, connection strings and the signing key, each in the
+// volume of the container that reads it, and gives the volume to the user of that container. What is there stays, so that
+// it still fits the data.
+import { randomBytes } from 'node:crypto'
+import { chownSync, existsSync, writeFileSync } from 'node:fs'
+import { newKey, publicJwk } from './node_modules/@cqrs/service-kit/dist/keys.js'
+
+const volumes = '/volumes'
+const service = 1000
+const mongodb = 999
+
+// The last to be written.
+if (!existsSync(`${volumes}/public-keys/jwks.json`)) makeSecrets()
+chownSync(`${volumes}/nats-data`, service, service)
+
+function makeSecrets() {
+  const commandApi = { user: 'command-api', pwd: password(), role: 'readWrite' }
+  const queryApi = { user: 'query-api', pwd: password(), role: 'read' }
+  const projector = { user: 'projector', pwd: password(), role: 'readWrite' }
+  makeDatabase('mongodb-write', 'users_write', [commandApi])
+  makeDatabase('mongodb-read', 'users_read', [queryApi, projector])
+  write('command-api/settings.env', `MONGODB_URI=${uri(commandApi, 'mongodb-write', 'users_write')}\n`, service)
+  write('query-api/settings.env', `MONGODB_READ_URI=${uri(queryApi, 'mongodb-read', 'users_read')}\n`, service)
+  write('projector/settings.env', `MONGODB_READ_URI=${uri(projector, 'mongodb-read', 'users_read')}\n`, service)
+  const key = newKey()
+  write('command-api/signing-key.pem', key, service)
+  write('public-keys/jwks.json', `${JSON.stringify({ keys: [publicJwk(key)] }, null, 2)}\n`, service)
+}
+
+function makeDatabase(host, db, users) {
+  const rootPassword = password()
+  const wanted = users.map(({ user, pwd, role }) => ({ user, pwd, roles: [{ role, db }] }))
+  write(`${host}/root-password`, rootPassword, mongodb)
+  write(`${host}/key`, password(), mongodb)
+  write(
+    `${host}/users.env`,
+    `HOST=${host}:27017\nROOT_PASSWORD=${rootPassword}\nUSERS='${JSON.stringify(wanted)}'\n`,
+    mongodb,
+  )
+}
+
+function uri({ user, pwd }, host, db) {
+  return `mongodb://${user}:${pwd}@${host}:27017/${db}?replicaSet=rs0&authSource=admin`
+}
+
+function password() {
+  return randomBytes(24).toString('hex')
+}
+
+function write(name, text, owner) {
+  const file = `${volumes}/${name}`
+  writeFileSync(file, text, { mode: 0o400 })
+  chownSync(file, owner, owner)
+}
