@@ -26,7 +26,9 @@ t.test('while keys rotate every token is good on both sides, and new ones are si
       statuses.push(await query(fresh.token), await command(fresh), await query(old.token), await command(old))
     }
   })()
-  t.match(await keysRotate(), { code: 0, output: /it signs now/ })
+  const { code, output } = await keysRotate()
+  t.match({ code, output }, { code: 0, output: /it signs now/ })
+  t.match(output, /"action":"rotate-keys","outcome":"success","actor":"operator","msg":"audit"/)
   await eventually(() => kids.size === 2)
   isOver = true
   await using
@@ -52,7 +54,11 @@ t.test('the old key goes when its tokens are gone, and not before', async (t) =>
 
 t.test('step by step: the next key is published first, and signs when it is told to', async (t) => {
   const { token } = await newUser()
-  t.match(await keysRotate('switch'), { code: 1 }, 'there is none yet')
+  t.match(
+    await keysRotate('switch'),
+    { code: 1, output: /"rotate-keys-switch","outcome":"failure"/ },
+    'there is none yet',
+  )
   const { output } = await keysRotate('next')
   t.equal((await published()).length, 2)
   t.equal(kidOf((await newUser()).token), kidOf(token))

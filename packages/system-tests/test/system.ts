@@ -105,9 +105,9 @@ export async function startSystem(
     async keysRotate(...args) {
       const env = { ...process.env, ...parseEnv(readFileSync(join(dataDir, 'env/command-api.env'), 'utf8')) }
       const program = fileURLToPath(new URL('../../../services/command-api/dist/keys-rotate.js', import.meta.url))
-      const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-      const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
-      return { code: child.exitCode, output }
+      const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+      const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+      return { code: child.exitCode, output: output + errors }
     },
     projector(...args) {
       const env = { ...process.env, ...parseEnv(readFileSync(join(dataDir, 'env/projector.env'), 'utf8')) }

@@ -1,5 +1,13 @@
 import { parseArgs } from 'node:util'
-import { addNextKey, ConfigError, pruneKeys, readConfig, switchToNextKey } from '@cqrs/service-kit'
+import {
+  addNextKey,
+  auditLog,
+  ConfigError,
+  createLogger,
+  pruneKeys,
+  readConfig,
+  switchToNextKey,
+} from '@cqrs/service-kit'
 import Type from 'typebox'
 import { Config } from './config.ts'
 
@@ -22,6 +30,8 @@ const { JWT_SIGNING_KEY_FILE: signingKeyFile, JWKS_FILE: jwksFile } = readConfig
   Type.Pick(Config, ['JWT_SIGNING_KEY_FILE', 'JWKS_FILE']),
 )
 const files = { signingKeyFile, jwksFile }
+const audit = auditLog(createLogger('keys-rotate', 'info', process.stderr))
+const action = `rotate-keys${step ? `-${step}` : ''}`
 try {
   if (!step || step === 'next') console.log(`next key ${await addNextKey(files)}, published`)
   if (!step || step === 'switch') {
@@ -32,7 +42,9 @@ try {
     const gone = await pruneKeys(files, new Date())
     console.log(`public keys taken out: ${gone.length === 0 ? 'none' : gone.join(', ')}`)
   }
+  audit({ action, outcome: 'success' })
 } catch (error) {
+  audit({ action, outcome: 'failure' })
   if (!(error instanceof ConfigError) && !(error instanceof Error && 'syscall' in error)) throw error
   fail(`error: ${error.message}`)
 }
