@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { HttpServer } from './server.ts'
 
 /** One thing that a process needs. `required: false`: without it the process still does its work, as far as clients see. */
@@ -30,10 +31,18 @@ export function answerHealth(app: HttpServer, checks: Record<string, Check>): vo
   })
 }
 
+/** What gives no answer in time is down: whoever asks, a probe of Kubernetes for one, does not wait for long either. */
 const settled = async (isUp: Check['isUp']): Promise<boolean> => {
+  const bound = new AbortController()
+  const tooLate = delay(answerWithinMs, false, { signal: bound.signal })
   try {
-    return await isUp()
+    return await Promise.race([isUp(), tooLate])
   } catch {
     return false
+  } finally {
+    tooLate.catch(() => undefined)
+    bound.abort()
   }
 }
+
+const answerWithinMs = 800

@@ -34,6 +34,11 @@ for (const [what, checks, expected] of [
     { mongodb: { required: true, isUp: broken }, nats: { required: false, isUp: broken } },
     { status: 503, body: { status: 'unready', checks: { mongodb: 'down', nats: 'down' } } },
   ],
+  [
+    'a check never answers',
+    { mongodb: { required: true, isUp: up }, streams: { required: false, isUp: () => new Promise<boolean>(() => {}) } },
+    { status: 200, body: { status: 'degraded', checks: { mongodb: 'up', streams: 'down' } } },
+  ],
   ['nothing is needed', {}, { status: 200, body: { status: 'ready', checks: {} } }],
 ] as [string, Record<string, Check>, { status: number; body: object }][]) {
   t.test(`/readyz when ${what}`, async (t) => {
