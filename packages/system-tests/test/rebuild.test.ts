@@ -80,8 +80,3 @@ t.test('while a rebuild goes on no query fails, and no client sees an older vers
   await eventually(async () => (await differences(write, read)).length === 0).catch(() => {})
   t.strictSame(await differences(write, read), [])
 })
-
-t.test('two rebuilds of one read model at once are refused', async (t) => {
-  const both = await Promise.all([projector('rebuild', 'users_read').ended, projector('rebuild', 'users_read').ended])
-  t.strictSame(both.map(({ code }) => code).sort(), [0, 1])
-})
