@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { type ProblemCode, problems } from '@cqrs/contracts'
@@ -146,6 +148,14 @@ t.test('a body of another type is refused', async (t) => {
 t.test('a wrong method is told the right ones, of both sides of the system', async (t) => {
   t.equal((await send('PATCH', self)).headers.get('allow'), 'DELETE, GET, HEAD, PUT')
   t.equal((await send('DELETE', '/api/v1/auth/login')).headers.get('allow'), 'POST')
+})
+
+t.test('a path ends at #, also where it tells the right methods', async (t) => {
+  // fetch does not send what comes after it.
+  const [answer] = await once(request(url, { method: 'POST', path: '/api/v1/users/x#y/password' }).end(), 'response')
+  answer.resume()
+  t.equal(answer.statusCode, 405)
+  t.equal(answer.headers.allow, 'DELETE, GET, HEAD, PUT')
 })
 
 t.test('a refused token is told why by the header that RFC 6750 names', async (t) => {

@@ -68,4 +68,5 @@ const escaped = (name: unknown): string => String(name).replaceAll('~', '~0').re
 
 const retryAfterSeconds = (error: unknown): number => (error instanceof Refusal && error.retryAfterSeconds) || 1
 
-const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0] ?? ''
+/** Fastify's router ends a path at # as well. */
+const pathOf = (request: FastifyRequest): string => request.url.split(/[?#]/, 1)[0] ?? ''
