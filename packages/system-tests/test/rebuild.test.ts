@@ -30,6 +30,8 @@ t.test('a rebuild that is killed in the middle is finished by the next', async (
     timeoutMs: 30_000,
     intervalMs: 5,
   })
+  first.process.kill('SIGSTOP')
+  t.match(await projector('rebuild', 'users_read').ended, { code: 1 }, 'a second one beside it is refused')
   first.process.kill('SIGKILL')
   await first.ended
   t.match(await states.findOne({ _id: 'users_read' }), { live: 'users_read', rebuild: {} }, 'nothing is switched')

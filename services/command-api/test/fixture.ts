@@ -133,15 +133,13 @@ export async function startCommandApi(
         return events
       }),
     published: (userId, verb) =>
-      eventually(
-        () =>
-          withNats(async (connection) => {
-            // A broker that has just started may leave a request without an answer.
-            const { streams } = await jetstreamManager(connection, { timeout: 1_000 })
-            const message = await streams.getMessage(usersStream.name, { last_by_subj: `users.${userId}.${verb}` })
-            return message ? message.json<UserEvent>() : false
-          }),
-        { timeoutMs: 15_000 },
+      eventually(() =>
+        withNats(async (connection) => {
+          // A broker that has just started may leave a request without an answer.
+          const { streams } = await jetstreamManager(connection, { timeout: 1_000 })
+          const message = await streams.getMessage(usersStream.name, { last_by_subj: `users.${userId}.${verb}` })
+          return message ? message.json<UserEvent>() : false
+        }),
       ),
     newUser,
     async newAdmin() {
