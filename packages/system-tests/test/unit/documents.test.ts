@@ -27,6 +27,14 @@ t.test('every pnpm or npm command that is shown exists', async (t) => {
   }
 })
 
+t.test('every script that hands over to a package finds one of that name there', async (t) => {
+  const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> }
+  const handedOver = Object.values(scripts).flatMap((script) => [...script.matchAll(/--filter @cqrs\/(\S+) (\S+)/g)])
+  t.ok(handedOver.length > 0)
+  for (const [command, name = '', script = ''] of handedOver)
+    t.ok(JSON.parse(text(`packages/${name}/package.json`)).scripts[script], command)
+})
+
 t.test(
   'the README’s settings are those of the services (`node packages/system-tests/settings-tables.ts` writes them)',
   async (t) => {
