@@ -36,7 +36,7 @@ async function page(filter: object, request: Request) {
   const limit = Math.min(Number(request.query.limit) || 20, 100)
   const offset = Number(request.query.offset) || 0
   const [users, total] = await Promise.all([
-    User.find(filter).sort({ _id: -1 }).skip(offset).limit(limit).lean(),
+    User.find(filter, null, { sort: { _id: -1 }, skip: offset, limit }).lean(),
     User.countDocuments(filter),
   ])
   return { data: users.map(answerOf), pagination: { limit, offset, total } }

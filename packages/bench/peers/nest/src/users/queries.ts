@@ -47,7 +47,7 @@ export class ListUsersHandler implements IQueryHandler<ListUsers> {
 
   async execute({ filter, page: { limit, offset } }: ListUsers) {
     const [data, total] = await Promise.all([
-      this.users.find(filter).sort({ _id: -1 }).skip(offset).limit(limit),
+      this.users.find(filter, null, { sort: { _id: -1 }, skip: offset, limit }),
       this.users.countDocuments(filter),
     ])
     return { data, pagination: { limit, offset, total } }
