@@ -40,6 +40,24 @@ t.test(
   },
 )
 
+t.test('each use of a session is, and its end', async (t) => {
+  const { user, email, password } = await newUser()
+  const { body: first } = await send('POST', '/api/v1/auth/login', { email, password })
+  const lines = await audited(3, async () => {
+    const { body: next } = await send('POST', '/api/v1/auth/refresh', { refreshToken: first.refreshToken })
+    await send('POST', '/api/v1/auth/logout', { refreshToken: next.refreshToken })
+    await send('POST', '/api/v1/auth/logout', { refreshToken: next.refreshToken }) // there is no such session any more
+    await send('POST', '/api/v1/auth/logout-all', undefined, next.accessToken)
+  })
+  const common = { outcome: 'success', user_id: user.id, source: '127.0.0.0/24' }
+  t.match(lines, [
+    { ...common, action: 'refresh' },
+    { ...common, action: 'log-out' },
+    { ...common, action: 'log-out-everywhere', actor_id: user.id },
+  ])
+  t.equal(lines.length, 3)
+})
+
 t.test('what is done to somebody else is, with who did it, and also what was refused', async (t) => {
   const { user, token } = await newUser()
   const other = await newUser()

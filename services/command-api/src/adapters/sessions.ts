@@ -93,9 +93,9 @@ export class Sessions {
     return { userId, userVersion, refreshToken, refreshExpiresIn: secondsUntil(expiresAt) }
   }
 
-  /** Ends the session that a token is of, also where it is not the last one. */
-  async end(token: string): Promise<void> {
-    await this.#sessions.deleteOne({ _id: hash(familyOf(token)) })
+  /** Ends the session that a token is of, also where it is not the last one. @returns whose it was, if there was one */
+  async end(token: string): Promise<string | undefined> {
+    return (await this.#sessions.findOneAndDelete({ _id: hash(familyOf(token)) }))?.userId
   }
 
   /** Ends every session of a user. */

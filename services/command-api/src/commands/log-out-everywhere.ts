@@ -1,5 +1,5 @@
 import { Refusal, routes } from '@cqrs/contracts'
-import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
 import type { Relay } from '../adapters/relay.ts'
 import type { Sessions } from '../adapters/sessions.ts'
 import type { UserRepository } from '../adapters/user-repository.ts'
@@ -10,7 +10,7 @@ import { forgetSessions } from './forget-sessions.ts'
 import { loadDecideSave } from './load-decide-save.ts'
 
 /** POST /api/v1/auth/logout-all: 204; every session of the caller ends, and its access tokens are dead. */
-export function logOutEverywhere(app: HttpServer, { users, relay, sessions, authenticate }: Parts): void {
+export function logOutEverywhere(app: HttpServer, { users, relay, sessions, audit, authenticate }: Parts): void {
   app.post(
     routes.logOutEverywhere.path,
     {
@@ -30,10 +30,17 @@ export function logOutEverywhere(app: HttpServer, { users, relay, sessions, auth
         relay.publish(change.event)
         return change.state
       })
+      audit({ action: 'log-out-everywhere', outcome: 'success', user_id: user.id }, request)
       await forgetSessions(user.id, request, { sessions })
       return reply.status(204).header('etag', etagOf(user)).send()
     },
   )
 }
 
-type Parts = { users: UserRepository; relay: Relay; sessions: Sessions; authenticate: Authenticate }
+type Parts = {
+  users: UserRepository
+  relay: Relay
+  sessions: Sessions
+  audit: Audit
+  authenticate: Authenticate
+}
