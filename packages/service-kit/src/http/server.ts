@@ -12,7 +12,7 @@ import Fastify, {
 import helmet from 'helmet'
 import type { Logger } from '../logger.ts'
 import { answerProblems, sendProblem } from './problems.ts'
-import { corsOrigins, type HttpSettings, trustedProxies } from './settings.ts'
+import { entriesOf, type HttpSettings } from './settings.ts'
 import { compileValidator } from './validation.ts'
 
 /** A Fastify instance whose handlers get their types from typebox schemas. */
@@ -29,14 +29,13 @@ export type HttpServer = FastifyInstance<
  * time, headers that keep browsers from doing more with an answer than read it, and one log line a request (the route,
  * not the URL: a query string can hold personal data).
  * @param requestTimeoutMs how long a client may take to send a request, its body included
- * @throws ConfigError
  */
 export function createServer(
   logger: Logger,
   settings: HttpSettings = {},
   { requestTimeoutMs = 10_000 }: { requestTimeoutMs?: number } = {},
 ): HttpServer {
-  const proxies = trustedProxies(settings)
+  const proxies = entriesOf(settings.TRUSTED_PROXIES)
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -82,7 +81,7 @@ export function createServer(
     reply.headers(headers)
     done()
   })
-  const origins = corsOrigins(settings)
+  const origins = entriesOf(settings.CORS_ORIGINS)
   if (origins.length > 0) app.register(cors, { ...corsOfTheApi, origin: origins })
   let isClosing = false
   app.addHook('preClose', (done) => {

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { createServer } from '../../src/index.ts'
+import Type from 'typebox'
+import { createServer, httpSettings, parseConfig } from '../../src/index.ts'
 import { captureLog } from '../fixtures/capture-log.ts'
 
 function server(...settings: Parameters<typeof createServer> extends [unknown, ...infer Rest] ? Rest : never) {
@@ -67,9 +68,15 @@ t.test('a client cannot choose its address, a trusted proxy tells it', async (t)
   t.equal((await server({ TRUSTED_PROXIES: '127.0.0.1/32' }).inject(request)).body, '203.0.113.7')
 })
 
-t.test('a list with a wrong entry keeps the process from starting', async (t) => {
+t.test('a list with a wrong entry is named, along with what else is wrong', async (t) => {
+  const Config = Type.Object({ ...httpSettings, PORT: Type.Integer() })
+  const start = (env: object) => parseConfig(Config, { PORT: '1', ...env })
   for (const TRUSTED_PROXIES of ['true', '10.0.0.0/33', '10.0.0/8', '10.0.0.0/8/8', '::1/129', '127.0.0.1,'])
-    t.throws(() => server({ TRUSTED_PROXIES }), /^wrong settings: TRUSTED_PROXIES/, TRUSTED_PROXIES)
+    t.throws(() => start({ TRUSTED_PROXIES }), /^wrong settings: TRUSTED_PROXIES/, TRUSTED_PROXIES)
   for (const CORS_ORIGINS of ['*', 'app.example.com', 'https://app.example.com/', 'file:///x', 'null'])
-    t.throws(() => server({ CORS_ORIGINS }), /^wrong settings: CORS_ORIGINS/, CORS_ORIGINS)
+    t.throws(() => start({ CORS_ORIGINS }), /^wrong settings: CORS_ORIGINS/, CORS_ORIGINS)
+  t.throws(
+    () => start({ PORT: 'x', TRUSTED_PROXIES: 'true', CORS_ORIGINS: '*' }),
+    /^wrong settings: (?=.*TRUSTED_PROXIES)(?=.*CORS_ORIGINS)(?=.*PORT)/,
+  )
 })
