@@ -56,7 +56,7 @@ export function buildApp(
   })
 
   // What the pool of connections to the database takes beside look-ups, health and versions that are waited for.
-  const listing = inTurn({ maxRunning: 32, maxWaiting: 500 })
+  const listing = inTurn<string>({ maxRunning: 32, maxWaiting: 500 })
   getUser(app, { users: lookUp, notices, authenticate, timeoutMs: config.READ_YOUR_WRITES_TIMEOUT_MS })
   listUsers(app, { users, ordered, stats, authenticate, listing })
   listUsersByRole(app, { users, stats, authenticate, listing })

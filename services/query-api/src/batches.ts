@@ -52,13 +52,31 @@ export function inBatches<Key, Value>(
   }
 }
 
-/** The same for calls that cannot be put together: so many at a time, so many that wait, and the others are refused. */
-export function inTurn(bounds: Omit<Bounds, 'maxSize'>): <Value>(call: () => Promise<Value>) => Promise<Value> {
-  const run = inBatches<() => Promise<unknown>, unknown>((calls) => Promise.all(calls.map((call) => call())), {
+/**
+ * The same for calls that cannot be put together: so many at a time, so many that wait, and the others are refused. Those
+ * that have one key and wait at the same time become one call. It begins after all of them came, so none is answered
+ * from before.
+ */
+export function inTurn<Value>(
+  bounds: Omit<Bounds, 'maxSize'>,
+): (key: string, call: () => Promise<Value>) => Promise<Value> {
+  const waiting = new Map<string, Promise<Value>>()
+  const run = inBatches<() => Promise<Value>, Value>((calls) => Promise.all(calls.map((call) => call())), {
     ...bounds,
     maxSize: 1,
   })
-  return <Value>(call: () => Promise<Value>) => run(call) as Promise<Value>
+  return (key, call) => {
+    const same = waiting.get(key)
+    if (same) return same
+    const value = run(() => {
+      waiting.delete(key)
+      return call()
+    })
+    waiting.set(key, value)
+    // One that was refused never begins.
+    value.catch(() => waiting.get(key) === value && waiting.delete(key))
+    return value
+  }
 }
 
 type Waiting<Key, Value> = { key: Key; resolve: (value: Value) => void; reject: (error: unknown) => void }

@@ -3,8 +3,7 @@ import type { Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import type { UserReadRepository } from '../adapters/user-read-repository.ts'
 import type { UserStatsRepository } from '../adapters/user-stats-repository.ts'
-import type { inTurn } from '../batches.ts'
-import { newestPage, pageAnswer, refuseOffset } from './pages.ts'
+import { type Listing, newestPage, pageText, refuseOffset, sendPage } from './pages.ts'
 
 /**
  * GET /api/v1/users/by-role/:role: a page of the users with this role, newest first. `total` can be ahead of
@@ -21,7 +20,7 @@ export function listUsersByRole(
     users: UserReadRepository
     stats: UserStatsRepository
     authenticate: Authenticate
-    listing: ReturnType<typeof inTurn>
+    listing: Listing
   },
 ): void {
   app.get(
@@ -38,11 +37,14 @@ export function listUsersByRole(
     async (request, reply) => {
       const { role } = request.params
       refuseOffset(request.query)
-      const [found, { byRole }] = await Promise.all([
-        listing(() => newestPage(request.query, (page) => users.listByRole(role, page))),
-        stats.totals(),
-      ])
-      return reply.header('cache-control', 'no-store').send(pageAnswer(request.query, found, byRole[role]))
+      const page = await listing(request.url, async () => {
+        const [found, { byRole }] = await Promise.all([
+          newestPage(request.query, (page) => users.listByRole(role, page)),
+          stats.totals(),
+        ])
+        return pageText(request.query, found, byRole[role])
+      })
+      return sendPage(reply, page)
     },
   )
 }

@@ -3,8 +3,16 @@ import type { Authenticate, HttpServer } from '@cqrs/service-kit'
 import type { OrderedUsers } from '../adapters/ordered-users.ts'
 import type { UserReadRepository } from '../adapters/user-read-repository.ts'
 import type { UserStatsRepository } from '../adapters/user-stats-repository.ts'
-import type { inTurn } from '../batches.ts'
-import { type Found, namePage, newestPage, pageAnswer, refuseOffset, searchPage } from './pages.ts'
+import {
+  type Found,
+  type Listing,
+  namePage,
+  newestPage,
+  pageText,
+  refuseOffset,
+  searchPage,
+  sendPage,
+} from './pages.ts'
 import { refuseParameter } from './refuse-parameter.ts'
 
 /**
@@ -13,13 +21,7 @@ import { refuseParameter } from './refuse-parameter.ts'
  */
 export function listUsers(
   app: HttpServer,
-  {
-    users,
-    ordered,
-    stats,
-    authenticate,
-    listing,
-  }: Parts & { authenticate: Authenticate; listing: ReturnType<typeof inTurn> },
+  { users, ordered, stats, authenticate, listing }: Parts & { authenticate: Authenticate; listing: Listing },
 ): void {
   app.get(
     routes.listUsers.path,
@@ -31,11 +33,11 @@ export function listUsers(
     async (request, reply) => {
       const { query } = request
       refuseMixtures(query)
-      const [found, total] = await Promise.all([
-        listing(() => pageOf(query, { users, ordered })),
-        totalOf(query, stats),
-      ])
-      return reply.header('cache-control', 'no-store').send(pageAnswer(query, found, total))
+      const page = await listing(request.url, async () => {
+        const [found, total] = await Promise.all([pageOf(query, { users, ordered }), totalOf(query, stats)])
+        return pageText(query, found, total)
+      })
+      return sendPage(reply, page)
     },
   )
 }

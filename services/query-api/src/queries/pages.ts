@@ -1,11 +1,17 @@
-import { maxOffset, type Page, type UserPage, type UserReadModel } from '@cqrs/contracts'
+import { maxOffset, type Page, UserPage, type UserReadModel } from '@cqrs/contracts'
+import fastJson from 'fast-json-stringify'
+import type { FastifyReply } from 'fastify'
 import type { OrderedUsers, Position } from '../adapters/ordered-users.ts'
 import type { NewestPage } from '../adapters/user-read-repository.ts'
+import type { inTurn } from '../batches.ts'
 import { type Cursor, cursorText, readCursor } from './cursor.ts'
 import { refuseParameter } from './refuse-parameter.ts'
 
 /** The users of a page, and where the next one goes on; null where there is none. */
 export type Found = { data: UserReadModel[]; nextCursor: string | null }
+
+/** Reads pages in turn. What has one URL and waits at the same time is read once. */
+export type Listing = ReturnType<typeof inTurn<string>>
 
 /** A page of users, newest first. @param list reads that many of them, from there on */
 export async function newestPage(
@@ -54,13 +60,17 @@ export async function searchPage(
 }
 
 /**
- * `total` is read from sums, so it can be ahead of the page or behind it by the events that are in flight; null where
+ * The answer, written once for all who asked for it at the same time. `total` is read from sums, so it can be ahead of the page or behind it by the events that are in flight; null where
  * nobody keeps the sum.
  */
-export const pageAnswer = ({ limit, offset, cursor }: Page, found: Found, total: number | null): UserPage => ({
-  data: found.data,
-  pagination: { limit, offset: cursor === undefined ? (offset ?? 0) : null, total, nextCursor: found.nextCursor },
-})
+export const pageText = ({ limit, offset, cursor }: Page, found: Found, total: number | null): string =>
+  stringify({
+    data: found.data,
+    pagination: { limit, offset: cursor === undefined ? (offset ?? 0) : null, total, nextCursor: found.nextCursor },
+  })
+
+export const sendPage = (reply: FastifyReply, page: string): FastifyReply =>
+  reply.headers({ 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }).send(page)
 
 /** @throws Refusal `validation-failed` where the page is asked for in two ways, or lies too deep for one of them */
 export function refuseOffset({ offset, cursor }: Page): void {
@@ -77,6 +87,9 @@ function cut(users: UserReadModel[], limit: number, cursorAt: (last: UserReadMod
   const last = data.at(-1)
   return { data, nextCursor: last && users.length > limit ? cursorText(cursorAt(last)) : null }
 }
+
+/** Compiled from the schema of the answer: what that does not name is not written. */
+const stringify = fastJson(UserPage)
 
 const byName = ({ name, id }: UserReadModel): Cursor => ['name', name, id]
 
