@@ -17,7 +17,7 @@ import { pause } from './nats.ts'
  * `w: majority` with the journal: what was acknowledged survives the loss of a primary and of power.
  * @throws ConfigError when the URI cannot be understood
  */
-export function mongoClient(uri: string, appName: string): MongoClient {
+export function mongoClient(uri: string, appName: string): PatientMongoClient {
   const options: MongoClientOptions = {
     appName,
     serverSelectionTimeoutMS: 2_000,
@@ -39,12 +39,24 @@ export function mongoClient(uri: string, appName: string): MongoClient {
  * The driver reconnects by itself once it has been connected. But where its very first attempt fails it closes its
  * topology, and every operation from then on says so: until the first success somebody has to call `connect` again.
  */
-class PatientMongoClient extends MongoClient {
+export class PatientMongoClient extends MongoClient {
   readonly #closing = new AbortController()
+  readonly #connecting: Promise<void>
 
   constructor(uri: string, options: MongoClientOptions) {
     super(uri, options)
-    void this.#keepConnecting()
+    this.#connecting = this.#keepConnecting()
+  }
+
+  /**
+   * Waits for the first connection, and no longer than `atMostMs`. To be called early in the
+   * start of a service that answers: whoever finds it listening, such as a gateway that has just lost another replica, gets
+   * an answer and not that its database is away.
+   */
+  async firstConnection(atMostMs = 2_000): Promise<void> {
+    const enough = new AbortController()
+    await Promise.race([this.#connecting, pause(atMostMs, enough.signal)])
+    enough.abort()
   }
 
   override close(force?: boolean): Promise<void> {

@@ -44,6 +44,7 @@ await startOrExit(async () => {
   const passwords = passwordHasher(config)
 
   const mongo = mongoClient(config.MONGODB_URI, 'command-api')
+  await mongo.firstConnection()
   const collections = new Setup({ missing: () => missingCollections(mongo.db(), plan.collections), logger })
   const users = new UserRepository(mongo.db(), () => collections.confirm())
   const nats = linkNats({

@@ -24,6 +24,7 @@ const logger = createLogger('query-api', config.LOG_LEVEL)
 
 await startOrExit(async () => {
   const client = mongoClient(config.MONGODB_READ_URI, 'query-api')
+  await client.firstConnection()
   const collections = new LiveCollections(client.db(undefined, { readPreference: config.READ_PREFERENCE }))
   const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary' })
   const cache = new UserCache({ lifetimeMs: config.CACHE_TTL_MS, maxBytes: config.CACHE_MAX_MIB * 1024 * 1024 })

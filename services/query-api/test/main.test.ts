@@ -16,6 +16,7 @@ const dir = t.testdir({ 'hello.txt': 'hello', 'empty.json': '{}' })
 const { jwksFile, signingKeyFile } = await generateKeyFiles(dir)
 const mint = tokenMint(signingKeyFile, { iss: 'cqrs-user-service', aud: 'cqrs-user-service' })
 await rm(signingKeyFile) // whatever query-api does below, it does without one
+const { uri: thereUri } = await freshDatabase(t)
 const awayUri = `mongodb://127.0.0.1:${await freePort()}/read`
 
 t.test('runs from its settings until SIGTERM', async (t) => {
@@ -96,7 +97,7 @@ for (const [what, env, says] of [
   ['a database URI that is none', { MONGODB_READ_URI: 'mongodb://jane:secret@:x' }, 'MongoDB'],
 ] as const) {
   t.test(`does not start with ${what}`, async (t) => {
-    const { line } = await refusedStart(t, { MONGODB_READ_URI: awayUri, JWKS_FILE: jwksFile, ...env })
+    const { line } = await refusedStart(t, { MONGODB_READ_URI: thereUri, JWKS_FILE: jwksFile, ...env })
     t.match(line, says)
     t.notMatch(line, 'secret')
   })
@@ -107,7 +108,7 @@ t.test('does not start on a port that is taken', async (t) => {
   await once(other.listen(0, '127.0.0.1'), 'listening')
   t.teardown(() => other.close())
   const { port } = other.address() as AddressInfo
-  const env = { HOST: '127.0.0.1', PORT: String(port), MONGODB_READ_URI: awayUri, JWKS_FILE: jwksFile }
+  const env = { HOST: '127.0.0.1', PORT: String(port), MONGODB_READ_URI: thereUri, JWKS_FILE: jwksFile }
   t.match((await refusedStart(t, env)).line, new RegExp(`EADDRINUSE.*${port}`))
 })
 
