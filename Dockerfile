@@ -16,15 +16,17 @@ RUN --mount=type=cache,id=pnpm,target=/pnpm/store \
     pnpm exec tsc -b "services/$SERVICE" && \
     pnpm --offline --filter "@cqrs/$SERVICE" --prod --config.inject-workspace-packages=true deploy /app && \
     pnpm --filter "@cqrs/$SERVICE" sbom --prod --sbom-format cyclonedx --sbom-spec-version 1.6 \
-      --sbom-type application --out /app/sbom.cdx.json
-COPY deploy/health-check.mjs /app/
+      --sbom-type application --out /app/sbom.cdx.json && \
+    node -p 'require("/app/dist/config.js").Config.properties.PORT.default' >/app/port
+COPY deploy/health-check.sh /app/
 
 # Node and nothing else: no npm, no shell tools beyond Debian's own.
 FROM debian:bookworm-slim
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /app /app
 WORKDIR /app
-ENV NODE_ENV=production
+# The heap has bounds of its own, whatever memory the machine has. They suit what the services keep.
+ENV NODE_ENV=production NODE_OPTIONS="--max-semi-space-size=2 --max-old-space-size=192"
 USER 1000:1000
 ARG SERVICE
 ARG REVISION=unknown
@@ -32,6 +34,6 @@ LABEL org.opencontainers.image.title="cqrs-user-service/$SERVICE" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.sbom="/app/sbom.cdx.json"
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["node", "health-check.mjs"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["bash", "health-check.sh"]
 # Node is the first process and gets the signals itself. `node dist/migrate.js` is the other thing to run.
 CMD ["node", "dist/main.js"]
