@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { parse } from 'yaml'
 import { mistakesIn } from '../workflows/language-service.ts'
@@ -50,6 +50,16 @@ for (const { name, text, workflow } of workflows) {
   t.test(`${name}: jobs end by themselves, and runs of the same branch do not pile up`, async (t) => {
     for (const job of jobs) t.ok(job['timeout-minutes'] <= 60)
     t.ok(workflow.concurrency.group)
+  })
+
+  t.test(`${name}: the files that it names are there`, async (t) => {
+    const here = (file: string) => t.ok(existsSync(new URL(file, root)), file)
+    for (const { run = '', uses = '', with: inputs } of steps) {
+      for (const [, file = ''] of run.matchAll(/\b(?:bash|node) (\S+)/g)) here(file)
+      if (run.includes('npm test -- ')) here(`packages/${run.split('npm test -- ')[1]}/package.json`)
+      if (uses.startsWith('docker/build-push-action@')) here(inputs.file ?? 'Dockerfile')
+      if (inputs?.['node-version-file']) here(inputs['node-version-file'])
+    }
   })
 
   t.test(`${name}: nothing that a stranger can write gets into a command`, async (t) => {

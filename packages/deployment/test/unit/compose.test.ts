@@ -1,0 +1,133 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { parseConfig } from '@cqrs/service-kit'
+import t from 'tap'
+import Type, { type TObject } from 'typebox'
+import { parse } from 'yaml'
+import { Config as CommandApi } from '../../../../services/command-api/src/config.ts'
+import { Config as Projector } from '../../../../services/projector/src/config.ts'
+import { Config as QueryApi } from '../../../../services/query-api/src/config.ts'
+
+const root = new URL('../../../../', import.meta.url)
+const read = (file: string) => readFileSync(new URL(file, root), 'utf8')
+
+const { services, networks, volumes } = parse(read('docker-compose.yml'), { merge: true })
+const containers: [name: string, container: any][] = Object.entries(services)
+const isJob = (container: any) => container.restart === 'on-failure:5'
+const isOurs = (container: any) => container.image.startsWith('cqrs-user-service/')
+const mounted = ({ volumes = [] }: any): [from: string, to: string][] =>
+  volumes.map((volume: string) => volume.split(':'))
+
+/** What deploy/compose/prepare.mjs writes into a service's `settings.env`: the names, with values of the right form. */
+const secretSettings = (service: string): Record<string, string> =>
+  Object.fromEntries(
+    [...read('deploy/compose/prepare.mjs').matchAll(/write\('([\w-]+)\/settings\.env', `(\w+)=/g)]
+      .filter(([, of]) => of === service)
+      .map(([, , name]) => [name, 'mongodb://user:password@mongodb:27017/database']),
+  )
+
+t.test('nothing is published but the gateway and the pages for people, and these on loopback', async (t) => {
+  const published = containers.filter(([, { ports }]) => ports)
+  t.strictSame(published.map(([name]) => name).sort(), ['gateway', 'mailpit', 'prometheus'])
+  for (const [name, { ports }] of published) for (const port of ports) t.match(port, /^127\.0\.0\.1:/, name)
+  t.strictSame(services.prometheus.profiles, ['observability'], 'and that one only where it is asked for')
+})
+
+for (const [name, container] of containers) {
+  t.test(`${name} has no rights that it does not need`, async (t) => {
+    t.strictSame(container.cap_drop ?? (name === 'prometheus' ? undefined : []), ['ALL'])
+    t.strictSame(container.security_opt, ['no-new-privileges:true'])
+    t.notOk(container.privileged || container.pid || container.network_mode === 'host')
+    // Gives the volumes to their users, and is on no network.
+    const isRoot = name === 'prepare'
+    t.strictSame(container.cap_add, isRoot ? ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'] : undefined)
+    t.equal(container.network_mode, isRoot ? 'none' : undefined)
+    // The images of the services and of Prometheus have a user of their own.
+    if (!isRoot && !isOurs(container) && name !== 'prometheus') t.match(container.user, /^[1-9]\d*:[1-9]\d*$/)
+    const isDatabase = name === 'mongodb-write' || name === 'mongodb-read'
+    if (!isDatabase) t.equal(container.read_only, true)
+  })
+
+  t.test(`${name} comes back by itself, and tells when it is ready`, async (t) => {
+    if (isJob(container)) {
+      t.strictSame(container.healthcheck, { disable: true })
+      return
+    }
+    t.equal(container.restart, 'unless-stopped')
+    // Nothing waits for Prometheus.
+    if (!isOurs(container) && name !== 'prometheus') t.ok(container.healthcheck?.test)
+  })
+
+  t.test(`${name} waits for others by their health or their end, and uses only what exists`, async (t) => {
+    for (const [other, { condition }] of Object.entries<any>(container.depends_on ?? {}))
+      t.equal(condition, isJob(services[other]) ? 'service_completed_successfully' : 'service_healthy', other)
+    for (const network of container.networks ?? []) t.ok(network in networks, network)
+    for (const [from] of mounted(container))
+      t.ok(from.startsWith('./') ? existsSync(new URL(from, root)) : from in volumes, from)
+  })
+
+  t.test(`${name}: no secret is written down`, async (t) => {
+    for (const [setting, value] of Object.entries<string>(container.environment ?? {})) {
+      t.notMatch(String(value), /:\/\/[^/]*:[^/]*@/, setting)
+      if (/PASSWORD|SECRET|KEY/.test(setting) && setting !== 'PASSWORD_DENY_COMMON') t.match(value, /^\/run\/secrets\//)
+    }
+  })
+}
+
+t.test('what is kept is in named volumes', async (t) => {
+  for (const [name, path] of [
+    ['mongodb-write', '/data/db'],
+    ['mongodb-read', '/data/db'],
+    ['nats', '/data'],
+    ['prometheus', '/prometheus'],
+  ] as const) {
+    const [from] = mounted(services[name]).find(([, to]) => to === path) ?? []
+    t.equal(from, `${name}-data`)
+  }
+  t.match(read('deploy/compose/nats.conf'), /^ {2}sync_interval: always$/m)
+})
+
+t.test('each service is there, from the one Dockerfile', async (t) => {
+  const built = containers.filter(([, { build }]) => build)
+  t.strictSame(built.map(([name]) => name).sort(), readdirSync(new URL('services/', root)).sort())
+  for (const [name, { build, image }] of built) {
+    t.strictSame(build, { context: '.', args: { SERVICE: name } })
+    t.equal(image, `cqrs-user-service/${name}:local`)
+  }
+})
+
+const configs: Record<string, TObject> = { 'command-api': CommandApi, projector: Projector, 'query-api': QueryApi }
+for (const [name, config] of Object.entries(configs)) {
+  for (const container of [name, `${name}-migrate`].filter((container) => container in services)) {
+    t.test(`${container} is given settings of ${name} only, and all that it needs`, async (t) => {
+      const { environment, command } = services[container]
+      const given = { ...environment, ...secretSettings(name) }
+      t.strictSame(
+        Object.keys(given).filter((setting) => !(setting in config.properties)),
+        [],
+      )
+      // `migrate` reads only these.
+      const migrated = ['MONGODB_URI', 'MONGODB_READ_URI', 'NATS_URL'].filter((setting) => setting in config.properties)
+      const needed = container === name ? config : Type.Pick(config, migrated)
+      const text = Object.fromEntries(Object.entries(given).map(([setting, value]) => [setting, String(value)]))
+      t.doesNotThrow(() => parseConfig(needed, text))
+      t.ok(environment.NATS_URL, 'its default is for a machine on which everything runs')
+      t.ok(command.includes('--env-file=/run/secrets/settings.env'))
+      t.ok(mounted(services[container]).some(([from, to]) => from === `${name}-secrets` && to === '/run/secrets'))
+    })
+  }
+}
+
+t.test('nobody reaches the other side’s database, and only command-api can sign', async (t) => {
+  const on = (network: string) => containers.filter(([, one]) => one.networks?.includes(network)).map(([name]) => name)
+  t.strictSame(on('write').sort(), ['command-api', 'command-api-migrate', 'mongodb-write', 'mongodb-write-users'])
+  t.strictSame(on('read').sort(), ['mongodb-read', 'mongodb-read-users', 'projector', 'projector-migrate', 'query-api'])
+  for (const network of ['write', 'read', 'events', 'cache']) t.strictSame(networks[network], { internal: true })
+  const holders = containers.filter(([, one]) => mounted(one).some(([from]) => from === 'command-api-secrets'))
+  t.strictSame(holders.map(([name]) => name).sort(), ['command-api', 'command-api-migrate', 'prepare'])
+  t.strictSame(Object.keys(secretSettings('query-api')), ['MONGODB_READ_URI'])
+  t.match(read('deploy/compose/prepare.mjs'), /user: 'query-api', pwd: password\(\), role: 'read' /)
+  for (const [name, container] of containers) {
+    const writable = mounted(container).filter(([from, , mode]: any) => from.endsWith('secrets') && mode !== 'ro')
+    t.equal(writable.length > 0, name === 'prepare', `${name} cannot write secrets`)
+  }
+})

@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { problem } from '@cqrs/contracts'
+import { routingCases, unusualPaths } from '@cqrs/local-stack/testing'
+import t from 'tap'
+
+const conf = readFileSync(new URL('../../../../deploy/nginx/nginx.conf', import.meta.url), 'utf8')
+
+t.test('requests go where the local gateway sends them', async (t) => {
+  for (const [method, path, upstream] of routingCases)
+    t.equal(serviceFor(method, path, path), upstream, `${method} ${path}`)
+})
+
+// nginx makes `$uri` of the path as it came: without dots, empty segments and needless encoding.
+t.test('a path goes where the service will read it, however it is written', async (t) => {
+  for (const [path, normal, upstream] of unusualPaths) {
+    t.equal(serviceFor('GET', path, normal), upstream, path)
+    t.equal(serviceFor('GET', `${path}?q=a%2fb`, normal), upstream, `${path} with an encoded slash in its query`)
+  }
+})
+
+t.test('what the gateway answers itself are the problems of the contracts', async (t) => {
+  const answers = [...conf.matchAll(/return (\d+) '(\{"type".*\})';/g)]
+  t.equal(answers.length, 6)
+  for (const [, status, body = ''] of answers) {
+    const said = JSON.parse(body)
+    t.strictSame(said, problem(said.code))
+    t.equal(Number(status), said.status)
+  }
+})
+
+t.test('health in detail and metrics are not for the outside', async (t) => {
+  for (const path of ['/readyz', '/metrics']) t.match(conf, `location = ${path} {\n      return 404;`)
+})
+
+t.test('a POST is never sent twice, and who the client is nobody can make up', async (t) => {
+  t.notMatch(conf, 'non_idempotent')
+  t.match(conf, 'proxy_set_header X-Forwarded-For $remote_addr;')
+  t.match(conf, 'proxy_set_header Forwarded "";')
+})
+
+/** Of the `map`s that choose: https://nginx.org/en/docs/http/ngx_http_map_module.html */
+function serviceFor(method: string, requestUri: string, uri: string): string | undefined {
+  const variables: Record<string, string> = { request_method: method, request_uri: requestUri, uri }
+  for (const [, of = '', name = '', entries = ''] of conf.matchAll(/^ {2}map (\S+|".*") \$(\w+) \{\n(.*?)^ {2}\}/gms))
+    variables[name] = evaluate(entries, expanded(of, variables), variables)
+  return variables.service?.replace(/:\d+$/, '')
+}
+
+function evaluate(entries: string, value: string, variables: Record<string, string>): string {
+  let fallback = ''
+  for (const [, key = '', result = ''] of entries.matchAll(/^ +("[^"]*"|\S+) +(\S+);$/gm)) {
+    const pattern = key.replaceAll('"', '')
+    if (pattern === 'default') fallback = result
+    else if (!pattern.startsWith('~')) {
+      if (pattern === value) return expanded(result, variables)
+    } else {
+      const [, flag, source = ''] = /^~(\*?)(.*)$/.exec(pattern) ?? []
+      const match = new RegExp(source, flag ? 'i' : '').exec(value)
+      if (match) return expanded(result, { ...variables, ...match.groups })
+    }
+  }
+  return expanded(fallback, variables)
+}
+
+function expanded(text: string, variables: Record<string, string>): string {
+  return text.replaceAll('"', '').replace(/\$(\w+)/g, (_, name) => variables[name] ?? '')
+}
