@@ -93,7 +93,7 @@ refuses() { # SERVICE SETTING=VALUE… -- NAME…: ends by itself with 1 and one
   for setting in "$@"; do grep -q "$setting" <<<"$said" || return 1; done
 }
 
-"$(command -v node)" scripts/prepare.mjs
+node scripts/prepare.mjs
 check 'the images are built' docker compose build
 check 'everything starts' up
 check 'only the gateway and the mail page are published, on loopback' only_on_loopback
