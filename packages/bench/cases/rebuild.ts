@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
+import { programOf } from '@cqrs/local-stack'
 import { type Bench, readText } from '../harness/bench.ts'
 import { residentMib, sampling } from '../harness/memory.ts'
 import { rawWrites } from '../harness/raw-writes.ts'
@@ -68,10 +68,10 @@ export const rebuild: Case = {
 }
 
 async function runRebuild({ dataDir, stack }: Bench) {
-  const cli = fileURLToPath(new URL('../../../services/projector/dist/cli.js', import.meta.url))
+  const { command, args } = programOf('projector', 'cli')
   const env = { ...process.env, ...parseEnv(readText(`${dataDir}/env/projector.env`)) }
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [cli, 'rebuild', 'users_read'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(command, [...args, 'rebuild', 'users_read'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const memory = sampling(() => ({
     rebuild: residentMib(child.pid),
     'command-api': residentMib(stack.servers['command-api'].pid),

@@ -62,10 +62,13 @@ export async function startService(options: ServiceOptions): Promise<{ server: C
 }
 
 /**
- * How a service, or its `migrate`, is run. On a large machine Node lets garbage pile up to gigabytes before it collects
+ * How a service, its `migrate` or its command line is run. On a large machine Node lets garbage pile up to gigabytes before it collects
  * any: so it is told the bounds that it sets by itself in a container of 384 MiB.
  */
-export function programOf(name: ServiceName, file: 'main' | 'migrate' = 'main'): { command: string; args: string[] } {
+export function programOf(
+  name: ServiceName,
+  file: 'main' | 'migrate' | 'cli' = 'main',
+): { command: string; args: string[] } {
   const program = fileURLToPath(new URL(`../../../../services/${name}/dist/${file}.js`, import.meta.url))
   return { command: process.execPath, args: ['--max-old-space-size=192', '--max-semi-space-size=2', program] }
 }
