@@ -1,5 +1,5 @@
 import { outcome, type Result, reached } from './result.ts'
-import { table } from './table.ts'
+import { number, table } from './table.ts'
 
 /** docs/benchmarks.md. */
 export function report(
@@ -30,4 +30,4 @@ ${context.failures.map((failure) => `\n**not measured**: ${failure}`).join('\n')
 const shortfalls = (short: Result[]): string =>
   short.length === 0
     ? ''
-    : `Short are: ${short.map((result) => `${result.what} (${outcome(result).toPrecision(2)})`).join('; ')}.`
+    : `Short are: ${short.map((result) => `${result.what} (${number(outcome(result))}${result.limit ? '' : ` ${result.unit}`})`).join('; ')}.`

@@ -45,7 +45,7 @@ function verdict(result: Result): string {
 }
 
 /** Three digits that count. */
-function number(value: number): string {
+export function number(value: number): string {
   if (!Number.isFinite(value)) return '?'
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US')
   return String(Number(value.toPrecision(Math.abs(value) >= 10 ? 3 : 2)))
