@@ -3,7 +3,7 @@ import type { Outcome } from './scenario.ts'
 /** The outcomes as a table in Markdown. */
 export function reportTable(outcomes: Outcome[]): string {
   const rows = outcomes.map(
-    ({ scenario, rounds, acknowledged, lost, differing, doubled, unwelcomed, longestRecoveryMs }) =>
+    ({ scenario, rounds, acknowledged, lost, differing, doubled, unwelcomed, inTheWindow, longestRecoveryMs }) =>
       [
         scenario,
         rounds,
@@ -12,12 +12,13 @@ export function reportTable(outcomes: Outcome[]): string {
         differing.length,
         doubled.length,
         unwelcomed.length,
+        inTheWindow.length,
         `${(longestRecoveryMs / 1000).toFixed(1)} s`,
       ].join(' | '),
   )
   return `
-| fault | rounds | commands acknowledged | commands lost | documents that differ | mails doubled | mails missing | longest until whole |
-|---|---|---|---|---|---|---|---|
+| fault | rounds | commands acknowledged | commands lost | documents that differ | mails doubled | mails missing | mails in the window | longest until whole |
+|---|---|---|---|---|---|---|---|---|
 ${rows.map((row) => `| ${row} |`).join('\n')}
 `
 }

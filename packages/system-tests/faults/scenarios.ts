@@ -10,6 +10,7 @@ export const scenarios: Scenario[] = [
   {
     name: 'kill -9 of a service',
     rounds: 50,
+    killsProjectors: true,
     async fault(world) {
       const name = world.random.oneOf(['command-api', 'projector', 'query-api'] as const)
       await takeAway(world, name, 500)
@@ -69,6 +70,7 @@ export const scenarios: Scenario[] = [
     name: 'two of each, killed with kill -9',
     rounds: 15,
     twoOfEach: true,
+    killsProjectors: true,
     async fault(world) {
       const { random, processes } = world
       const name = random.oneOf(['command-api', 'projector'] as const)
