@@ -16,6 +16,16 @@ import { entriesOf, type HttpSettings } from './settings.ts'
 import { compileValidator } from './validation.ts'
 
 /** A Fastify instance whose handlers get their types from typebox schemas. */
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /**
+     * The handler ends in time by itself, so no timer is set for it: one for each request, with its signal, slows down answers
+     * that are ready.
+     */
+    boundsItself?: true
+  }
+}
+
 export type HttpServer = FastifyInstance<
   RawServerDefault,
   IncomingMessage,
@@ -42,7 +52,6 @@ export function createServer(
     ...(proxies.length > 0 && { trustProxy: proxies }),
     bodyLimit: 16 * 1024,
     requestTimeout: requestTimeoutMs,
-    handlerTimeout: 15_000,
     // Silence on a connection, longer than any handler may take. Between requests it is `keepAliveTimeout`, which is
     // longer than that of the proxies in front, so that they never send on a connection that is just closed here.
     connectionTimeout: 60_000,
@@ -96,7 +105,11 @@ export function createServer(
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     done()
   })
+  app.addHook('onRoute', (route) => {
+    if (!route.config?.boundsItself) route.handlerTimeout ??= 15_000
+  })
   app.addHook('onResponse', (request, reply, done) => {
+    if (!logger.isLevelEnabled('info')) return done()
     const route = request.routeOptions.url ?? 'none'
     request.log.info(
       { method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },

@@ -20,12 +20,11 @@ export function getUser(
     {
       config: {
         summary: 'Get a user',
+        boundsItself: true,
         headers: ['ETag', 'Cache-Control'],
         problems: ['user-not-found', 'read-model-behind', 'overloaded', 'storage-unavailable'],
       },
       onRequest: authenticate,
-      // Longer than the wait by the time that any other handler has.
-      handlerTimeout: timeoutMs + 15_000,
       schema: {
         params: Type.Object({ id: UserId }),
         querystring: Type.Object({}, { additionalProperties: false }),
