@@ -9,6 +9,7 @@ import {
 import type { AppliedNotices } from './adapters/applied-notices.ts'
 import type { OrderedUsers } from './adapters/ordered-users.ts'
 import type { RevocationList } from './adapters/revocation-list.ts'
+import type { SharedUsers } from './adapters/shared-users.ts'
 import type { UserLookUp } from './adapters/user-look-up.ts'
 import type { UserReadRepository } from './adapters/user-read-repository.ts'
 import type { UserStatsRepository } from './adapters/user-stats-repository.ts'
@@ -19,6 +20,8 @@ import { getUser, getUserStats, listUsers, listUsersByRole } from './queries/ind
 type Parts = {
   logger: Logger
   lookUp: UserLookUp
+  /** Where the cache has a second level. */
+  shared: Pick<SharedUsers, 'isConnected'> | undefined
   users: UserReadRepository
   ordered: OrderedUsers
   stats: UserStatsRepository
@@ -38,7 +41,7 @@ export function buildApp(
     Config,
     'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'READ_YOUR_WRITES_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'CORS_ORIGINS'
   >,
-  { logger, lookUp, users, ordered, stats, notices, revocations, isDatabaseUp, isNatsUp, readStore }: Parts,
+  { logger, lookUp, shared, users, ordered, stats, notices, revocations, isDatabaseUp, isNatsUp, readStore }: Parts,
 ): HttpServer {
   const app = createServer(logger, config)
   const authenticate = verifyAccessTokens(app, {
@@ -53,6 +56,7 @@ export function buildApp(
     'revoked tokens': { required: true, isUp: () => revocations.loaded().then(() => true) },
     // Without it, who waits for a version looks again by the clock.
     nats: { required: false, isUp: isNatsUp },
+    ...(shared && { redis: { required: false, isUp: () => shared.isConnected } }),
   })
 
   // What the pool of connections to the database takes beside look-ups, health and versions that are waited for.

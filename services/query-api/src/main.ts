@@ -58,6 +58,7 @@ await startOrExit(async () => {
   const app = buildApp(config, {
     logger,
     lookUp,
+    shared,
     users,
     ordered: new OrderedUsers(collections),
     stats: new UserStatsRepository(collections, { keepTotalsMs: Math.min(config.CACHE_TTL_MS, 1_000) }),

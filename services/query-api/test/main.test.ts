@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { usersReadIndexes } from '@cqrs/contracts'
-import { eventually, freePort, freshDatabase, freshNats } from '@cqrs/local-stack/testing'
+import { eventually, freePort, freshDatabase, freshNats, freshRedis } from '@cqrs/local-stack/testing'
 import { generateKeyFiles } from '@cqrs/service-kit'
 import t, { type Test } from 'tap'
 import { failingProcess, startProcess } from './fixtures/process.ts'
@@ -59,6 +59,22 @@ t.test('stays in service while NATS is away', async (t) => {
   t.match(await get(`${url}/readyz`), { status: 200, body: { status: 'degraded', checks: { nats: 'down' } } })
   t.match(await get(`${url}/api/v1/users`, mint()), { status: 200 })
   t.equal(await stop(), 0)
+})
+
+t.test('stays in service while Redis is away, and says so', async (t) => {
+  const { uri } = await startQueryApi(t)
+  const nats = await freshNats(t)
+  const redis = await freshRedis(t)
+  const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: nats.url, REDIS_URL: redis.url }
+  const { url } = await startProcess(t, settings)
+  await eventually(async () => (await get(`${url}/readyz`)).body.status === 'ready')
+  await redis.server.kill()
+  const isAway = { status: 200, body: { status: 'degraded', checks: { redis: 'down' } } }
+  await eventually(async () => (await get(`${url}/readyz`)).body.status === 'degraded')
+  t.match(await get(`${url}/readyz`), isAway)
+  t.match(await get(`${url}/api/v1/users`, mint()), { status: 200 })
+  await redis.server.start()
+  await eventually(async () => (await get(`${url}/readyz`)).body.status === 'ready')
 })
 
 t.test('is out of service until the projector’s migrate has run, and says what is missing', async (t) => {

@@ -49,6 +49,11 @@ export class SharedUsers {
     this.#client.connect().catch(() => {}) // it goes on trying; `error` has told
   }
 
+  /** Whether the server is there. */
+  get isConnected(): boolean {
+    return this.#client.isReady
+  }
+
   /** Whether it is asked at the moment. */
   get isInUse(): boolean {
     return this.#canSend() && performance.now() >= this.#distrustedUntil
