@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # One service's image: docker build --build-arg SERVICE=command-api|projector|query-api .
 
-FROM node:24-bookworm-slim AS build
+FROM node:24-bookworm-slim AS source
 WORKDIR /repository
 ENV CI=true PNPM_CONFIG_STORE_DIR=/pnpm/store PATH=/pnpm/bin:$PATH
 COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
@@ -9,6 +9,20 @@ COPY package.json pnpm-lock.yaml pnpm-workspace.yaml ./
 RUN --mount=type=cache,id=pnpm,target=/pnpm/store --mount=type=cache,id=npm,target=/root/.npm \
     npm install --global --prefix /pnpm "$(node -p 'require("./package.json").packageManager')" && pnpm fetch
 COPY . .
+
+# The gateway of docker-compose.yml, with the API's reference at /docs: docker build --target gateway .
+FROM source AS docs
+RUN --mount=type=cache,id=pnpm,target=/pnpm/store \
+    pnpm install --offline --frozen-lockfile --filter . --filter '@cqrs/local-stack...' && \
+    pnpm exec tsc -b packages/local-stack && node packages/local-stack/dist/docs-page.js /docs
+
+FROM nginx:1.28-alpine AS gateway
+COPY --from=docs /docs /usr/share/nginx/html/docs
+COPY deploy/nginx /etc/nginx/gateway
+USER 101:101
+CMD ["nginx", "-c", "/etc/nginx/gateway/nginx.conf", "-g", "daemon off;"]
+
+FROM source AS build
 ARG SERVICE
 # The service with what it needs of the workspace; then its production dependencies alone, and the list of them.
 RUN --mount=type=cache,id=pnpm,target=/pnpm/store \

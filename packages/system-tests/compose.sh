@@ -40,6 +40,14 @@ only_on_loopback() { # what is published, and where
   [[ $(wc -l <<<"$published") == 2 ]] && ! grep -qv '^ *127\.0\.0\.1:' <<<"$published"
 }
 
+has_reference() { # at /docs, with all that it loads
+  local file
+  for file in '' / /start.js /openapi.json /swagger-ui.css /swagger-ui-bundle.js; do
+    curl -fsS -o "$work/reference" "$url/docs$file" && [[ -s $work/reference ]] || return 1
+  done
+  curl -sS "$url/docs" | grep 'API reference' && curl -sS -X POST "$url/docs/" | grep route-not-found
+}
+
 each_replica_answers() {
   local token email
   email="scaled-$RANDOM$RANDOM@example.com"
@@ -98,6 +106,7 @@ check 'the images are built' docker compose build
 check 'everything starts' up
 check 'only the gateway and the mail page are published, on loopback' only_on_loopback
 check 'the walk-through' walk first
+check 'the API reference is at /docs' has_reference
 check 'two more of query-api, one of command-api, one of the projector' up "${scaled[@]}"
 check 'the walk-through on several replicas' walk again
 check 'each query-api gets its share' each_replica_answers

@@ -2,6 +2,7 @@
 import './testing/teardown.ts'
 
 export { eventually } from './eventually.ts'
+export { referencePolicy } from './gateway/reference.ts'
 export { freePort } from './ports.ts'
 export { type Answer, descriptionOf } from './testing/description.ts'
 export { type FreshDatabase, freshDatabase } from './testing/fresh-database.ts'

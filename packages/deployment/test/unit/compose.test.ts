@@ -41,7 +41,7 @@ for (const [name, container] of containers) {
     const isRoot = name === 'prepare'
     t.strictSame(container.cap_add, isRoot ? ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'] : undefined)
     t.equal(container.network_mode, isRoot ? 'none' : undefined)
-    // The images of the services and of Prometheus have a user of their own.
+    // Our images and that of Prometheus have a user of their own.
     if (!isRoot && !isOurs(container) && name !== 'prometheus') t.match(container.user, /^[1-9]\d*:[1-9]\d*$/)
     const isDatabase = name === 'mongodb-write' || name === 'mongodb-read'
     if (!isDatabase) t.equal(container.read_only, true)
@@ -87,12 +87,15 @@ t.test('what is kept is in named volumes', async (t) => {
 })
 
 t.test('each service is there, from the one Dockerfile', async (t) => {
-  const built = containers.filter(([, { build }]) => build)
+  const built = containers.filter(([, { build }]) => build?.args)
   t.strictSame(built.map(([name]) => name).sort(), readdirSync(new URL('services/', root)).sort())
   for (const [name, { build, image }] of built) {
     t.strictSame(build, { context: '.', args: { SERVICE: name } })
     t.equal(image, `cqrs-user-service/${name}:local`)
   }
+  t.strictSame(services.gateway.build, { target: 'gateway', context: '.' })
+  const users = [...read('Dockerfile').matchAll(/^(?:FROM .* AS (gateway|build)|USER (.*))$/gm)].map(([line]) => line)
+  t.match(users, [/ AS gateway$/, 'USER 101:101', / AS build$/, 'USER 1000:1000'])
 })
 
 const configs: Record<string, TObject> = { 'command-api': CommandApi, projector: Projector, 'query-api': QueryApi }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { problem } from '@cqrs/contracts'
-import { routingCases, unusualPaths } from '@cqrs/local-stack/testing'
+import { referencePolicy, routingCases, unusualPaths } from '@cqrs/local-stack/testing'
 import t from 'tap'
 
 const conf = readFileSync(new URL('../../../../deploy/nginx/nginx.conf', import.meta.url), 'utf8')
@@ -26,6 +26,11 @@ t.test('what the gateway answers itself are the problems of the contracts', asyn
     t.strictSame(said, problem(said.code))
     t.equal(Number(status), said.status)
   }
+})
+
+t.test('the API’s reference is there as at the local gateway', async (t) => {
+  t.match(conf, `Content-Security-Policy "${referencePolicy}"`)
+  t.match(conf, 'location = /docs {\n      rewrite ^ /docs/index.html last;')
 })
 
 t.test('health in detail and metrics are not for the outside', async (t) => {
