@@ -16,6 +16,8 @@ export interface ChildServerOptions {
   /** Throws or answers false as long as the server cannot be used. */
   ready: () => Promise<unknown>
   readyTimeoutMs?: number
+  /** Whether what a killed predecessor held is free again; it is waited for, ten seconds at most. */
+  isClear?: () => Promise<boolean>
   stopSignal?: NodeJS.Signals
   stopTimeoutMs?: number
 }
@@ -41,9 +43,11 @@ export class ChildServer {
 
   /** Starts the process and waits until it is ready. Fails with the end of its output if it is not. */
   async start(): Promise<void> {
+    const { isClear, ready, readyTimeoutMs = 30_000 } = this.#options
+    // If it is not, the process says so itself.
+    if (isClear) await eventually(isClear, { timeoutMs: 10_000 }).catch(() => undefined)
     if (this.#running) throw new Error(`${this.name} runs already`)
     const running = this.#spawn()
-    const { ready, readyTimeoutMs = 30_000 } = this.#options
     // Without a process id it never came to be: its end says why.
     const isReady = eventually(() => running.end !== undefined || (this.pid !== undefined && ready()), {
       timeoutMs: readyTimeoutMs,

@@ -35,6 +35,22 @@ t.test('a server that does not become ready in time is killed', async (t) => {
   t.equal(server.pid, undefined)
 })
 
+t.test('a server starts once what its predecessor held is free', async (t) => {
+  let asked = 0
+  const lines: string[] = []
+  const server = child('console.log("started"); setInterval(() => {}, 1000)', {
+    output: (line) => lines.push(line),
+    isClear: async () => {
+      t.strictSame(lines, [])
+      return ++asked === 3
+    },
+    ready: async () => lines.length > 0,
+  })
+  await server.start()
+  t.equal(asked, 3)
+  await server.stop()
+})
+
 t.test('a server can be stopped, killed and started again as it was', async (t) => {
   const port = await freePort()
   const lines: string[] = []

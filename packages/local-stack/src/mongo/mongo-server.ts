@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ChildServer } from '../child-server.ts'
+import { isFree } from '../ports.ts'
 import { secretIn } from '../secrets.ts'
 import type { Mongod } from './find-mongod.ts'
 import { isUsable, type MongoUser, prepareReplicaSet, replicaSetName } from './replica-set.ts'
@@ -56,6 +57,8 @@ export function mongoProcess({ name, mongod, dataDir, logDir, port, keyFile, rea
     cwd: dataDir,
     output: join(logDir, `${name}.log`),
     ready,
+    // Under wine the sockets of a killed process belong to wineserver, which closes them a little later.
+    isClear: () => isFree(port),
     // The only signal that the build for Windows obeys; the others treat it like SIGTERM.
     stopSignal: 'SIGINT',
   })
