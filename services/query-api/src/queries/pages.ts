@@ -10,7 +10,10 @@ import { refuseParameter } from './refuse-parameter.ts'
 /** The users of a page, and where the next one goes on; null where there is none. */
 export type Found = { data: UserReadModel[]; nextCursor: string | null }
 
-/** Reads pages in turn. What has one URL and waits at the same time is read once. */
+/**
+ * Reads pages in turn. What has one URL and waits at the same time is read once, whoever asks: a page is the same for every
+ * caller. If it ever depends on who asks, so must the key.
+ */
 export type Listing = ReturnType<typeof inTurn<string>>
 
 /** A page of users, newest first. @param list reads that many of them, from there on */
