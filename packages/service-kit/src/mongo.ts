@@ -49,9 +49,9 @@ export class PatientMongoClient extends MongoClient {
   }
 
   /**
-   * Waits for the first connection, and no longer than `atMostMs`. To be called early in the
-   * start of a service that answers: whoever finds it listening, such as a gateway that has just lost another replica, gets
-   * an answer and not that its database is away.
+   * Waits for the first connection, and no longer than `atMostMs`. To be called early in the start of a service that
+   * answers: whoever finds it listening, such as a gateway that has just lost another replica, gets an answer and not that
+   * its database is away.
    */
   async firstConnection(atMostMs = 2_000): Promise<void> {
     const enough = new AbortController()

@@ -15,7 +15,6 @@ import { answerProblems, sendProblem } from './problems.ts'
 import { entriesOf, type HttpSettings } from './settings.ts'
 import { compileValidator } from './validation.ts'
 
-/** A Fastify instance whose handlers get their types from typebox schemas. */
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
@@ -26,6 +25,7 @@ declare module 'fastify' {
   }
 }
 
+/** A Fastify instance whose handlers get their types from typebox schemas. */
 export type HttpServer = FastifyInstance<
   RawServerDefault,
   IncomingMessage,
