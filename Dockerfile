@@ -40,7 +40,7 @@ COPY --from=build /usr/local/bin/node /usr/local/bin/node
 COPY --from=build /app /app
 WORKDIR /app
 # The heap has bounds of its own, whatever memory the machine has. They suit what the services keep.
-ENV NODE_ENV=production NODE_OPTIONS="--max-semi-space-size=2 --max-old-space-size=192"
+ENV NODE_ENV=production NODE_OPTIONS="--max-semi-space-size=4 --max-old-space-size=192"
 USER 1000:1000
 ARG SERVICE
 ARG REVISION=unknown

@@ -70,7 +70,7 @@ export function programOf(
   file: 'main' | 'migrate' | 'cli' = 'main',
 ): { command: string; args: string[] } {
   const program = fileURLToPath(new URL(`../../../../services/${name}/dist/${file}.js`, import.meta.url))
-  return { command: process.execPath, args: ['--max-old-space-size=192', '--max-semi-space-size=2', program] }
+  return { command: process.execPath, args: ['--max-old-space-size=192', '--max-semi-space-size=4', program] }
 }
 
 async function writeEnvironment(file: string, environment: Environment): Promise<void> {
