@@ -46,9 +46,12 @@ export function createServer(
   { requestTimeoutMs = 10_000 }: { requestTimeoutMs?: number } = {},
 ): HttpServer {
   const proxies = entriesOf(settings.TRUSTED_PROXIES)
+  const logsRequests = logger.isLevelEnabled('info')
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
+    // A logger for each request gives its lines one id. Without the line of the request itself, mostly none is written.
+    ...(!logsRequests && { childLoggerFactory: (shared) => shared }),
     ...(proxies.length > 0 && { trustProxy: proxies }),
     bodyLimit: 16 * 1024,
     requestTimeout: requestTimeoutMs,
@@ -85,7 +88,8 @@ export function createServer(
   app.setValidatorCompiler(compileValidator)
   answerProblems(app)
   // The same for every answer, so they are made once and not for each. Fastify writes its own headers faster than Node's.
-  const headers = headersByHelmet()
+  // Nearly every answer holds personal data or a token: what may be kept says so itself.
+  const headers = { ...headersByHelmet(), 'cache-control': 'no-store' }
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(headers)
     done()
@@ -97,26 +101,22 @@ export function createServer(
     isClosing = true
     done()
   })
-  // These two take no promise: that would make every answer wait for another turn.
+  // These hooks take no promise: that would make every answer wait for another turn.
   app.addHook('onSend', (_request, reply, _payload, done) => {
     // Node closes connections that are idle when it stops to listen; one in use then would be kept for `keepAliveTimeout`.
     if (isClosing) reply.header('connection', 'close')
-    // Nearly every answer holds personal data or a token. What may be kept says so itself.
-    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     done()
   })
   app.addHook('onRoute', (route) => {
     if (!route.config?.boundsItself) route.handlerTimeout ??= 15_000
   })
-  app.addHook('onResponse', (request, reply, done) => {
-    if (!logger.isLevelEnabled('info')) return done()
-    const route = request.routeOptions.url ?? 'none'
-    request.log.info(
-      { method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
-      'request',
-    )
-    done()
-  })
+  if (logsRequests) {
+    app.addHook('onResponse', ({ log, method, routeOptions }, reply, done) => {
+      const route = routeOptions.url ?? 'none'
+      log.info({ method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request')
+      done()
+    })
+  }
   return app
 }
 

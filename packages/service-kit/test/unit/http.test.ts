@@ -175,6 +175,18 @@ t.test('a request is one line in the log: the route, not the path, which can hol
   t.notMatch(JSON.stringify(lines), /jane/)
 })
 
+t.test('with a higher level what goes well is not in the log, a fault still is', async (t) => {
+  const { lines, logger } = captureLog('warn')
+  const quiet = createServer(logger)
+  t.teardown(() => quiet.close())
+  quiet.get('/well', () => 'hello')
+  quiet.get('/fault', () => Promise.reject(new Error('unforeseen')))
+  await quiet.inject('/well')
+  await quiet.inject('/fault')
+  t.match(lines, [{ msg: 'request failed', err: { message: 'unforeseen' } }])
+  t.equal(lines.length, 1)
+})
+
 /** Expects the problem of this code, with nothing from inside. */
 async function refused(t: Test, request: InjectOptions, code: ProblemCode) {
   const { statusCode, headers, body } = await app.inject(request)

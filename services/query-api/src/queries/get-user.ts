@@ -57,7 +57,7 @@ export function getUser(
 function answer(request: FastifyRequest, reply: FastifyReply, user: ReadyUser | undefined): void {
   if (!user?.body) throw new Refusal('user-not-found')
   const known = request.headers['if-none-match']
-  reply.headers({ etag: user.etag, 'cache-control': 'no-store' })
+  reply.header('etag', user.etag)
   if (known && !ifNoneMatchHolds(known, user.etag)) reply.status(304).send()
   else reply.header('content-type', 'application/json; charset=utf-8').send(user.body)
 }

@@ -73,7 +73,7 @@ export const pageText = ({ limit, offset, cursor }: Page, found: Found, total: n
   })
 
 export const sendPage = (reply: FastifyReply, page: string): FastifyReply =>
-  reply.headers({ 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' }).send(page)
+  reply.header('content-type', 'application/json; charset=utf-8').send(page)
 
 /** @throws Refusal `validation-failed` where the page is asked for in two ways, or lies too deep for one of them */
 export function refuseOffset({ offset, cursor }: Page): void {
