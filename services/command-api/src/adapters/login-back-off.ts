@@ -31,14 +31,7 @@ export class LoginBackOff {
 
   /** Whether a try is not to be looked at now, be the password right or not. */
   async isWaiting(email: string, source: string): Promise<boolean> {
-    const ids = idsOf(email, source)
-    const found = await this.#failures.find({ _id: { $in: [ids.bySource, ids.overall] } }).toArray()
-    const now = new Date()
-    const bySource = found.find(({ _id }) => _id === ids.bySource)
-    const overall = found.find(({ _id }) => _id === ids.overall)
-    return (
-      isAfter(bySource?.waitsUntil, now) || (isAfter(overall?.waitsUntil, now) && !isAfter(bySource?.knownUntil, now))
-    )
+    return isWaiting(await this.#read(idsOf(email, source)))
   }
 
   /**
@@ -56,15 +49,21 @@ export class LoginBackOff {
     )
   }
 
-  /** Forgets the failures of this source, and knows it from now on. Those of all others stay counted. */
-  async succeeded(email: string, source: string): Promise<void> {
-    const _id = idsOf(email, source).bySource
+  /**
+   * Forgets the failures of this source, and knows it from now on. Those of all others stay counted.
+   * @returns false, with nothing done, where the account has come to wait in the meantime
+   */
+  async succeeded(email: string, source: string): Promise<boolean> {
+    const ids = idsOf(email, source)
+    const found = await this.#read(ids)
+    if (isWaiting(found)) return false
+    const { bySource: known } = found
     const now = Date.now()
-    const known = await this.#failures.findOne({ _id })
-    if (known?.failures === 0 && isAfter(known.knownUntil, new Date(now + knownForMs - knownAgainMs))) return
+    if (known?.failures === 0 && isAfter(known.knownUntil, new Date(now + knownForMs - knownAgainMs))) return true
     const knownUntil = new Date(now + knownForMs)
-    const fresh = { _id, failures: 0, knownUntil, expiresAt: knownUntil }
-    await this.#failures.replaceOne({ _id }, fresh, { upsert: true })
+    const fresh = { _id: ids.bySource, failures: 0, knownUntil, expiresAt: knownUntil }
+    await this.#failures.replaceOne({ _id: ids.bySource }, fresh, { upsert: true })
+    return true
   }
 
   /** Deletes what is kept of an account, which is deleted itself. */
@@ -72,6 +71,24 @@ export class LoginBackOff {
     const account = accountOf(email)
     await this.#failures.deleteMany({ $or: [{ _id: account }, { _id: { $gte: `${account} `, $lt: `${account}!` } }] })
   }
+
+  async #read({ bySource, overall }: Ids): Promise<Found> {
+    const found = await this.#failures.find({ _id: { $in: [bySource, overall] } }).toArray()
+    return {
+      bySource: found.find(({ _id }) => _id === bySource),
+      overall: found.find(({ _id }) => _id === overall),
+    }
+  }
+}
+
+type Ids = { bySource: string; overall: string }
+type Found = { [Counted in keyof Ids]: Failures | undefined }
+
+function isWaiting({ bySource, overall }: Found): boolean {
+  const now = new Date()
+  return (
+    isAfter(bySource?.waitsUntil, now) || (isAfter(overall?.waitsUntil, now) && !isAfter(bySource?.knownUntil, now))
+  )
 }
 
 type Rule = { free: number; longestMs: number }
@@ -116,7 +133,7 @@ const counted = ({ free, longestMs }: Rule, wasLookedAt: boolean) => {
 
 const accountOf = (email: string): string => createHash('sha256').update(email).digest('base64url')
 
-function idsOf(email: string, source: string): { bySource: string; overall: string } {
+function idsOf(email: string, source: string): Ids {
   const account = accountOf(email)
   const place = createHash('sha256').update(`${email}\n${source}`).digest('base64url')
   return { bySource: `${account} ${place}`, overall: account }

@@ -32,16 +32,12 @@ export async function isPassword(
   const source = sourceOf(request)
   const isWaiting = await backOff.isWaiting(email, source)
   const matches = await passwords.verify(isWaiting ? undefined : user?.passwordHash, password)
+  const wrong = why(user, { isWaiting, matches })
   // Asked again: of many guesses at once, those that come after the first failures are not let through either.
-  const reason = matches && (await backOff.isWaiting(email, source)) ? 'backed-off' : why(user, { isWaiting, matches })
-  if (reason) {
-    await backOff.failed(email, source, { wasLookedAt: !isWaiting })
-    audit({ action, outcome: 'failure', reason, user_id: user?.id }, request)
-    return false
-  }
-  await backOff.succeeded(email, source)
-  audit({ action, outcome: 'success', user_id: user?.id }, request)
-  return true
+  const reason = !wrong && !(await backOff.succeeded(email, source)) ? 'backed-off' : wrong
+  if (reason) await backOff.failed(email, source, { wasLookedAt: !isWaiting })
+  audit({ action, outcome: reason ? 'failure' : 'success', reason, user_id: user?.id }, request)
+  return !reason
 }
 
 function why(user: User | undefined, { isWaiting, matches }: { isWaiting: boolean; matches: boolean }) {
