@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { eventually } from '@cqrs/local-stack'
 import t from 'tap'
 import { run, startCommandApi } from './fixture.ts'
 
@@ -60,3 +62,23 @@ t.test('a login hashes the password anew where the parameters have risen, and th
   t.equal(await logIn(replica.url), 200)
   t.equal((await users.findOne({ _id: user.id })).passwordHash, after.passwordHash, 'once')
 })
+
+// Elsewhere threads have no priority of their own.
+if (process.platform === 'linux') {
+  t.test('a hash gives way to what answers requests', async (t) => {
+    const { newUser, server } = await startCommandApi(t)
+    await newUser()
+    const threads = `/proc/${server.pid}/task`
+    /** The nice values of the threads with this name, as proc_pid_stat(5) has them. */
+    const niceness = (name: string) =>
+      readdirSync(threads)
+        .map((id) => readFileSync(`${threads}/${id}/stat`, 'utf8').match(/^\d+ \((.*)\) (.*)$/s) ?? [])
+        .flatMap(([, comm, rest]) => (comm === name ? [Number(rest?.split(' ')[16])] : []))
+    const [ofRequests = Number.NaN] = niceness(readFileSync(`/proc/${server.pid}/comm`, 'utf8').trim())
+    const givesWay = await eventually(() => {
+      const ofHashes = niceness('libuv-worker')
+      return ofHashes.length === 4 && ofHashes.every((nice) => nice > ofRequests)
+    })
+    t.ok(givesWay)
+  })
+}

@@ -1,4 +1,5 @@
-import { availableParallelism } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
+import { availableParallelism, constants, getPriority, platform, setPriority } from 'node:os'
 import { Refusal } from '@cqrs/contracts'
 import argon2 from 'argon2'
 import pLimit from 'p-limit'
@@ -29,6 +30,8 @@ export function passwordHasher(config: Settings) {
   }
   let admitted = 0
   const decoy = argon2.hash('nobody has this password', options)
+  // By then libuv has started its threads, all at once. Where it is not allowed, hashes are as good without.
+  decoy.then(yieldCores).catch(() => {})
 
   return {
     /**
@@ -67,6 +70,21 @@ export function passwordHasher(config: Settings) {
      */
     verify: async (digest: string | undefined, password: string): Promise<boolean> =>
       queued(async () => (await argon2.verify(digest ?? (await decoy), password)) && digest !== undefined),
+  }
+}
+
+/**
+ * Gives way with hashes to whatever is short: a hash takes a core for 20 ms, in which a request waits that would take
+ * one (docs/decisions/0019). On Linux a thread has a priority of its own (setpriority(2)); elsewhere nothing is changed.
+ */
+function yieldCores(): void {
+  if (platform() !== 'linux') return
+  const threads = '/proc/self/task'
+  const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority
+  const priority = Math.min(getPriority() + PRIORITY_BELOW_NORMAL, PRIORITY_LOW)
+  for (const id of readdirSync(threads)) {
+    if (readFileSync(`${threads}/${id}/comm`, 'utf8').trim() !== 'libuv-worker') continue
+    setPriority(Number(id), priority)
   }
 }
 
