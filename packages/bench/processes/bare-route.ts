@@ -3,14 +3,21 @@ import Fastify from 'fastify'
 import { answerJob } from '../harness/in-child.ts'
 
 /** The least that can answer these requests: a token is verified, and the bytes are there already. */
-export type BareRouteJob = { answers: Record<string, string>; jwksFile: string; issuer: string; audience: string }
+export type BareRouteJob = {
+  bodies: Record<string, string>
+  /** What each answer carries beside its type and length. */
+  headers: Record<string, string>
+  jwksFile: string
+  issuer: string
+  audience: string
+}
 
-await answerJob<BareRouteJob>(async ({ answers, ...options }) => {
-  const bytes = new Map(Object.entries(answers).map(([id, text]) => [id, Buffer.from(text)]))
+await answerJob<BareRouteJob>(async ({ bodies, headers, ...options }) => {
+  const bytes = new Map(Object.entries(bodies).map(([id, text]) => [id, Buffer.from(text)]))
   const app = Fastify()
   const authenticate = verifyAccessTokens(app as never, { ...options, admit: async (caller) => caller })
   app.get<{ Params: { id: string } }>('/api/v1/users/:id', { onRequest: authenticate as never }, (request, reply) =>
-    reply.type('application/json; charset=utf-8').send(bytes.get(request.params.id)),
+    reply.headers(headers).type('application/json; charset=utf-8').send(bytes.get(request.params.id)),
   )
   return { baseUrl: await app.listen({ host: '127.0.0.1', port: 0 }) }
 })
