@@ -52,7 +52,17 @@ export async function startService(options: ServiceOptions): Promise<{ server: C
   const server = new ChildServer({
     name,
     ...programOf(name),
-    env: { PATH, HOME, ...withoutConnections(settings), HOST: '127.0.0.1', PORT: String(port), ...own, ...overrides },
+    env: {
+      PATH,
+      HOME,
+      // Node's threads are few: one heap of the C library is enough for all of them, and what one frees the next can use.
+      MALLOC_ARENA_MAX: '1',
+      ...withoutConnections(settings),
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      ...own,
+      ...overrides,
+    },
     output: onLine,
     ready: async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok,
     stopTimeoutMs: 15_000,
