@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, constants, getPriority, platform, setPriority } from 'node:os'
 import { Refusal } from '@cqrs/contracts'
 import argon2 from 'argon2'
@@ -30,9 +29,9 @@ export function passwordHasher(config: Settings) {
     return limit(work)
   }
   let admitted = 0
-  const decoy = digestOfNothing(options)
-  // Where it is not allowed, hashes are as good without.
-  yieldCores().catch(() => {})
+  const decoy = argon2.hash('nobody has this password', options)
+  // By then libuv has started its threads, all at once. Where it is not allowed, hashes are as good without.
+  decoy.then(yieldCores).catch(() => {})
 
   return {
     /**
@@ -70,31 +69,23 @@ export function passwordHasher(config: Settings) {
      * @throws Refusal `overloaded`
      */
     verify: async (digest: string | undefined, password: string): Promise<boolean> =>
-      queued(async () => (await argon2.verify(digest ?? decoy, password)) && digest !== undefined),
+      queued(async () => (await argon2.verify(digest ?? (await decoy), password)) && digest !== undefined),
   }
-}
-
-/** A PHC string that takes as long to verify as any other and that no password fits. */
-function digestOfNothing({ memoryCost, timeCost, parallelism }: Parameters): string {
-  const random = (bytes: number) => randomBytes(bytes).toString('base64').replaceAll('=', '')
-  return `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${random(16)}$${random(32)}`
 }
 
 /**
  * Gives way with hashes to whatever is short: a hash takes a core for 20 ms, in which a request waits that would take
  * one (docs/decisions/0019). On Linux a thread has a priority of its own (setpriority(2)); elsewhere nothing is changed.
  */
-async function yieldCores(): Promise<void> {
+function yieldCores(): void {
   if (platform() !== 'linux') return
   const threads = '/proc/self/task'
   const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority
   const priority = Math.min(getPriority() + PRIORITY_BELOW_NORMAL, PRIORITY_LOW)
-  // Reading the directory is work for libuv's threads itself, so all of them have started when it is there.
-  for (const id of await readdir(threads)) {
-    if ((await readFile(`${threads}/${id}/comm`, 'utf8')).trim() !== 'libuv-worker') continue
+  for (const id of readdirSync(threads)) {
+    if (readFileSync(`${threads}/${id}/comm`, 'utf8').trim() !== 'libuv-worker') continue
     setPriority(Number(id), priority)
   }
 }
 
-type Parameters = { memoryCost: number; timeCost: number; parallelism: number }
 type Settings = Pick<Config, 'ARGON2_MEMORY_KIB' | 'ARGON2_ITERATIONS' | 'PASSWORD_DENY_COMMON' | 'JWT_ISSUER'>
