@@ -1,4 +1,5 @@
 import { startChild } from '../harness/in-child.ts'
+import { inTurns } from '../harness/rounds.ts'
 import { perSecond, type Sample } from '../harness/statistics.ts'
 import type { BareRouteJob } from '../processes/bare-route.ts'
 import type { Case } from './index.ts'
@@ -9,7 +10,7 @@ import type { Case } from './index.ts'
  */
 export const byIdHot: Case = {
   name: 'by-id-hot',
-  async run({ ids, stack, queryUrl, jwksFile, token, load, compare, size }) {
+  async run({ ids, stack, queryUrl, jwksFile, token, load, say, size }) {
     const hot = ids.filter((_, i) => i % Math.ceil(ids.length / 1_000) === 0)
     const bearer = await token()
     const { bodies, headers } = await answersOf(hot, queryUrl, bearer)
@@ -31,7 +32,8 @@ export const byIdHot: Case = {
       route.stop()
       return sample
     }
-    const samples = await compare({ ours, sameBody: bare({}), sameBytes: bare(headers) })
+    const contenders = { ours, sameBody: bare({}), sameBytes: bare(headers) }
+    const samples = await inTurns(contenders, { ...size, warmUp: false, say })
     const measured = {
       what: `GET by id, hot ${hot.length} of ${ids.length} users, 64 connections`,
       unit: '/s',
