@@ -31,21 +31,14 @@ export default {
       to: { pathNot: ['^services/projector/src/projections/', '^packages/contracts/'] },
     },
     {
-      name: 'only-adapters-touch-drivers',
-      comment: 'Behind an adapter a driver can be replaced, and its errors are translated in one place.',
+      name: 'no-drivers-in-the-middle',
+      comment: 'Commands, queries, domain and projections say what happens; the folders around them talk to servers.',
       severity: 'error',
-      from: { path: '^services/[^/]+/src/', pathNot: ['/adapters/', '/src/main\\.ts$'] },
+      from: { path: '^services/[^/]+/src/(app\\.ts|commands/|http/|queries/|domain/|projections/)' },
       to: {
         path: 'node_modules/(mongodb|@nats-io|argon2|nodemailer|fast-jwt)/',
         dependencyTypesNot: ['type-only'],
       },
-    },
-    {
-      name: 'adapters-are-built-in-main',
-      comment: 'Everything else gets them as parameters, so that main.ts shows the whole wiring on one screen.',
-      severity: 'error',
-      from: { path: '^services/[^/]+/src/(app\\.ts|commands/|queries/|domain/|projections/)' },
-      to: { path: '/adapters/', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'no-service-in-packages',

@@ -104,7 +104,9 @@ export async function startSystem(
     jwksFile: join(dataDir, 'keys/jwks.json'),
     async keysRotate(...args) {
       const env = { ...process.env, ...parseEnv(readFileSync(join(dataDir, 'env/command-api.env'), 'utf8')) }
-      const program = fileURLToPath(new URL('../../../services/command-api/dist/keys-rotate.js', import.meta.url))
+      const program = fileURLToPath(
+        new URL('../../../services/command-api/dist/programs/rotate-keys.js', import.meta.url),
+      )
       const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
       const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
       return { code: child.exitCode, output: output + errors }

@@ -5,19 +5,19 @@ import {
   createServer,
   type HttpServer,
   type Logger,
-  type Setup,
+  type RequiredResources,
   verifyAccessTokens,
 } from '@cqrs/service-kit'
-import type { AccessTokenSigner } from './adapters/access-token-signer.ts'
-import type { LoginBackOff } from './adapters/login-back-off.ts'
-import type { PasswordHasher } from './adapters/password-hasher.ts'
-import type { RateLimits } from './adapters/rate-limits.ts'
-import type { Relay } from './adapters/relay.ts'
-import type { Sessions } from './adapters/sessions.ts'
-import type { UserRepository } from './adapters/user-repository.ts'
-import { admit } from './commands/admit.ts'
 import * as commands from './commands/index.ts'
 import type { Config } from './config.ts'
+import type { Relay } from './publishing/relay.ts'
+import type { AccessTokenSigner } from './sign-in/access-token-signer.ts'
+import { admit } from './sign-in/admit.ts'
+import type { LoginBackOff } from './sign-in/login-back-off.ts'
+import type { PasswordHasher } from './sign-in/password-hasher.ts'
+import type { RateLimits } from './sign-in/rate-limits.ts'
+import type { Sessions } from './sign-in/sessions.ts'
+import type { UserRepository } from './store/user-repository.ts'
 
 type Parts = {
   logger: Logger
@@ -31,8 +31,8 @@ type Parts = {
   sessions: Sessions
   isMongoUp: () => Promise<boolean>
   isNatsUp: () => boolean
-  collections: Setup
-  streams: Setup
+  collections: RequiredResources
+  streams: RequiredResources
 }
 
 /** The HTTP side of command-api: every command, and nothing else. */

@@ -9,25 +9,25 @@ import {
   missingCollections,
   missingStreams,
   mongoClient,
+  RequiredResources,
   readConfig,
-  Setup,
   startOrExit,
 } from '@cqrs/service-kit'
-import { accessTokenSigner } from './adapters/access-token-signer.ts'
-import { LoginBackOff } from './adapters/login-back-off.ts'
-import { Outbox } from './adapters/outbox.ts'
-import { passwordHasher } from './adapters/password-hasher.ts'
-import { rateLimits } from './adapters/rate-limits.ts'
-import { Relay } from './adapters/relay.ts'
-import { measureOutbox } from './adapters/relay-metrics.ts'
-import { Sessions } from './adapters/sessions.ts'
-import { answerSync } from './adapters/sync-responder.ts'
-import { UserRepository } from './adapters/user-repository.ts'
-import { UserSync } from './adapters/user-sync.ts'
 import { buildApp } from './app.ts'
+import { registerAdminAtStart } from './commands/register-admin.ts'
 import { Config } from './config.ts'
-import { createAdminAtStart } from './create-admin.ts'
-import * as plan from './set-up.ts'
+import { Relay } from './publishing/relay.ts'
+import { measureOutbox } from './publishing/relay-metrics.ts'
+import { answerSync } from './publishing/sync-responder.ts'
+import * as plan from './resources.ts'
+import { accessTokenSigner } from './sign-in/access-token-signer.ts'
+import { LoginBackOff } from './sign-in/login-back-off.ts'
+import { passwordHasher } from './sign-in/password-hasher.ts'
+import { rateLimits } from './sign-in/rate-limits.ts'
+import { Sessions } from './sign-in/sessions.ts'
+import { Outbox } from './store/outbox.ts'
+import { UserRepository } from './store/user-repository.ts'
+import { UserSync } from './store/user-sync.ts'
 
 const config = readConfig(Config)
 const logger = createLogger('command-api', config.LOG_LEVEL)
@@ -45,7 +45,7 @@ await startOrExit(async () => {
 
   const mongo = mongoClient(config.MONGODB_URI, 'command-api')
   await mongo.firstConnection()
-  const collections = new Setup({ missing: () => missingCollections(mongo.db(), plan.collections), logger })
+  const collections = new RequiredResources({ missing: () => missingCollections(mongo.db(), plan.collections), logger })
   const users = new UserRepository(mongo.db(), () => collections.confirm())
   const nats = linkNats({
     url: config.NATS_URL,
@@ -57,7 +57,7 @@ await startOrExit(async () => {
       relay.wake()
     },
   })
-  const streams = new Setup({
+  const streams = new RequiredResources({
     missing: async () => {
       const connection = nats.connection()
       return connection && missingStreams(connection, [usersStream])
@@ -107,5 +107,5 @@ await startOrExit(async () => {
   await app.listen({ host: config.HOST, port: config.PORT })
   closeOnSignal(logger, [app, collections, streams, relay, nats, mongo])
 
-  void createAdminAtStart(config, { users, passwords, relay, audit, logger })
+  void registerAdminAtStart(config, { users, passwords, relay, audit, logger })
 })

@@ -85,7 +85,7 @@ t.test('what is done to somebody else is, with who did it, and also what was ref
 })
 
 t.test('the operator’s command says so on standard error', async (t) => {
-  const { output } = await run('admin-create.js', ['chief@example.com'], api.replicaEnv)
+  const { output } = await run('programs/create-admin.js', ['chief@example.com'], api.replicaEnv)
   const line = output.split('\n').find((line) => line.includes('"audit"')) ?? '{}'
   t.match(JSON.parse(line), { action: 'create-admin', outcome: 'success', actor: 'operator', roles: ['admin'] })
   t.notMatch(line, 'chief')

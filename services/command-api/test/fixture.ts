@@ -17,7 +17,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { createSigner, type SignerOptions } from 'fast-jwt'
 import type { Test } from 'tap'
-import { setUp } from '../src/set-up.ts'
+import { createResources } from '../src/resources.ts'
 
 const outsideDescription = descriptionOf('command-api')
 
@@ -61,7 +61,7 @@ export async function startCommandApi(
       await connection.close()
     }
   }
-  if (state === 'set up') await withNats((connection) => setUp(database.db, connection, 1))
+  if (state === 'set up') await withNats((connection) => createResources(database.db, connection, 1))
   const { signingKeyFile, jwksFile } = await generateKeyFiles(t.testdir())
   const replicaEnv = {
     MONGODB_URI: database.uri,

@@ -2,10 +2,10 @@ import { freshDatabase } from '@cqrs/local-stack/testing'
 import { ensureCollections } from '@cqrs/service-kit'
 import { type Document, MongoClient } from 'mongodb'
 import t from 'tap'
-import { Outbox } from '../src/adapters/outbox.ts'
-import { UserRepository } from '../src/adapters/user-repository.ts'
-import { UserSync } from '../src/adapters/user-sync.ts'
-import { collections } from '../src/set-up.ts'
+import { collections } from '../src/resources.ts'
+import { Outbox } from '../src/store/outbox.ts'
+import { UserRepository } from '../src/store/user-repository.ts'
+import { UserSync } from '../src/store/user-sync.ts'
 
 const { db, uri } = await freshDatabase(t)
 await ensureCollections(db, collections)

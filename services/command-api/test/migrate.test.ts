@@ -3,8 +3,8 @@ import { eventually, freePort, freshDatabase, freshNats } from '@cqrs/local-stac
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
-import { usersIndexes } from '../src/adapters/user-document.ts'
-import { collections } from '../src/set-up.ts'
+import { collections } from '../src/resources.ts'
+import { usersIndexes } from '../src/store/user-document.ts'
 import { run, startCommandApi } from './fixture.ts'
 
 const unreachable = `nats://127.0.0.1:${await freePort()}`
@@ -66,7 +66,7 @@ t.test('until it has run nobody can register, and the process says what is missi
     },
   })
   t.match(await send('POST', '/api/v1/auth/register', newcomer), { status: 503, body: { code: 'storage-unavailable' } })
-  t.match(await run('admin-create.js', ['boss@example.com'], replicaEnv), {
+  t.match(await run('programs/create-admin.js', ['boss@example.com'], replicaEnv), {
     code: 1,
     output: /collection users.*migrate/,
   })

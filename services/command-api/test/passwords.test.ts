@@ -16,7 +16,10 @@ t.test('in production a new password may not be one that anybody would try', asy
   }
   t.equal(await database.db.collection('users').countDocuments(), 0)
   t.equal((await send(...register('jane.miller@example.com', 'correct horse battery'))).status, 201)
-  const admin = await run('admin-create.js', ['boss@example.com'], { ...replicaEnv, ADMIN_PASSWORD: 'password123' })
+  const admin = await run('programs/create-admin.js', ['boss@example.com'], {
+    ...replicaEnv,
+    ADMIN_PASSWORD: 'password123',
+  })
   t.match(admin, { code: 1, output: /not created: It is on a list of common passwords/ })
   t.notMatch(logs.join('\n'), /password123|janemiller/)
 })

@@ -66,13 +66,13 @@ t.test('the first admin comes from the environment, once', async (t) => {
 t.test('an admin comes from the operator’s command, and may change others', async (t) => {
   const api = await startCommandApi(t)
   const { user } = await api.newUser()
-  const { code, output } = await run('admin-create.js', ['Boss@example.com'], api.replicaEnv)
+  const { code, output } = await run('programs/create-admin.js', ['Boss@example.com'], api.replicaEnv)
   t.equal(code, 0)
   const password = /password, shown this once: (\S+)/.exec(output)?.[1]
   const { body } = await api.send('POST', '/api/v1/auth/login', { email: 'boss@example.com', password })
   t.match(await api.send('PUT', `/api/v1/users/${user.id}`, { name: 'X', roles: ['admin'] }, body.accessToken), {
     status: 200,
   })
-  t.match(await run('admin-create.js', ['boss@example.com'], api.replicaEnv), { code: 1, output: /exists/ })
-  t.match(await run('admin-create.js', ['no address'], api.replicaEnv), { code: 1, output: /usage/ })
+  t.match(await run('programs/create-admin.js', ['boss@example.com'], api.replicaEnv), { code: 1, output: /exists/ })
+  t.match(await run('programs/create-admin.js', ['no address'], api.replicaEnv), { code: 1, output: /usage/ })
 })

@@ -8,26 +8,26 @@ import {
   Lease,
   linkNats,
   mongoClient,
+  RequiredResources,
   readConfig,
-  Setup,
   startOrExit,
 } from '@cqrs/service-kit'
-import { ConsumerProgress } from './adapters/consumer-progress.ts'
-import { eraseDeadLetters } from './adapters/dead-letters.ts'
-import { Mailer } from './adapters/mailer.ts'
-import { ReadModel } from './adapters/read-model.ts'
-import { Rebuilds } from './adapters/rebuilds.ts'
-import { type Subscriber, UserConsumer } from './adapters/user-consumer.ts'
-import { WelcomeEmailRecord } from './adapters/welcome-email-record.ts'
 import { Config } from './config.ts'
-import { measureLag } from './metrics.ts'
+import { ConsumerProgress } from './consuming/consumer-progress.ts'
+import { deadLetterErasure } from './consuming/dead-letter-erasure.ts'
+import { eraseDeadLetters } from './consuming/dead-letters.ts'
+import { measureLag } from './consuming/metrics.ts'
+import { type Subscriber, UserConsumer } from './consuming/user-consumer.ts'
 import { usersRead } from './projections/users-read.ts'
-import { deadLetterErasure } from './reactions/dead-letter-erasure.ts'
-import { welcomeEmail } from './reactions/welcome-email.ts'
-import { readModelsOf } from './read-models.ts'
-import { missingInBroker, missingInDatabase, setUpBroker } from './set-up.ts'
-import { updateReadModel } from './update-read-model.ts'
-import { Upkeep } from './upkeep.ts'
+import { ReadModel } from './read-store/read-model.ts'
+import { Rebuilds } from './read-store/rebuild-state.ts'
+import { updateReadModel } from './read-store/update-read-model.ts'
+import { createBrokerResources, missingInBroker, missingInDatabase } from './resources.ts'
+import { readModelsOf } from './upkeep/comparable.ts'
+import { Upkeep } from './upkeep/upkeep.ts'
+import { Mailer } from './welcome-email/mailer.ts'
+import { welcomeEmail } from './welcome-email/welcome-email.ts'
+import { WelcomeEmailRecord } from './welcome-email/welcome-email-record.ts'
 
 const config = readConfig(Config)
 const logger = createLogger('projector', config.LOG_LEVEL)
@@ -36,15 +36,15 @@ await startOrExit(async () => {
   const mongo = mongoClient(config.MONGODB_READ_URI, 'projector')
   const db = mongo.db()
   const nats = linkNats({ url: config.NATS_URL, name: 'projector', logger, onConnected: () => streams.look() })
-  const collections = new Setup({ missing: () => missingInDatabase(db), logger })
-  const streams = new Setup({
+  const collections = new RequiredResources({ missing: () => missingInDatabase(db), logger })
+  const streams = new RequiredResources({
     missing: async () => {
       const connection = nats.connection()
       return connection && missingInBroker(connection)
     },
     putBack: async () => {
       const connection = nats.connection()
-      if (connection) await setUpBroker(connection, config.STREAM_REPLICAS)
+      if (connection) await createBrokerResources(connection, config.STREAM_REPLICAS)
     },
     logger,
   })

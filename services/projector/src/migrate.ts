@@ -1,7 +1,7 @@
 import { createLogger, readConfig, runMigration } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { Config } from './config.ts'
-import { setUp } from './set-up.ts'
+import { createResources } from './resources.ts'
 
 /**
  * `node dist/migrate.js`: makes the collections and indexes of the read database, the streams and the durable consumers,
@@ -12,6 +12,6 @@ const succeeded = await runMigration({
   mongodbUri: config.MONGODB_READ_URI,
   natsUrl: config.NATS_URL,
   logger: createLogger('projector-migrate', config.LOG_LEVEL),
-  migrate: (db, nats) => setUp(db, nats, config.STREAM_REPLICAS),
+  migrate: (db, nats) => createResources(db, nats, config.STREAM_REPLICAS),
 })
 process.exitCode = succeeded ? 0 : 1

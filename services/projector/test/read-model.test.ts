@@ -1,8 +1,8 @@
 import { freshDatabase } from '@cqrs/local-stack/testing'
 import { ensureCollections } from '@cqrs/service-kit'
 import t from 'tap'
-import { ReadModel } from '../src/adapters/read-model.ts'
 import { usersRead } from '../src/projections/users-read.ts'
+import { ReadModel } from '../src/read-store/read-model.ts'
 
 type Document = { _id: string; version: number; name: string }
 

@@ -3,33 +3,33 @@ import {
   createServer,
   type HttpServer,
   type Logger,
-  type Setup,
+  type RequiredResources,
   verifyAccessTokens,
 } from '@cqrs/service-kit'
-import type { AppliedNotices } from './adapters/applied-notices.ts'
-import type { OrderedUsers } from './adapters/ordered-users.ts'
-import type { RevocationList } from './adapters/revocation-list.ts'
-import type { SharedUsers } from './adapters/shared-users.ts'
-import type { UserLookUp } from './adapters/user-look-up.ts'
-import type { UserReadRepository } from './adapters/user-read-repository.ts'
-import type { UserStatsRepository } from './adapters/user-stats-repository.ts'
 import { inTurn } from './batches.ts'
+import type { RedisCache } from './by-id/redis-cache.ts'
+import type { UserLookUp } from './by-id/user-look-up.ts'
 import type { Config } from './config.ts'
+import type { AppliedNotices } from './freshness/applied-notices.ts'
 import { getUser, getUserStats, listUsers, listUsersByRole } from './queries/index.ts'
+import type { UserReadRepository } from './read-store/user-read-repository.ts'
+import type { UserSearchRepository } from './read-store/user-search-repository.ts'
+import type { UserStatsRepository } from './read-store/user-stats-repository.ts'
+import type { RevocationList } from './revocation-list.ts'
 
 type Parts = {
   logger: Logger
   lookUp: UserLookUp
   /** Where the cache has a second level. */
-  shared: Pick<SharedUsers, 'isConnected'> | undefined
+  shared: Pick<RedisCache, 'isConnected'> | undefined
   users: UserReadRepository
-  ordered: OrderedUsers
+  ordered: UserSearchRepository
   stats: UserStatsRepository
   notices: AppliedNotices
   revocations: RevocationList
   isDatabaseUp: () => Promise<boolean>
   isNatsUp: () => boolean
-  readStore: Setup
+  readStore: RequiredResources
 }
 
 /**

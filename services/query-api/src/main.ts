@@ -7,17 +7,17 @@ import {
   readConfig,
   startOrExit,
 } from '@cqrs/service-kit'
-import { AppliedNotices } from './adapters/applied-notices.ts'
-import { LiveCollections } from './adapters/live-collections.ts'
-import { OrderedUsers } from './adapters/ordered-users.ts'
-import { readStoreSetup } from './adapters/read-store-setup.ts'
-import { RevocationList } from './adapters/revocation-list.ts'
-import { UserCache } from './adapters/user-cache.ts'
-import { UserLookUp } from './adapters/user-look-up.ts'
-import { UserReadRepository } from './adapters/user-read-repository.ts'
-import { UserStatsRepository } from './adapters/user-stats-repository.ts'
 import { buildApp } from './app.ts'
+import { UserCache } from './by-id/user-cache.ts'
+import { UserLookUp } from './by-id/user-look-up.ts'
 import { Config } from './config.ts'
+import { AppliedNotices } from './freshness/applied-notices.ts'
+import { LiveCollections } from './read-store/live-collections.ts'
+import { requiredCollections } from './read-store/required-collections.ts'
+import { UserReadRepository } from './read-store/user-read-repository.ts'
+import { UserSearchRepository } from './read-store/user-search-repository.ts'
+import { UserStatsRepository } from './read-store/user-stats-repository.ts'
+import { RevocationList } from './revocation-list.ts'
 
 const config = readConfig(Config)
 const logger = createLogger('query-api', config.LOG_LEVEL)
@@ -31,14 +31,14 @@ await startOrExit(async () => {
   // Imported only where it is used: Redis's client takes 10 MiB.
   const shared =
     config.REDIS_URL && config.CACHE_TTL_MS > 0
-      ? new (await import('./adapters/shared-users.ts')).SharedUsers({
+      ? new (await import('./by-id/redis-cache.ts')).RedisCache({
           url: config.REDIS_URL,
           lifetimeMs: config.CACHE_TTL_MS,
           logger,
         })
       : undefined
   const lookUp = new UserLookUp({ collections, users, cache, shared })
-  const readStore = readStoreSetup(client.db(), logger)
+  const readStore = requiredCollections(client.db(), logger)
   const notices = new AppliedNotices(logger, (id, version, tokensFromVersion) => {
     lookUp.outdate(id, version)
     if (tokensFromVersion) revocations.hear(id, tokensFromVersion)
@@ -60,7 +60,7 @@ await startOrExit(async () => {
     lookUp,
     shared,
     users,
-    ordered: new OrderedUsers(collections),
+    ordered: new UserSearchRepository(collections),
     stats: new UserStatsRepository(collections, { keepTotalsMs: Math.min(config.CACHE_TTL_MS, 1_000) }),
     notices,
     revocations,

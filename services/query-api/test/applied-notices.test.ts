@@ -3,7 +3,7 @@ import { eventually, freshNats } from '@cqrs/local-stack/testing'
 import { createLogger, linkNats } from '@cqrs/service-kit'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
-import { AppliedNotices, maxWatches } from '../src/adapters/applied-notices.ts'
+import { AppliedNotices, maxWatches } from '../src/freshness/applied-notices.ts'
 import { idOf } from './fixtures/users.ts'
 
 const forever = new AbortController().signal

@@ -10,10 +10,10 @@ import {
 import { freshDatabase } from '@cqrs/local-stack/testing'
 import { type Document, type IndexDescription, MongoClient } from 'mongodb'
 import t from 'tap'
-import { LiveCollections } from '../src/adapters/live-collections.ts'
-import { OrderedUsers } from '../src/adapters/ordered-users.ts'
-import { UserReadRepository } from '../src/adapters/user-read-repository.ts'
-import { UserStatsRepository } from '../src/adapters/user-stats-repository.ts'
+import { LiveCollections } from '../src/read-store/live-collections.ts'
+import { UserReadRepository } from '../src/read-store/user-read-repository.ts'
+import { UserSearchRepository } from '../src/read-store/user-search-repository.ts'
+import { UserStatsRepository } from '../src/read-store/user-stats-repository.ts'
 import { idOf, sums, tombstone, user } from './fixtures/users.ts'
 
 const { db, uri } = await freshDatabase(t)
@@ -40,7 +40,7 @@ const monitored = await new MongoClient(uri, { monitorCommands: true }).connect(
 t.teardown(() => monitored.close())
 const collections = new LiveCollections(monitored.db())
 const repository = new UserReadRepository(collections)
-const ordered = new OrderedUsers(collections)
+const ordered = new UserSearchRepository(collections)
 const statsRepository = new UserStatsRepository(collections)
 
 const queries: { name: string; run: () => Promise<unknown>; maxDocuments: number }[] = [
@@ -89,7 +89,7 @@ const queries: { name: string; run: () => Promise<unknown>; maxDocuments: number
 ]
 
 t.test('the table names every query of the repositories', async (t) => {
-  const methods = [UserReadRepository, OrderedUsers, UserStatsRepository].flatMap(({ prototype }) =>
+  const methods = [UserReadRepository, UserSearchRepository, UserStatsRepository].flatMap(({ prototype }) =>
     Object.getOwnPropertyNames(prototype).filter((name) => name !== 'constructor'),
   )
   for (const method of methods)

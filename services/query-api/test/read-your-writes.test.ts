@@ -3,7 +3,7 @@ import { appliedSubject, type UserReadDocument, usersReadCollection } from '@cqr
 import { eventually, freshNats } from '@cqrs/local-stack/testing'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
-import { maxWatches } from '../src/adapters/applied-notices.ts'
+import { maxWatches } from '../src/freshness/applied-notices.ts'
 import { startQueryApi } from './fixtures/query-api.ts'
 import { idOf, tombstone, user } from './fixtures/users.ts'
 

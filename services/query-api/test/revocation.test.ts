@@ -3,7 +3,7 @@ import { eventually, freePort, freshNats } from '@cqrs/local-stack/testing'
 import { createLogger } from '@cqrs/service-kit'
 import { connect } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
-import { RevocationList } from '../src/adapters/revocation-list.ts'
+import { RevocationList } from '../src/revocation-list.ts'
 import { queryApiOn, startQueryApi } from './fixtures/query-api.ts'
 import { idOf, tombstone, user } from './fixtures/users.ts'
 

@@ -7,10 +7,10 @@ import {
 import { eventually, freshDatabase } from '@cqrs/local-stack/testing'
 import { type Document, MongoClient } from 'mongodb'
 import t, { type Test } from 'tap'
-import { LiveCollections } from '../src/adapters/live-collections.ts'
-import { UserCache } from '../src/adapters/user-cache.ts'
-import { UserLookUp } from '../src/adapters/user-look-up.ts'
-import { UserReadRepository } from '../src/adapters/user-read-repository.ts'
+import { UserCache } from '../src/by-id/user-cache.ts'
+import { UserLookUp } from '../src/by-id/user-look-up.ts'
+import { LiveCollections } from '../src/read-store/live-collections.ts'
+import { UserReadRepository } from '../src/read-store/user-read-repository.ts'
 import { idOf, tombstone, user } from './fixtures/users.ts'
 
 t.test('many who want one user at a time cost one query, and so do many who want many', async (t) => {

@@ -1,6 +1,6 @@
 import { allowedMethods, type Problem, type ProblemCode, problem, Refusal } from '@cqrs/contracts'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { isStorageUnavailable } from '../mongo.ts'
+import { isStorageUnavailable } from '../mongo/client.ts'
 import type { HttpServer } from './server.ts'
 
 /** Makes every answer that is no success an application/problem+json of the table in contracts. */

@@ -10,7 +10,7 @@ import Fastify, {
   type RouteOptions,
 } from 'fastify'
 import helmet from 'helmet'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../process/logger.ts'
 import { answerProblems, sendProblem } from './problems.ts'
 import { entriesOf, type HttpSettings } from './settings.ts'
 import { compileValidator } from './validation.ts'

@@ -1,6 +1,6 @@
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { FastifySchemaCompiler } from 'fastify'
-import { readInteger } from '../read-integer.ts'
+import { readInteger } from '../process/read-integer.ts'
 
 type ObjectSchema = { properties?: Record<string, { type?: string }> }
 

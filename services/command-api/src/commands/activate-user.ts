@@ -1,13 +1,13 @@
 import { routes, UserAnswer, UserId } from '@cqrs/contracts'
 import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import type { Relay } from '../adapters/relay.ts'
-import type { UserRepository } from '../adapters/user-repository.ts'
 import { activate, refuseUnlessAdmin } from '../domain/access.ts'
-import { answerOf, etagOf } from './answers.ts'
-import { audited } from './audited.ts'
-import { contextOf } from './context.ts'
-import { loadDecideSave } from './load-decide-save.ts'
+import { answerOf, etagOf } from '../http/answers.ts'
+import { audited } from '../http/audited.ts'
+import { contextOf } from '../http/context.ts'
+import type { Relay } from '../publishing/relay.ts'
+import { loadDecideSave } from '../store/change-user.ts'
+import type { UserRepository } from '../store/user-repository.ts'
 
 /** POST /api/v1/users/:id/activate, for admins: 200 with the user, also where it was active already. */
 export function activateUser(

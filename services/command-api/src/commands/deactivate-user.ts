@@ -1,15 +1,15 @@
 import { routes, UserAnswer, UserId } from '@cqrs/contracts'
 import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import type { Relay } from '../adapters/relay.ts'
-import type { Sessions } from '../adapters/sessions.ts'
-import type { UserRepository } from '../adapters/user-repository.ts'
 import { deactivate, refuseUnlessAdmin } from '../domain/access.ts'
-import { answerOf, etagOf } from './answers.ts'
-import { audited } from './audited.ts'
-import { contextOf } from './context.ts'
-import { forgetSessions } from './forget-sessions.ts'
-import { loadDecideSave } from './load-decide-save.ts'
+import { answerOf, etagOf } from '../http/answers.ts'
+import { audited } from '../http/audited.ts'
+import { contextOf } from '../http/context.ts'
+import type { Relay } from '../publishing/relay.ts'
+import { forgetSessions } from '../sign-in/forget-sessions.ts'
+import type { Sessions } from '../sign-in/sessions.ts'
+import { loadDecideSave } from '../store/change-user.ts'
+import type { UserRepository } from '../store/user-repository.ts'
 
 /** POST /api/v1/users/:id/deactivate, for admins: 200 with the user, also where it was inactive already. Its sessions end. */
 export function deactivateUser(app: HttpServer, { users, relay, sessions, audit, authenticate }: Parts): void {

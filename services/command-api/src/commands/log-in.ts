@@ -1,14 +1,14 @@
 import { LogIn, routes, SessionAnswer } from '@cqrs/contracts'
 import type { Audit, HttpServer } from '@cqrs/service-kit'
-import type { AccessTokenSigner } from '../adapters/access-token-signer.ts'
-import type { LoginBackOff } from '../adapters/login-back-off.ts'
-import type { PasswordHasher } from '../adapters/password-hasher.ts'
-import type { RateLimits } from '../adapters/rate-limits.ts'
-import type { Sessions } from '../adapters/sessions.ts'
-import type { UserRepository } from '../adapters/user-repository.ts'
-import { checkCredentials } from './check-credentials.ts'
-import { limited } from './limited.ts'
-import { openSession } from './open-session.ts'
+import { limited } from '../http/limited.ts'
+import type { AccessTokenSigner } from '../sign-in/access-token-signer.ts'
+import { checkCredentials } from '../sign-in/check-credentials.ts'
+import type { LoginBackOff } from '../sign-in/login-back-off.ts'
+import { openSession } from '../sign-in/open-session.ts'
+import type { PasswordHasher } from '../sign-in/password-hasher.ts'
+import type { RateLimits } from '../sign-in/rate-limits.ts'
+import type { Sessions } from '../sign-in/sessions.ts'
+import type { UserRepository } from '../store/user-repository.ts'
 
 /** POST /api/v1/auth/login: 200 with an access token, and a refresh token to get the next ones with. Why it is refused is not told, neither by text nor by time. */
 export function logIn(app: HttpServer, parts: Parts): void {

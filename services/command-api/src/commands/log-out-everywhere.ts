@@ -1,13 +1,13 @@
 import { Refusal, routes } from '@cqrs/contracts'
 import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
-import type { Relay } from '../adapters/relay.ts'
-import type { Sessions } from '../adapters/sessions.ts'
-import type { UserRepository } from '../adapters/user-repository.ts'
 import { endSessions } from '../domain/access.ts'
-import { etagOf } from './answers.ts'
-import { contextOf } from './context.ts'
-import { forgetSessions } from './forget-sessions.ts'
-import { loadDecideSave } from './load-decide-save.ts'
+import { etagOf } from '../http/answers.ts'
+import { contextOf } from '../http/context.ts'
+import type { Relay } from '../publishing/relay.ts'
+import { forgetSessions } from '../sign-in/forget-sessions.ts'
+import type { Sessions } from '../sign-in/sessions.ts'
+import { loadDecideSave } from '../store/change-user.ts'
+import type { UserRepository } from '../store/user-repository.ts'
 
 /** POST /api/v1/auth/logout-all: 204; every session of the caller ends, and its access tokens are dead. */
 export function logOutEverywhere(app: HttpServer, { users, relay, sessions, audit, authenticate }: Parts): void {

@@ -1,8 +1,8 @@
 import { RefreshSession, routes } from '@cqrs/contracts'
 import type { Audit, HttpServer } from '@cqrs/service-kit'
-import type { RateLimits } from '../adapters/rate-limits.ts'
-import type { Sessions } from '../adapters/sessions.ts'
-import { limited } from './limited.ts'
+import { limited } from '../http/limited.ts'
+import type { RateLimits } from '../sign-in/rate-limits.ts'
+import type { Sessions } from '../sign-in/sessions.ts'
 
 /**
  * POST /api/v1/auth/logout: 204; the session of the refresh token is ended. As with RFC 7009, 2.2, a token that is none

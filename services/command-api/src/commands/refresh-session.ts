@@ -1,10 +1,10 @@
 import { RefreshSession, Refusal, routes, SessionAnswer } from '@cqrs/contracts'
 import type { Audit, HttpServer } from '@cqrs/service-kit'
-import type { AccessTokenSigner } from '../adapters/access-token-signer.ts'
-import type { RateLimits } from '../adapters/rate-limits.ts'
-import type { Sessions } from '../adapters/sessions.ts'
-import type { UserRepository } from '../adapters/user-repository.ts'
-import { limited } from './limited.ts'
+import { limited } from '../http/limited.ts'
+import type { AccessTokenSigner } from '../sign-in/access-token-signer.ts'
+import type { RateLimits } from '../sign-in/rate-limits.ts'
+import type { Sessions } from '../sign-in/sessions.ts'
+import type { UserRepository } from '../store/user-repository.ts'
 
 /** POST /api/v1/auth/refresh: 200 as after a login. The token is used up; its successor is in the answer. */
 export function refreshSession(app: HttpServer, { users, sessions, tokens, limits, audit }: Parts): void {

@@ -1,15 +1,15 @@
 import { routes, UpdateUser, UserAnswer, UserId } from '@cqrs/contracts'
 import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import type { Relay } from '../adapters/relay.ts'
-import type { UserRepository } from '../adapters/user-repository.ts'
 import { refuseUnlessSelfOrAdmin, type User, update } from '../domain/user.ts'
-import { answerOf, etagOf } from './answers.ts'
-import { audited } from './audited.ts'
-import { ConditionHeaders, refuseUnlessMatching } from './conditions.ts'
-import { contextOf } from './context.ts'
-import { doneOf, IdempotencyHeaders, InFlight, refuseReuse, replayed } from './idempotency.ts'
-import { loadDecideSave } from './load-decide-save.ts'
+import { answerOf, etagOf } from '../http/answers.ts'
+import { audited } from '../http/audited.ts'
+import { ConditionHeaders, refuseUnlessMatching } from '../http/conditions.ts'
+import { contextOf } from '../http/context.ts'
+import { doneOf, IdempotencyHeaders, InFlight, refuseReuse, replayed } from '../http/idempotency.ts'
+import type { Relay } from '../publishing/relay.ts'
+import { loadDecideSave } from '../store/change-user.ts'
+import type { UserRepository } from '../store/user-repository.ts'
 
 /** PUT /api/v1/users/:id: 200 with the user as it is now, also where nothing had to change. */
 export function updateUser(

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { passwordPolicy } from '../../src/adapters/password-policy.ts'
+import { passwordPolicy } from '../../src/domain/password-policy.ts'
 
 const refuse = passwordPolicy('cqrs-user-service')
 const owner = { email: 'jane.miller@example.com', name: 'Jane Müller' }

@@ -1,4 +1,4 @@
-import { type DeadLetter, DeadLetterBox } from '../adapters/dead-letter-box.ts'
+import { type DeadLetter, DeadLetterBox } from '../consuming/dead-letter-box.ts'
 import type { CliContext } from './context.ts'
 
 /** Lists, shows, replays and drops dead letters. @returns the exit code */

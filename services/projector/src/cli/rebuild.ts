@@ -1,8 +1,8 @@
-import { ConsumerProgress } from '../adapters/consumer-progress.ts'
-import { Rebuilds } from '../adapters/rebuilds.ts'
-import { WriteSide } from '../adapters/write-side.ts'
-import { rebuild as rebuildReadModel } from '../operations/rebuild.ts'
-import { readModelsOf } from '../read-models.ts'
+import { ConsumerProgress } from '../consuming/consumer-progress.ts'
+import { Rebuilds } from '../read-store/rebuild-state.ts'
+import { readModelsOf } from '../upkeep/comparable.ts'
+import { rebuild as rebuildReadModel } from '../upkeep/rebuild-read-model.ts'
+import { WriteSide } from '../upkeep/write-side.ts'
 import type { CliContext } from './context.ts'
 import { progressBar } from './progress-bar.ts'
 

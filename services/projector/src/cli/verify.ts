@@ -1,5 +1,5 @@
-import { findDifferences, repair } from '../operations/verify.ts'
-import { readModelsOf } from '../read-models.ts'
+import { readModelsOf } from '../upkeep/comparable.ts'
+import { findDifferences, repair } from '../upkeep/find-differences.ts'
 import type { CliContext } from './context.ts'
 
 /** Compares every read model with the write side, and repairs it if asked to. @returns 1 where something differs still */

@@ -1,7 +1,7 @@
 import { createLogger } from '@cqrs/service-kit'
 import t from 'tap'
-import type { Mail } from '../../src/adapters/mailer.ts'
-import { welcomeEmail } from '../../src/reactions/welcome-email.ts'
+import type { Mail } from '../../src/welcome-email/mailer.ts'
+import { welcomeEmail } from '../../src/welcome-email/welcome-email.ts'
 import { created, updated, userId } from '../fixtures/user-events.ts'
 
 t.test('a mail that was sent but could not be recorded is not sent again', async (t) => {

@@ -1,7 +1,7 @@
 import { routes, UserStats } from '@cqrs/contracts'
 import type { Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import type { UserStatsRepository } from '../adapters/user-stats-repository.ts'
+import type { UserStatsRepository } from '../read-store/user-stats-repository.ts'
 
 /** GET /api/v1/stats/users: how many users there are, and the registrations of the last 31 days that have any. */
 export function getUserStats(

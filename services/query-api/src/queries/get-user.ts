@@ -2,10 +2,10 @@ import { minVersionHeader, Refusal, routes, UserId, UserReadModel } from '@cqrs/
 import { type Authenticate, EntityTags, type HttpServer, ifNoneMatchHolds } from '@cqrs/service-kit'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import type { AppliedNotices } from '../adapters/applied-notices.ts'
-import type { ReadyUser } from '../adapters/user-cache.ts'
-import type { UserLookUp } from '../adapters/user-look-up.ts'
-import { waitForVersion } from './wait-for-version.ts'
+import type { ReadyUser } from '../by-id/user-cache.ts'
+import type { UserLookUp } from '../by-id/user-look-up.ts'
+import type { AppliedNotices } from '../freshness/applied-notices.ts'
+import { waitForVersion } from '../freshness/wait-for-version.ts'
 
 /**
  * GET /api/v1/users/:id: the user, and its version as `ETag`. With `X-Min-Version` it is answered from that version or a

@@ -1,8 +1,8 @@
 import { Page, Role, routes, UserPage } from '@cqrs/contracts'
 import type { Authenticate, HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import type { UserReadRepository } from '../adapters/user-read-repository.ts'
-import type { UserStatsRepository } from '../adapters/user-stats-repository.ts'
+import type { UserReadRepository } from '../read-store/user-read-repository.ts'
+import type { UserStatsRepository } from '../read-store/user-stats-repository.ts'
 import { type Listing, newestPage, pageText, refuseOffset, sendPage } from './pages.ts'
 
 /**

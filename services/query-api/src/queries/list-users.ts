@@ -1,8 +1,8 @@
 import { routes, UserList, UserPage } from '@cqrs/contracts'
 import type { Authenticate, HttpServer } from '@cqrs/service-kit'
-import type { OrderedUsers } from '../adapters/ordered-users.ts'
-import type { UserReadRepository } from '../adapters/user-read-repository.ts'
-import type { UserStatsRepository } from '../adapters/user-stats-repository.ts'
+import type { UserReadRepository } from '../read-store/user-read-repository.ts'
+import type { UserSearchRepository } from '../read-store/user-search-repository.ts'
+import type { UserStatsRepository } from '../read-store/user-stats-repository.ts'
 import {
   type Found,
   type Listing,
@@ -82,4 +82,4 @@ function time(name: 'createdAfter' | 'createdBefore', query: UserList): Date | u
   return date
 }
 
-type Parts = { users: UserReadRepository; ordered: OrderedUsers; stats: UserStatsRepository }
+type Parts = { users: UserReadRepository; ordered: UserSearchRepository; stats: UserStatsRepository }

@@ -1,9 +1,9 @@
 import { maxOffset, type Page, UserPage, type UserReadModel } from '@cqrs/contracts'
 import fastJson from 'fast-json-stringify'
 import type { FastifyReply } from 'fastify'
-import type { OrderedUsers, Position } from '../adapters/ordered-users.ts'
-import type { NewestPage } from '../adapters/user-read-repository.ts'
 import type { inTurn } from '../batches.ts'
+import type { NewestPage } from '../read-store/user-read-repository.ts'
+import type { Position, UserSearchRepository } from '../read-store/user-search-repository.ts'
 import { type Cursor, cursorText, readCursor } from './cursor.ts'
 import { refuseParameter } from './refuse-parameter.ts'
 
@@ -28,7 +28,7 @@ export async function newestPage(
 /** A page of users in order of name. */
 export async function namePage(
   { limit, offset, cursor, isActive }: Page & { isActive?: boolean | undefined },
-  users: OrderedUsers,
+  users: UserSearchRepository,
 ): Promise<Found> {
   const after = cursor === undefined ? undefined : positionOf(readCursor(cursor, ['name']))
   return cut(await users.byName({ limit: limit + 1, offset, after, isActive }), limit, byName)
@@ -41,7 +41,7 @@ export async function namePage(
  */
 export async function searchPage(
   { q: prefix, limit, cursor, isActive }: Page & { q: string; isActive?: boolean | undefined },
-  users: OrderedUsers,
+  users: UserSearchRepository,
 ): Promise<Found> {
   const at = cursor === undefined ? undefined : readCursor(cursor, ['name', 'email'])
   const found: UserReadModel[] = []

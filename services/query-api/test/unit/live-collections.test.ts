@@ -1,7 +1,7 @@
 import type { ReadModelState } from '@cqrs/contracts'
 import type { Db } from 'mongodb'
 import t, { type Test } from 'tap'
-import { LiveCollections } from '../../src/adapters/live-collections.ts'
+import { LiveCollections } from '../../src/read-store/live-collections.ts'
 
 t.test('what is named is asked for once, by many at a time and for a second', async (t) => {
   const { collections, database } = start(t)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { UserCache } from '../../src/adapters/user-cache.ts'
+import { UserCache } from '../../src/by-id/user-cache.ts'
 
 const at = (version: number, body = 'x'.repeat(350)) => ({ version, etag: `"${version}"`, body })
 const fresh = { collection: 'first', ageMs: 0 }

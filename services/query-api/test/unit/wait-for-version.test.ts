@@ -1,7 +1,7 @@
 import { Refusal } from '@cqrs/contracts'
 import t from 'tap'
-import type { ReadyUser } from '../../src/adapters/user-cache.ts'
-import { waitForVersion } from '../../src/queries/wait-for-version.ts'
+import type { ReadyUser } from '../../src/by-id/user-cache.ts'
+import { waitForVersion } from '../../src/freshness/wait-for-version.ts'
 
 const at = (version: number): ReadyUser => ({ version, etag: `"${version}"`, body: undefined })
 

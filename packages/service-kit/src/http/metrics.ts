@@ -1,0 +1,37 @@
+import { collectDefaultMetrics, register } from 'prom-client'
+import Type from 'typebox'
+import type { Logger } from '../process/logger.ts'
+import { createServer, type HttpServer } from './server.ts'
+
+export { Counter, Gauge, Histogram } from 'prom-client'
+
+/** The setting of every process that has metrics. */
+export const metricsSettings = {
+  METRICS_PORT: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 65535,
+      description: 'Port that `/metrics` is answered on, and on no other; by default PORT',
+    }),
+  ),
+}
+
+/**
+ * `/metrics` in Prometheus's text format: what each module counts where it happens, and what Node tells of itself. It
+ * is for the network of the services only; gateways do not pass it on. With a port of its own it listens there as soon
+ * as the app is ready, and ends with it.
+ */
+export function answerMetrics(app: HttpServer, { METRICS_PORT: port, HOST: host }: Settings): void {
+  collectDefaultMetrics()
+  const server = port === undefined ? app : createServer(app.log as Logger)
+  server.get('/metrics', { logLevel: 'silent' }, async (_request, reply) =>
+    reply.type(register.contentType).send(await register.metrics()),
+  )
+  if (port === undefined) return
+  app.addHook('onReady', async () => {
+    await server.listen({ host, port })
+  })
+  app.addHook('onClose', () => server.close())
+}
+
+type Settings = { METRICS_PORT?: number; HOST: string }

@@ -1,0 +1,124 @@
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
+import { problems, Refusal } from '@cqrs/contracts'
+import jwt, { type TokenOrHeader } from '@fastify/jwt'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import Type, { type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { watchedFile } from '../keys/watched-file.ts'
+import { ConfigError } from '../process/config.ts'
+import { refusing } from './description.ts'
+import type { HttpServer } from './server.ts'
+
+/** Who asks, as the access token says. */
+const Caller = Type.Object({
+  id: Type.String({ minLength: 1 }),
+  roles: Type.Array(Type.String()),
+  /** The claim `ver`: the caller's version when the token was made. */
+  version: Type.Integer({ minimum: 1 }),
+})
+export type Caller = Static<typeof Caller>
+
+export type Authenticate = ReturnType<typeof verifyAccessTokens>
+
+declare module '@fastify/jwt' {
+  interface FastifyJWT {
+    payload: { sub: string; roles: string[]; ver: number }
+    user: Caller
+  }
+}
+
+/**
+ * Registers the verification of access tokens (RFC 9068: `typ` at+jwt, exact issuer and audience, ES256 only) by the
+ * public keys of a JWKS file, and returns the `onRequest` hook that refuses a request without a good one.
+ * There is no signing key here: this process cannot make tokens.
+ * @param options.admit is asked last, about the caller of a token that is good by itself. It throws a Refusal where that was
+ *   revoked, and returns who the caller is now
+ * @throws ConfigError, or an error of the file system, when there are no keys to be had from the file
+ */
+export function verifyAccessTokens(
+  app: HttpServer,
+  options: { jwksFile: string; issuer: string; audience: string; admit: (caller: Caller) => Promise<Caller> },
+) {
+  const keys = publicKeysOf(options.jwksFile, app.log)
+  app.register(jwt, {
+    // A PEM string, not a key object: @fastify/jwt keeps one verifier for each string.
+    secret: { public: async (_request: FastifyRequest, token: TokenOrHeader) => keys(kidOf(token)) },
+    decode: { complete: true, checkTyp: 'at+jwt' },
+    verify: {
+      // So many tokens are verified once and then known by their SHA-256, until they expire. Whether one was revoked is
+      // not part of it: that is asked for each request.
+      cache: 5_000,
+      algorithms: ['ES256'],
+      allowedIss: options.issuer,
+      allowedAud: options.audience,
+      // A claim that is absent would not be compared with what is allowed.
+      requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'jti', 'roles', 'ver'],
+    },
+    formatUser: (claims) => {
+      const { sub, roles, ver, iat } = claims as { sub: string; roles: string[]; ver: number; iat?: unknown }
+      // The library looks at the type of this one only where it is compared.
+      if (typeof iat !== 'number') throw new TypeError('iat is not a number')
+      return { id: sub, roles, version: ver }
+    },
+  })
+
+  return refusing(['token-missing', 'token-invalid', 'token-expired', 'token-revoked'], authenticate)
+
+  async function authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    try {
+      request.user = await options.admit(await callerByToken(request))
+    } catch (error) {
+      // A database that is away says nothing about the token.
+      if (error instanceof Refusal && problems[error.code][0] === 401)
+        // RFC 6750, 3: no error code where the request had no token at all.
+        reply.header('www-authenticate', error.code === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"')
+      throw error
+    }
+  }
+}
+
+async function callerByToken(request: FastifyRequest): Promise<Caller> {
+  try {
+    await request.jwtVerify()
+  } catch (error) {
+    throw new Refusal(tokenProblem((error as { code?: string }).code))
+  }
+  // sub, roles or ver may be of another type.
+  if (!caller.Check(request.user)) throw new Refusal('token-invalid')
+  return request.user
+}
+
+/** The caller of a request that `authenticate` has let through; undefined on a route without it. */
+export const callerOf = (request: FastifyRequest): Caller | undefined => request.user ?? undefined
+
+const caller = Compile(Caller)
+
+function tokenProblem(code: string | undefined) {
+  if (code === 'FST_JWT_NO_AUTHORIZATION_IN_HEADER') return 'token-missing'
+  if (code === 'FST_JWT_AUTHORIZATION_TOKEN_EXPIRED') return 'token-expired'
+  return 'token-invalid'
+}
+
+const kidOf = (token: TokenOrHeader) => ('header' in token ? token.header : token)['kid'] as string | undefined
+
+/** Looks public keys up by `kid`. The file is looked at again for one that it does not know, and once a second. */
+function publicKeysOf(jwksFile: string, logger: FastifyBaseLogger): (kid: string | undefined) => string {
+  const keys = watchedFile(jwksFile, (text) => parseKeys(text, jwksFile), logger)
+  return (kid = '') => {
+    const pem = keys().get(kid) ?? keys({ atOnce: true }).get(kid)
+    if (!pem) throw new Error('no key of that kid')
+    return pem
+  }
+}
+
+function parseKeys(text: string, jwksFile: string): Map<string, string> {
+  try {
+    const { keys } = JSON.parse(text) as { keys: (JsonWebKey & { kid: string })[] }
+    return new Map(keys.map((key) => [key.kid, pemOf(key)]))
+  } catch {
+    throw new ConfigError(`${jwksFile} is no JWKS of public keys (RFC 7517)`)
+  }
+}
+
+const pemOf = (key: JsonWebKey): string =>
+  createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' }) as string

@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { Email, Refusal } from '@cqrs/contracts'
+import { auditLog, createLogger, missingCollections, mongoClient, readConfig } from '@cqrs/service-kit'
+import Value from 'typebox/value'
+import { registerAdmin } from '../commands/register-admin.ts'
+import { Config } from '../config.ts'
+import { collections } from '../resources.ts'
+import { passwordHasher } from '../sign-in/password-hasher.ts'
+import { UserRepository } from '../store/user-repository.ts'
+
+/**
+ * `pnpm admin:create admin@example.com`: makes an admin in the write database. The password is ADMIN_PASSWORD, or a new
+ * one that is printed once. The event goes out with the next sweep of a running command-api.
+ */
+const { positionals } = parseArgs({ allowPositionals: true })
+const [email] = positionals
+if (!email || positionals.length > 1 || !Value.Check(Email, email)) fail('usage: pnpm admin:create admin@example.com')
+
+const config = readConfig(Config)
+const password = config.ADMIN_PASSWORD ?? randomBytes(18).toString('base64url')
+const mongo = mongoClient(config.MONGODB_URI, 'create-admin')
+try {
+  const user = await registerAdmin(
+    { email, password, name: 'Admin' },
+    {
+      audit: auditLog(createLogger('create-admin', 'info', process.stderr)),
+      users: new UserRepository(mongo.db(), isSetUp),
+      passwords: passwordHasher(config),
+    },
+  )
+  console.log(`admin ${user.email} created with id ${user.id}`)
+  if (!config.ADMIN_PASSWORD) console.log(`password, shown this once: ${password}`)
+} catch (error) {
+  if (!(error instanceof Refusal)) fail(`not created: ${(error as Error).name}`)
+  fail(error.code === 'email-taken' ? 'a user with this e-mail address exists' : `not created: ${error.message}`)
+} finally {
+  await mongo.close()
+}
+
+async function isSetUp(): Promise<boolean> {
+  const missing = await missingCollections(mongo.db(), collections)
+  if (missing.length > 0) console.error(`missing: ${missing.join(', ')}. Run \`node dist/migrate.js\` first`)
+  return missing.length === 0
+}
+
+function fail(message: string): never {
+  console.error(message)
+  process.exit(1)
+}

@@ -1,0 +1,60 @@
+import { randomUUIDv7 } from 'node:crypto'
+import {
+  PageRequest,
+  RangeRequest,
+  type RepublishReply,
+  RepublishRequest,
+  syncSubjects,
+  type UserEvent,
+} from '@cqrs/contracts'
+import type { Logger } from '@cqrs/service-kit'
+import type { Msg, NatsConnection } from '@nats-io/transport-node'
+import type { Static, TSchema } from 'typebox'
+import Value from 'typebox/value'
+import { restate } from '../domain/user.ts'
+import type { UserSync } from '../store/user-sync.ts'
+import type { Relay } from './relay.ts'
+
+type Parts = { sync: UserSync; relay: Relay; logger: Logger }
+
+/** Answers the read side's questions (contracts/sync.ts) over this connection; of several replicas one answers each. */
+export function answerSync(connection: NatsConnection, { sync, relay, logger }: Parts): void {
+  const answer = <Schema extends TSchema>(
+    subject: string,
+    schema: Schema,
+    reply: (request: Static<Schema>) => Promise<object>,
+  ) => {
+    const respond = async (message: Msg) => {
+      try {
+        message.respond(JSON.stringify(await reply(Value.Parse(schema, message.json()))))
+      } catch (error) {
+        logger.error({ err: error, subject }, 'sync request failed')
+        message.respond(JSON.stringify({ error: 'failed' }))
+      }
+    }
+    connection.subscribe(subject, { queue: 'command-api', callback: (_error, message) => void respond(message) })
+  }
+
+  answer(syncSubjects.digest, PageRequest, ({ after, limit }) => sync.digest(after, limit))
+  answer(syncSubjects.versions, RangeRequest, ({ after, upTo }) => sync.versions(after, upTo))
+  answer(syncSubjects.page, PageRequest, ({ after, limit }) => sync.page(after, limit))
+  answer(syncSubjects.republish, RepublishRequest, ({ users }) => republish(users, { sync, relay }))
+}
+
+/**
+ * Says again how each user stands. These events have ids of their own: with the original's the stream would take them
+ * for duplicates. They do not pass the outbox; where publishing fails the next comparison asks again.
+ */
+async function republish(
+  users: { id: string; readVersion: number }[],
+  { sync, relay }: Pick<Parts, 'sync' | 'relay'>,
+): Promise<RepublishReply> {
+  const restated = await Promise.all(
+    users.map(async ({ id, readVersion }) =>
+      restate(id, await sync.findAny(id), readVersion, { now: new Date(), eventId: randomUUIDv7() }),
+    ),
+  )
+  const events = restated.filter((event): event is UserEvent => event !== undefined)
+  const published = await Promise.all(events.map((event) => relay.deliver(event)))
+  return { published: published.filter(Boolean).length }
+}

@@ -1,0 +1,23 @@
+import { usersStream } from '@cqrs/contracts'
+import { type CollectionPlan, ensureCollections, ensureStream, leasesCollection } from '@cqrs/service-kit'
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { Db } from 'mongodb'
+import { loginBackOffCollection, loginBackOffIndexes } from './sign-in/login-back-off.ts'
+import { rateLimitsCollection, rateLimitsIndexes } from './sign-in/rate-limits.ts'
+import { sessionsCollection, sessionsIndexes } from './sign-in/sessions.ts'
+import { usersCollection, usersIndexes } from './store/user-document.ts'
+
+/** Every collection of the write database. */
+export const collections: readonly CollectionPlan[] = [
+  { name: usersCollection, indexes: usersIndexes },
+  { name: loginBackOffCollection, indexes: loginBackOffIndexes },
+  { name: rateLimitsCollection, indexes: rateLimitsIndexes },
+  { name: sessionsCollection, indexes: sessionsIndexes },
+  leasesCollection,
+]
+
+/** Makes what command-api needs to find: its collections, their indexes, and the stream of events. Safe to repeat. */
+export async function createResources(db: Db, nats: NatsConnection, streamReplicas: number): Promise<void> {
+  await ensureCollections(db, collections)
+  await ensureStream(nats, usersStream, streamReplicas)
+}

@@ -1,0 +1,38 @@
+import { UnreadableEvent } from '@cqrs/contracts'
+import type { Logger, NatsLink } from '@cqrs/service-kit'
+import type { JsMsg } from '@nats-io/jetstream'
+import { addDeadLetter } from './dead-letters.ts'
+import { PermanentFailure, TryLater } from './failures.ts'
+import * as metrics from './metrics.ts'
+
+/**
+ * Tells the server what became of a message, once that is known: handled, to be delivered again later, or never to be
+ * handled; then it becomes a dead letter first.
+ * @returns whether it was handled
+ * @throws what handling threw, or publishing the dead letter, when the message is to be kept and tried again
+ */
+export async function settle(
+  message: JsMsg,
+  handled: Promise<unknown>,
+  { nats, logger }: { nats: NatsLink; logger: Logger },
+): Promise<boolean> {
+  try {
+    await handled
+    message.ack()
+    return true
+  } catch (error) {
+    if (error instanceof TryLater) {
+      message.nak(redeliveryDelayMs(message.info.deliveryCount))
+      return false
+    }
+    if (!(error instanceof UnreadableEvent || error instanceof PermanentFailure)) throw error
+    await addDeadLetter(nats, message, error.reason, error.message)
+    message.term(error.reason)
+    metrics.deadLetters.inc({ consumer: message.info.consumer, reason: error.reason })
+    logger.error({ reason: error.reason, stream_sequence: message.seq }, 'message set aside as a dead letter')
+    return false
+  }
+}
+
+/** 1 s after the first delivery, then twice as long each time, up to 5 minutes. */
+const redeliveryDelayMs = (deliveries: number): number => Math.min(1_000 * 2 ** (deliveries - 1), 300_000)

@@ -1,0 +1,46 @@
+import { type Applied, type AppliedNotice, appliedSubject, type UserEvent, usersStream } from '@cqrs/contracts'
+import { type Logger, maskEmail } from '@cqrs/service-kit'
+import type { Subscriber } from '../consuming/user-consumer.ts'
+import { latestEvents } from '../projections/latest-events.ts'
+import { type Projection, project } from '../projections/projection.ts'
+import type { ReadModel } from './read-model.ts'
+
+/** What the consumer of a projection does with events: brings the read model up to them, then gives notice of it. */
+export function updateReadModel(projection: Projection, { readModel, notify, logger }: Dependencies): Subscriber {
+  async function apply(events: UserEvent[]): Promise<void> {
+    const latest = latestEvents(events)
+    await readModel.advance(latest.map((event) => project(projection, event)))
+    notify(appliedSubject(projection.name), { applied: latest.map(toNotice) })
+    if (!logger.isLevelEnabled('info')) return
+    for (const { subject } of latest) logger.info({ user_id: subject }, 'Read model updated successfully')
+  }
+
+  return {
+    durable: projection.name,
+    filterSubjects: usersStream.subjects,
+    batchSize: 500,
+    onReceived: (event) => logReceived(logger, event),
+    handle: (events) => {
+      const applied = apply(events)
+      return events.map(() => applied)
+    },
+  }
+}
+
+type Dependencies = {
+  readModel: Pick<ReadModel, 'advance'>
+  notify: (subject: string, notice: AppliedNotice) => void
+  logger: Logger
+}
+
+/** A deletion revokes every token there can be: each was made at a lower version. */
+function toNotice({ subject, version, data }: UserEvent): Applied {
+  const tokensFromVersion = 'user' in data ? data.tokensFromVersion : version
+  return tokensFromVersion > 1 ? [subject, version, tokensFromVersion] : [subject, version]
+}
+
+function logReceived(logger: Logger, { type, subject, data }: UserEvent): void {
+  if (!logger.isLevelEnabled('info')) return
+  const email = 'user' in data ? { email: maskEmail(data.user.email) } : {}
+  logger.info({ user_id: subject, ...email }, `${type} event received`)
+}

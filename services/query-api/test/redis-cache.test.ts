@@ -1,0 +1,219 @@
+import { type UserReadDocument, type UserReadTombstone, usersReadCollection } from '@cqrs/contracts'
+import { eventually, type FreshRedis, freshDatabase, freshRedis } from '@cqrs/local-stack/testing'
+import { createLogger } from '@cqrs/service-kit'
+import { createClient } from '@redis/client'
+import { MongoClient } from 'mongodb'
+import t, { type Test } from 'tap'
+import { RedisCache } from '../src/by-id/redis-cache.ts'
+import { UserCache } from '../src/by-id/user-cache.ts'
+import { UserLookUp } from '../src/by-id/user-look-up.ts'
+import { LiveCollections } from '../src/read-store/live-collections.ts'
+import { UserReadRepository } from '../src/read-store/user-read-repository.ts'
+import { idOf, tombstone, user } from './fixtures/users.ts'
+
+t.test('what one process has read, another has from Redis', async (t) => {
+  const { stored, process } = await start(t)
+  await stored.insertMany([user(1), tombstone(2)])
+  const [one, other] = [await process(), await process()]
+  for (const number of [1, 2]) await one.lookUp.find(idOf(number))
+  await stored.deleteMany({})
+  await eventually(async () => (await other.shared.read([idOf(2)], usersReadCollection)).size === 1)
+  t.match(await other.lookUp.find(idOf(1)), { version: 1, etag: '"1"', body: /user-1@example.com/ })
+  t.strictSame(await other.lookUp.find(idOf(2)), { version: 2, etag: '"2"', body: undefined })
+  t.equal(await other.lookUp.find(idOf(3)), undefined)
+})
+
+t.test('after a notice nothing older comes from Redis, in whatever order processes hear it', async (t) => {
+  const { stored, process } = await start(t)
+  await stored.insertOne(user(1))
+  const [late, early, third] = [await process(), await process(), await process()]
+  const release = late.hold()
+  const slow = late.lookUp.find(idOf(1))
+  await release.isHeld
+  await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
+  early.lookUp.outdate(idOf(1), 2)
+  // Has not heard the notice, and puts what it read before into Redis.
+  release()
+  t.match(await slow, { version: 1 })
+  await late.flushed()
+  t.match(await early.lookUp.find(idOf(1)), { version: 2 })
+  await early.flushed()
+  await stored.deleteMany({})
+  t.match(await third.lookUp.find(idOf(1)), { version: 2 }, 'the newer one went to Redis')
+})
+
+t.test('who wants a higher version than Redis has gets it from the database', async (t) => {
+  const { stored, process } = await start(t)
+  await stored.insertOne(user(1))
+  const [one, other] = [await process(), await process()]
+  await one.lookUp.find(idOf(1))
+  await one.flushed()
+  await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
+  t.match(await other.lookUp.find(idOf(1), 2), { version: 2 })
+})
+
+t.test('the notice of a deletion erases the personal data', async (t) => {
+  const { stored, process, values } = await start(t)
+  await stored.insertOne(user(1))
+  const one = await process()
+  await one.lookUp.find(idOf(1))
+  await one.flushed()
+  t.match((await values()).join(), /user-1@example\.com/)
+  await stored.replaceOne({ _id: idOf(1) }, tombstone(1))
+  one.lookUp.outdate(idOf(1), 2)
+  await one.lookUp.find(idOf(1))
+  await one.flushed()
+  const left = await values()
+  t.equal(left.length, 1)
+  t.notMatch(left.join(), /user-1|User 1/)
+})
+
+t.test(
+  'Redis dies, comes back, hangs and is full under load: no look-up fails, none is older than its notice',
+  async (t) => {
+    const { stored, process, redis } = await start(t, ['--maxmemory', '3mb', '--maxmemory-policy', 'noeviction'])
+    const numbers = Array.from({ length: 50 }, (_, number) => number)
+    const newest = new Map(numbers.map((number) => [number, 1]))
+    await stored.insertMany(numbers.map((number) => user(number)))
+    const processes = [await process(200), await process(200)]
+    let isRunning = true
+    let answers = 0
+    const reading = Promise.all(
+      processes.map(async ({ lookUp }) => {
+        while (isRunning) {
+          const wanted = numbers.map((number) => ({ number, atLeast: newest.get(number) ?? 0 }))
+          const found = await Promise.all(wanted.map(({ number }) => lookUp.find(idOf(number))))
+          for (const [index, { atLeast }] of wanted.entries()) {
+            if (!found[index] || found[index].version < atLeast)
+              t.fail(`version ${found[index]?.version} after ${atLeast}`)
+          }
+          answers += found.length
+          await new Promise(setImmediate)
+        }
+      }),
+    )
+    const writing = (async () => {
+      for (let version = 2; isRunning; version++) {
+        const number = version % numbers.length
+        await stored.updateOne({ _id: idOf(number) }, { $set: { version } })
+        for (const { lookUp } of processes) lookUp.outdate(idOf(number), version)
+        newest.set(number, version)
+      }
+    })()
+    const more = async () => {
+      const from = answers
+      t.ok(await eventually(async () => answers > from + 1_000, { timeoutMs: 30_000 }), 'answers go on')
+    }
+    await more()
+    await redis.server.kill()
+    await more()
+    await redis.server.start()
+    await more()
+    globalThis.process.kill(redis.server.pid as number, 'SIGSTOP')
+    await more()
+    globalThis.process.kill(redis.server.pid as number, 'SIGCONT')
+    await more()
+    const filler = await client(t, redis.url)
+    await t.rejects(
+      (async () => {
+        for (let number = 0; ; number++) await filler.set(`filler-${number}`, 'x'.repeat(100_000))
+      })(),
+      /OOM/,
+    )
+    await more()
+    await filler.flushAll()
+    await more()
+    isRunning = false
+    await Promise.all([reading, writing])
+    t.ok(await eventually(async () => processes.every(({ shared }) => shared.isInUse)), 'in the end it is in use again')
+  },
+)
+
+t.test('a notice that Redis could not be told of ends the trust in it, until what it held has expired', async (t) => {
+  const { stored, process, redis } = await start(t)
+  await stored.insertOne(user(1))
+  const [one, other] = [await process(), await process()]
+  await redis.server.stop()
+  await eventually(async () => !one.shared.isInUse && !other.shared.isInUse)
+  one.lookUp.outdate(idOf(1), 2)
+  await redis.server.start()
+  await eventually(async () => other.shared.isInUse, { timeoutMs: 20_000 })
+  t.notOk(one.shared.isInUse)
+  t.match(await one.lookUp.find(idOf(1)), { version: 1 })
+})
+
+t.test('without Redis from the start everything works', async (t) => {
+  const { stored, process, redis } = await start(t)
+  await stored.insertOne(user(1))
+  await redis.server.stop()
+  const one = await process(600_000, { isAway: true })
+  t.match(await one.lookUp.find(idOf(1)), { version: 1 })
+})
+
+async function start(t: Test, options: string[] = []) {
+  const { db, uri } = await freshDatabase(t)
+  const redis = await freshRedis(t, options)
+  const stored = db.collection<UserReadDocument | UserReadTombstone>(usersReadCollection)
+  return {
+    redis,
+    stored,
+    process: (lifetimeMs?: number, state?: { isAway: boolean }) =>
+      startProcess(t, { uri, redis, lifetimeMs, ...state }),
+    values: async () => {
+      const reader = await client(t, redis.url)
+      return Promise.all((await reader.keys('*')).map((key) => reader.get(key)))
+    },
+  }
+}
+
+/** The look-ups of one process. Where nothing is said, only notices drop what is cached. */
+async function startProcess(
+  t: Test,
+  {
+    uri,
+    redis,
+    lifetimeMs = 600_000,
+    isAway,
+  }: { uri: string; redis: FreshRedis; lifetimeMs?: number | undefined; isAway?: boolean },
+) {
+  const mongo = await new MongoClient(uri).connect()
+  const collections = new LiveCollections(mongo.db())
+  await collections.of(usersReadCollection)
+  const users = new UserReadRepository(collections)
+  const shared = new RedisCache({ url: redis.url, lifetimeMs, logger: createLogger('query-api', 'silent') })
+  const cache = new UserCache({ lifetimeMs, maxBytes: 2 ** 20 })
+  const lookUp = new UserLookUp({ collections, users, cache, shared })
+  t.teardown(async () => {
+    await lookUp.close()
+    await mongo.close()
+  })
+  if (!isAway) await eventually(async () => shared.isInUse)
+  return {
+    shared,
+    lookUp,
+    /** What was sent to Redis before has been done. */
+    flushed: () => shared.read([idOf(999)], usersReadCollection),
+    /** Keeps the answer of the database to the next look-up back until it is called. */
+    hold: () => {
+      const findByIds = users.findByIds.bind(users)
+      const held = Promise.withResolvers<void>()
+      const released = Promise.withResolvers<void>()
+      users.findByIds = async (...args) => {
+        users.findByIds = findByIds
+        const answer = await findByIds(...args)
+        held.resolve()
+        await released.promise
+        return answer
+      }
+      return Object.assign(() => released.resolve(), { isHeld: held.promise })
+    },
+  }
+}
+
+async function client(t: Test, url: string) {
+  const redis = createClient({ url })
+  redis.on('error', () => {})
+  await redis.connect()
+  t.teardown(async () => redis.destroy())
+  return redis
+}
