@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ChildServer } from '../child-server.ts'
 import { isFree } from '../ports.ts'
 import { secretIn } from '../secrets.ts'
-import type { Mongod } from './find-mongod.ts'
+import type { Mongod } from './mongod.ts'
 import { isUsable, type MongoUser, prepareReplicaSet, replicaSetName } from './replica-set.ts'
 
 export interface MongoOptions {

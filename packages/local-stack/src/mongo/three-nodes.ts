@@ -4,8 +4,8 @@ import type { ChildServer } from '../child-server.ts'
 import { eventually } from '../eventually.ts'
 import { freePort } from '../ports.ts'
 import { secretIn } from '../secrets.ts'
-import type { Mongod } from './find-mongod.ts'
 import { mongoProcess, uri } from './mongo-server.ts'
+import type { Mongod } from './mongod.ts'
 import { isComplete, isMember, joinMembers, primaryOf } from './replica-set.ts'
 
 export interface ReplicaSet {

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { ChildServer } from '../child-server.ts'
-import { findMongod, type Log, type Mongod } from '../mongo/find-mongod.ts'
+import { findMongod } from '../mongo/find-mongod.ts'
 import { startMongo } from '../mongo/mongo-server.ts'
+import type { Log, Mongod } from '../mongo/mongod.ts'
 import { secretIn } from '../secrets.ts'
 import type { Ports } from './ports.ts'
 
