@@ -7,13 +7,13 @@ import { secretIn } from '../secrets.ts'
 import type { Ports } from './ports.ts'
 
 /** Connection strings of databases that run already. */
-export interface GivenDatabases {
+export type GivenDatabases = {
   write: string
   read: string
 }
 
 /** One side's database, and the connection string of each service that may use it. */
-export interface Database<Service extends string> {
+export type Database<Service extends string> = {
   uris: Record<Service, string>
   /** With an administrator's rights, for tests. */
   rootUri: string
@@ -28,7 +28,7 @@ export function readGivenDatabases({ MONGODB_URI, MONGODB_READ_URI }: NodeJS.Pro
   throw new Error('set both MONGODB_URI and MONGODB_READ_URI, or neither')
 }
 
-interface Place {
+type Place = {
   dataDir: string
   logDir: string
   ports: Ports

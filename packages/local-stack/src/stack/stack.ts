@@ -10,7 +10,7 @@ import { anyPorts, claimPorts, type PortName, type Ports } from './ports.ts'
 import { type Environment, migrate, type ServiceName, startService } from './services.ts'
 import { allServers, becomesReady, type Servers, stopAll } from './together.ts'
 
-export interface StackOptions {
+export type StackOptions = {
   /** Data, keys, passwords and logs; used again by the next start. */
   dataDir: string
   /** Default: every part on a free port. */
@@ -27,7 +27,7 @@ export interface StackOptions {
   onLogLine?: Log
 }
 
-export interface Stack {
+export type Stack = {
   /** The gateway, without a slash at the end. */
   baseUrl: string
   /** The page that shows the mails; `/api/email` below it lists them as JSON. */
