@@ -1,9 +1,12 @@
-/** The folders of each service, from the wiring down. A folder imports those that stand after it, and never before it. */
+/** The folders of each service, from the wiring down. A folder imports only those after it, and `pure` ones. */
 const layers = {
-  'command-api': ['commands', 'http', 'sign-in', 'publishing', 'store', 'domain'],
-  projector: ['cli', 'upkeep', 'welcome-email', 'read-store', 'consuming', 'projections'],
+  'command-api': ['commands', 'http', 'sign-in', 'publishing', 'store'],
+  projector: ['cli', 'upkeep', 'welcome-email', 'read-store', 'consuming'],
   'query-api': ['queries', 'freshness', 'by-id', 'read-store'],
 }
+
+/** They import nothing but contracts; each has a rule of its own. */
+const pure = ['domain', 'projections']
 
 /** Files at the top of a service that its folders may import: types of settings, and helpers that import no folder. */
 const shared = '(config|batches)[.]ts$'
@@ -94,7 +97,7 @@ export default {
         from: { path: `^services/${service}/src/${folder}/` },
         to: {
           path: `^services/${service}/src/`,
-          pathNot: `^services/${service}/src/((${folders.slice(i).join('|')})/|${shared})`,
+          pathNot: `^services/${service}/src/((${[...folders.slice(i), ...pure].join('|')})/|${shared})`,
         },
       })),
     ),
