@@ -139,7 +139,8 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: ['^(packages|services)/[^/]+/dist/', '(^|/)[.]tap/'] },
+    // What is built; and the peers, whose libraries only `pnpm bench` installs.
+    exclude: { path: ['^(packages|services)/[^/]+/dist/', '(^|/)[.]tap/', '^packages/bench/peers/'] },
     // swc sees type-only imports as well. `tsPreCompilationDeps` would ask for a TypeScript older than 7 in vain.
     parser: 'swc',
     enhancedResolveOptions: {

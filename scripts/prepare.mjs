@@ -1,4 +1,4 @@
-// Runs on the user's own Node with nothing installed: Node's built-in modules only, and no syntax younger than Node 20.
+// Runs on the user's own Node before anything is installed: only Node's built-in modules and the syntax of Node 20.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -9,42 +9,51 @@ import { fileURLToPath } from 'node:url'
 export const repository = fileURLToPath(new URL('..', import.meta.url))
 const binaries = join(repository, 'node_modules/.bin')
 
-/** Node 24, which is one of the dependencies. There once `prepare` has succeeded. */
+/** Node 24, which is one of the dependencies. Exists once `prepare` has succeeded. */
 export const node = join(binaries, 'node')
 
-/** The environment in which the dependencies' programs, Node 24 among them, come first. */
+/** The environment with the dependencies' programs, Node 24 among them, first on the PATH. */
 export const environment = { ...process.env, PATH: `${binaries}${delimiter}${process.env.PATH}` }
 
 /** Installs the dependencies if they have changed, and builds what has changed. Fails with one line. */
 export async function prepare() {
   const [major] = process.versions.node.split('.')
   if (Number(major) < 20) throw new Error(`this needs Node 20 or later, and this is Node ${process.versions.node}`)
-  await install()
+  await install(`!${peers}`, '.installed')
   await run('the build', 'tsc', ['-b'])
 }
 
-async function install() {
-  const stamp = join(repository, 'node_modules/.installed')
+/** Installs the frameworks that only `pnpm bench` compares with, if they have changed. Fails with one line. */
+async function preparePeers() {
+  await install(peers, '.installed-peers')
+}
+
+const peers = '@cqrs/bench-peers'
+
+/** Installs the packages of the workspace that pnpm's `filter` selects, unless the stamp shows that they are current. */
+async function install(filter, stampName) {
+  const stamp = join(repository, 'node_modules', stampName)
   const wanted = fingerprint()
   if (read(stamp) === wanted) return
-  console.error('Installing dependencies (after changes only)…')
+  console.error('Installing dependencies (only after a change)…')
   const { packageManager } = JSON.parse(read(join(repository, 'package.json')))
-  await run('the installation', 'npx', ['-y', packageManager, 'install', '--frozen-lockfile'])
+  await run('the installation', 'npx', ['-y', packageManager, 'install', '--frozen-lockfile', '--filter', filter])
   writeFileSync(stamp, wanted)
 }
 
 function fingerprint() {
-  const workspace = ['packages', 'services'].flatMap((folder) =>
-    readdirSync(join(repository, folder)).map((name) => `${folder}/${name}/package.json`),
+  const packages = ['packages', 'services'].flatMap((folder) =>
+    readdirSync(join(repository, folder)).map((name) => `${folder}/${name}`),
   )
+  const manifests = [...packages, 'packages/bench/peers'].map((folder) => `${folder}/package.json`)
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`)
-  for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...workspace.sort()]) {
+  for (const file of ['package.json', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests.sort()]) {
     hash.update(`${file}\n${read(join(repository, file))}\n`)
   }
   return hash.digest('hex')
 }
 
-// Standard output is left to the program that is prepared.
+// Standard output belongs to the program that follows.
 async function run(what, command, args) {
   const child = spawn(command, args, { cwd: repository, env: environment, stdio: ['ignore', 2, 2] })
   const [code] = await once(child, 'exit')
@@ -60,7 +69,8 @@ function read(file) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await prepare().catch((error) => {
+  const work = process.argv[2] === 'peers' ? preparePeers : prepare
+  await work().catch((error) => {
     console.error(`error: ${error.message}`)
     process.exitCode = 1
   })
