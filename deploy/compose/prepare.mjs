@@ -3,7 +3,7 @@
 // it still fits the data.
 import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, writeFileSync } from 'node:fs'
-import { newKey, publicJwk } from './node_modules/@cqrs/service-kit/dist/keys.js'
+import { newKey, publicJwk } from '@cqrs/service-kit'
 
 const volumes = '/volumes'
 const service = 1000

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { generateKeyFiles } from '../../../packages/service-kit/dist/keys.js'
+import { generateKeyFiles } from '../../../packages/service-kit/dist/index.js'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 await generateKeyFiles(`${here}secrets`)

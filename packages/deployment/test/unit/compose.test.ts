@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { parseConfig } from '@cqrs/service-kit'
 import t from 'tap'
 import Type, { type TObject } from 'typebox'
@@ -96,6 +97,16 @@ t.test('each service is there, from the one Dockerfile', async (t) => {
   t.strictSame(services.gateway.build, { target: 'gateway', context: '.' })
   const users = [...read('Dockerfile').matchAll(/^(?:FROM .* AS (gateway|build)|USER (.*))$/gm)].map(([line]) => line)
   t.match(users, [/ AS gateway$/, 'USER 101:101', / AS build$/, 'USER 1000:1000'])
+})
+
+t.test('what prepare.mjs imports is in command-api’s image', async (t) => {
+  const imports = [...read('deploy/compose/prepare.mjs').matchAll(/^import \{ (.*) \} from '(?!node:)(.*)'$/gm)]
+  t.ok(imports.length > 0)
+  const { resolve } = createRequire(new URL('services/command-api/package.json', root))
+  for (const [line, names = '', specifier = ''] of imports) {
+    const module = await import(resolve(specifier))
+    for (const name of names.split(', ')) t.ok(name in module, line)
+  }
 })
 
 const configs: Record<string, TObject> = { 'command-api': CommandApi, projector: Projector, 'query-api': QueryApi }
