@@ -30,7 +30,9 @@ async function preparePeers() {
 
 const peers = '@cqrs/bench-peers'
 
-/** Installs the packages of the workspace that pnpm's `filter` selects, unless the stamp shows that they are current. */
+/**
+ * Installs the packages of the workspace that pnpm's `filter` selects, unless the stamp shows that they are current.
+ */
 async function install(filter, stampName) {
   const stamp = join(repository, 'node_modules', stampName)
   const wanted = fingerprint()

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { withServers } from '../packages/local-stack/dist/with-servers.js'
 import { tapPrinter } from './tap-printer.mjs'
 
-// Two run at a time, one file each, for much of a test's time is waiting for servers. The longest comes first, then what
-// is built on: a mistake there explains those after it.
+// Two suites run at a time, one file each, because tests mostly wait for servers. The longest suite comes first, then
+// the packages that others build on: a failure there explains later ones.
 const suites = [
   'packages/system-tests',
   'packages/contracts',
@@ -43,12 +43,12 @@ function choose(names) {
   const byName = new Map(suites.map((suite) => [suite.split('/')[1], suite]))
   const unknown = names.filter((name) => !byName.has(name))
   if (unknown.length > 0)
-    throw new Error(`no such suite: ${unknown.join(', ')}. There are ${[...byName.keys()].join(', ')}`)
+    throw new Error(`no such suite: ${unknown.join(', ')}. Suites: ${[...byName.keys()].join(', ')}`)
   return names.length > 0 ? names.map((name) => byName.get(name)) : suites
 }
 
 async function run(suite, environment) {
-  // Printed as a whole at its end: another suite runs beside it.
+  // Printed as a whole at the end, because another suite runs at the same time.
   const lines = []
   const options = { cwd: join(repository, suite), env: environment, stdio: ['inherit', 'pipe', 'inherit'] }
   const tap = spawn('tap', ['--reporter=tap', '--jobs=1'], options)
@@ -57,9 +57,9 @@ async function run(suite, environment) {
   const [code] = await once(tap, 'close')
   const { total, pass, fail } = printer.sum()
   passed += pass
-  // A suite can go wrong without a failed assertion: it crashes, is killed, or finds no test.
+  // A suite can fail without a failed assertion: it crashes, is killed, or finds no test.
   const broken = fail === 0 && (code !== 0 || total === 0)
   failed += broken ? 1 : fail
   console.log(`\n${suite}\n${lines.join('\n')}`)
-  console.log(`  ${pass} of ${total} assertions passed${broken ? `, and tap ended with ${code}` : ''}`)
+  console.log(`  ${pass} of ${total} assertions passed${broken ? `, and tap exited with ${code}` : ''}`)
 }

@@ -10,8 +10,8 @@ try {
   process.exit(1)
 }
 
-// In a session of its own, so that a signal reaches the system by exactly one way, through here. If this process dies
-// without passing one on, the end of the channel tells the system to stop.
+// In a session of its own, so that a signal reaches the system only through this process. If this process dies without
+// passing one on, the end of the channel tells the system to stop.
 const system = spawn(node, [join(repository, 'packages/local-stack/dist/start.js')], {
   cwd: repository,
   env: environment,
@@ -19,7 +19,7 @@ const system = spawn(node, [join(repository, 'packages/local-stack/dist/start.js
   detached: true,
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => system.kill(signal))
-// An npm that was killed can pass nothing on; whoever has lost it as its parent stops, too.
+// A killed npm passes no signal on: stops when npm is no longer the parent.
 const npm = process.env.npm_lifecycle_event && process.ppid
 if (npm) setInterval(() => process.ppid !== npm && system.kill('SIGTERM'), 1_000).unref()
 system.on('exit', (code) => process.exit(code ?? 1))

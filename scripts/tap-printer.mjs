@@ -1,6 +1,6 @@
 /**
- * Reads the TAP of tap's runner line by line, and prints what a person wants of it: a line for each test file, what failed
- * and why, and what the tests say themselves. `sum` is tap's own count of assertions.
+ * Reads the TAP of tap's runner line by line, and prints what a person needs: a line for each test file, each failure
+ * with its reason, and the comments of tests. `sum` is tap's count of assertions.
  */
 export function tapPrinter(print) {
   const sum = { total: 0, pass: 0, fail: 0 }
@@ -24,7 +24,7 @@ export function tapPrinter(print) {
   return { line, sum: () => sum }
 }
 
-// Of a file, tap tells above all with which thirty arguments it was run.
+// For a file, tap mostly prints the thirty arguments with which it was run.
 function isWorthPrinting(detail, of) {
   if (detail === '...') return false
   return of === 'assertion' || /^(exitCode|signal|expired|timeout|failReason|reason|message)\b/.test(detail)

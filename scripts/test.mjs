@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// npm test [-- NAME…]: everything, or the packages and services with these names. The last line is the sum.
+// npm test [-- NAME…]: all suites, or those of the packages and services with these names. The last line is the sum.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { environment, node, prepare } from './prepare.mjs'
@@ -11,7 +11,7 @@ try {
   process.exit(1)
 }
 
-// The suites run on Node 24, which is there only now.
+// The suites run on Node 24, which `prepare` has just installed.
 const suites = spawn(node, ['scripts/run-suites.mjs', ...process.argv.slice(2)], { env: environment, stdio: 'inherit' })
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => signal === 'SIGTERM' && suites.kill(signal))
 const [code] = await once(suites, 'exit')

@@ -1,6 +1,6 @@
-// Runs in command-api's image, in docker-compose.yml: makes passwords, connection strings and the signing key, each in the
-// volume of the container that reads it, and gives the volume to the user of that container. What is there stays, so that
-// it still fits the data.
+// Runs in command-api's image, in docker-compose.yml: creates passwords, connection strings and the signing key, each
+// in the volume of the container that reads it, owned by that container's user. Existing ones are kept, because they
+// match the data.
 import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, writeFileSync } from 'node:fs'
 import { newKey, publicJwk } from '@cqrs/service-kit'
@@ -9,7 +9,7 @@ const volumes = '/volumes'
 const service = 1000
 const mongodb = 999
 
-// The last to be written.
+// Written last.
 if (!existsSync(`${volumes}/public-keys/jwks.json`)) makeSecrets()
 chownSync(`${volumes}/nats-data`, service, service)
 

@@ -9,8 +9,8 @@ import type { Result } from './harness/result.ts'
 import { table } from './harness/table.ts'
 
 /**
- * `pnpm bench`: every case, and docs/benchmarks.md with what it gave. `--quick` shows in two minutes that all of it works, on
- * little data, and `--only NAME` takes the cases with that in their names; both only print.
+ * `pnpm bench` runs every case and writes docs/benchmarks.md. `--quick` tries all of it in two minutes on little data,
+ * and `--only NAME` runs the cases whose names contain NAME; both only print.
  */
 const usage = `usage: pnpm bench [--quick] [--only NAME]\ncases: ${cases.map(({ name }) => name).join(', ')}`
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
@@ -35,7 +35,7 @@ for (const { name, run } of chosen) {
     results.push(...measured)
     say(`\n${table(measured)}`)
   } catch (error) {
-    // The others are measured all the same.
+    // The other cases still run.
     failures.push(`${name}: ${(error as Error).message}`)
     say(`${name} failed: ${(error as Error).stack}`)
   }

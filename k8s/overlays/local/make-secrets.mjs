@@ -1,5 +1,5 @@
-// Makes what the kustomizations of this overlay read from secrets/, which git does not keep: passwords, connection
-// strings and the signing key. What is there already stays, so that it still fits a cluster that runs.
+// Creates what the kustomizations of this overlay read from secrets/, which git ignores: passwords, connection strings
+// and the signing key. Existing files are kept, because they match the data of a running cluster.
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -8,7 +8,7 @@ import { generateKeyFiles } from '../../../packages/service-kit/dist/index.js'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 await generateKeyFiles(`${here}secrets`)
-// The last to be written.
+// Written last.
 if (!existsSync(`${here}secrets/projector.env`)) makeConnections()
 
 function makeConnections() {

@@ -10,8 +10,8 @@ import { registrations } from './passwords.ts'
 const cores = availableParallelism()
 
 /**
- * Queries while registrations and changes come as fast as they are taken. Both sides share these cores here, so the same
- * queries are also measured next to a process that only hashes, and so takes as much of the cores but nothing else.
+ * Queries while registrations and changes run at full speed. Both sides share the cores here, so the same queries are
+ * also measured beside a process that only hashes: it takes as much CPU, and nothing else.
  */
 export const besideWrites: Case = {
   name: 'beside-writes',
@@ -58,7 +58,7 @@ export const besideWrites: Case = {
   },
 }
 
-/** What is asked, measured while something else goes on, which began first and ends last. */
+/** Measures `ask` while `other` runs, which starts first and ends last. */
 async function beside(ask: () => Promise<Sample>, other: Promise<Sample>): Promise<Sample> {
   const [sample, { failed }] = await Promise.all([ask(), other])
   return { ...sample, failed: sample.failed + failed }

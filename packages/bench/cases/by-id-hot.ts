@@ -5,8 +5,8 @@ import type { BareRouteJob } from '../processes/bare-route.ts'
 import type { Case } from './case.ts'
 
 /**
- * GET by id of 1,000 users that are asked for again and again. Processes of the same code differ by a tenth and more, as
- * long as they live, so each round measures new ones, after a load that warms them up.
+ * GET by id of the same 1,000 users. Processes that run the same code differ by a tenth or more for as long as they
+ * live, so each round measures new ones, after a warm-up.
  */
 export const byIdHot: Case = {
   name: 'by-id-hot',

@@ -4,7 +4,7 @@ import type { DriverJob } from '../processes/driver.ts'
 import { path } from './by-id-hot.ts'
 import type { Case } from './case.ts'
 
-/** GET by id over all users, each as likely as any other. */
+/** GET by id over all users, each equally likely. */
 export const byIdUniform: Case = {
   name: 'by-id-uniform',
   async run({ ids, stack, queryUrl, token, load, compare, size: { seconds } }) {
@@ -33,7 +33,7 @@ export const byIdUniform: Case = {
   },
 }
 
-/** In an order of its own each time (Fisher and Yates). */
+/** A new random order on each call (Fisher and Yates). */
 function shuffled<T>(values: readonly T[]): T[] {
   const result = [...values]
   for (let i = result.length - 1; i > 0; i--) {

@@ -7,7 +7,7 @@ import type { Case } from './case.ts'
 
 const connections = 16
 
-/** The first page of a role that few have, and of one that nearly all have. */
+/** The first page of a role that few users have, and of one that nearly all have. */
 export const byRole: Case = {
   name: 'by-role',
   async run({ stack, queryUrl, token, load, compare, size: { seconds } }) {

@@ -10,7 +10,7 @@ import type { Case } from './case.ts'
 
 const readModels = ['users_read', 'user_stats']
 
-/** A projector that was away, and finds the stream full: of registrations, then of a change of each user. */
+/** A projector that starts with a backlog: of registrations, then of a change of each user. */
 export const catchUp: Case = {
   name: 'catch-up',
   async run(bench) {
@@ -48,7 +48,7 @@ export const catchUp: Case = {
 
         figures.registered.push(await follow(registrations))
         if ((await db.collection('users_read').countDocuments()) !== size.events)
-          throw new Error('not all were applied')
+          throw new Error('not all events were applied')
         figures.inserts.push(await raw('inserted', 'insert'))
         figures.upserts.push(await raw('upserted', 'upsert'))
         figures.changed.push(await follow(changesOf(registrations)))

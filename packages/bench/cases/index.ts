@@ -11,7 +11,7 @@ import { peers } from './peers.ts'
 import { rebuild } from './rebuild.ts'
 import { visible } from './visible.ts'
 
-/** Every case, in the order in which they run: what fills the databases comes last. */
+/** Every case, in the order in which they run: those that fill the databases come last. */
 export const cases: readonly Case[] = [
   byIdHot,
   byIdUniform,

@@ -5,7 +5,7 @@ import type { Case } from './case.ts'
 
 const connections = 16
 
-/** A page of 20, the first one and one behind nine tenths of all users. */
+/** A page of 20: the first one, and one after nine tenths of all users. */
 export const list: Case = {
   name: 'list',
   async run({ ids, stack, queryUrl, token, load, compare, size: { seconds } }) {
@@ -52,7 +52,7 @@ async function cursorAt(depth: number, baseUrl: string, bearer: string): Promise
     const query = `limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`
     const response = await fetch(`${baseUrl}/api/v1/users?${query}`, { headers: { authorization: `Bearer ${bearer}` } })
     const { pagination } = (await response.json()) as { pagination?: { nextCursor?: string } }
-    if (!pagination?.nextCursor) throw new Error(`no page behind ${at}: ${response.status}`)
+    if (!pagination?.nextCursor) throw new Error(`no page after ${at} users: ${response.status}`)
     cursor = pagination.nextCursor
   }
   return cursor

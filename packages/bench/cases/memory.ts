@@ -8,7 +8,7 @@ import { registrations } from './passwords.ts'
 
 const services: ServiceName[] = ['command-api', 'projector', 'query-api']
 
-/** Resident memory of each service: before anything was asked of it, and while everything is asked of it at once. */
+/** Resident memory of each service: idle after its start, and under reads, lists and registrations at once. */
 export const memory: Case = {
   name: 'memory',
   async run({ ids, idle, stack, commandUrl, queryUrl, token, load, size }) {

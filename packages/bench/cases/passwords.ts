@@ -6,10 +6,10 @@ import type { Argon2Job } from '../processes/argon2.ts'
 import type { Case } from './case.ts'
 
 const inFlight = availableParallelism()
-/** As many as keep the hasher's queue from running empty, and well below its bound. */
+/** Enough to keep the hasher's queue filled, and well below its limit. */
 const connections = 4 * inFlight
 
-/** Registering and logging in, next to nothing but hashing. */
+/** Registering and logging in, compared with hashing alone. */
 export const passwords: Case = {
   name: 'passwords',
   async run({ write, stack, commandUrl, load, compare, size }) {
@@ -24,7 +24,7 @@ export const passwords: Case = {
       .map(({ email }) => ({ method: 'POST' as const, path: '/api/v1/auth/login', body: { email, password } }))
     const argon2 = (what: Argon2Job['what']) => () => inChild<Argon2Job, Sample>('argon2', { what, inFlight, seconds })
 
-    // In production the others have machines of their own; here they would take the cores that are counted.
+    // In production the other services have machines of their own; here they would take some of the cores.
     await stack.servers.projector.stop()
     await stack.servers['query-api'].stop()
     const register = await compare({
@@ -58,7 +58,7 @@ export const passwords: Case = {
   },
 }
 
-/** Requests that register so many new users. */
+/** `count` requests, each of which registers a new user. */
 export function registrations(count: number) {
   return Array.from({ length: count }, () => ({
     method: 'POST' as const,

@@ -6,7 +6,7 @@ import type { PacedReadsJob } from '../processes/paced-reads.ts'
 import { path } from './by-id-hot.ts'
 import type { Case } from './case.ts'
 
-/** The same endpoints as most teams would write them: same database server, same users, same tokens, same load. */
+/** The same endpoints as most teams would write them, with the same database server, users, tokens and load. */
 export const peers: Case = {
   name: 'peers',
   async run(bench) {

@@ -10,19 +10,18 @@ import { seedUsers } from '../harness/seed.ts'
 import { median } from '../harness/statistics.ts'
 import type { Case } from './case.ts'
 
-/** `users_read` filled anew from the write side, while queries go on. */
+/** A rebuild of `users_read` from the write side, while clients send queries. */
 export const rebuild: Case = {
   name: 'rebuild',
   async run(bench) {
     const { write, read, stack, size, say } = bench
     const missing = size.rebuilt - (await write.collection('users').estimatedDocumentCount())
     await seedUsers(Math.max(missing, 0), { write }, say)
-    const queries = askAllTheTime(bench)
+    const queries = askContinuously(bench)
     const rebuilt = await runRebuild(bench)
     const asked = await (await queries).stop()
-    say(
-      `rebuilt ${rebuilt.users} users, ${Math.round(rebuilt.perSecond)}/s; ${asked.failed} of ${asked.made} queries failed`,
-    )
+    say(`rebuilt ${rebuilt.users} users, ${Math.round(rebuilt.perSecond)}/s`)
+    say(`${asked.failed} of ${asked.made} queries failed`)
 
     const raw = (how: 'insert' | 'upsert') =>
       rawWrites(read, stack.uris.read, { collections: { users_read: rebuilt.collection }, into: how, how })
@@ -84,12 +83,12 @@ async function runRebuild({ dataDir, stack }: Bench) {
   const seconds = (performance.now() - startedAt) / 1_000
   const taken = memory.stop().filter((values) => !Number.isNaN(values.rebuild))
   const [, users, collection] = /(\d+) users in (\S+),/.exec(output) ?? []
-  if (code !== 0 || !collection) throw new Error(`rebuild ended with ${code}: ${output}`)
+  if (code !== 0 || !collection) throw new Error(`rebuild exited with ${code}: ${output}`)
   return { users: Number(users), collection, perSecond: Number(users) / seconds, memory: taken }
 }
 
-/** One query after the other, a user and a list in turns, until stopped. */
-async function askAllTheTime({ ids, queryUrl, token }: Bench) {
+/** Sends one query at a time, a user and a list in turn, until stopped. */
+async function askContinuously({ ids, queryUrl, token }: Bench) {
   const headers = { authorization: `Bearer ${await token()}` }
   let running = true
   let failed = 0

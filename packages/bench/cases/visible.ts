@@ -5,7 +5,7 @@ import type { RegistrationsJob } from '../processes/registrations.ts'
 import type { Case } from './case.ts'
 import { registrations } from './passwords.ts'
 
-/** From the answer 201 to the moment when a query shows the user. */
+/** Time from the answer 201 until a query shows the user. */
 export const visible: Case = {
   name: 'visible',
   async run({ commandUrl, queryUrl, token, load, size, say }) {

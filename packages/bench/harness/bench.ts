@@ -12,11 +12,11 @@ import { type Contender, inTurns } from './rounds.ts'
 import { seedUsers } from './seed.ts'
 import type { Sample } from './statistics.ts'
 
-/** How much is measured. */
+/** How much to measure. */
 export type Size = {
   users: number
   rounds: number
-  /** Without a round before those that count, figures are those of code that has just been started. */
+  /** Whether an uncounted round comes first. Without it the figures are those of code that has just started. */
   warmUp: boolean
   seconds: number
   events: number
@@ -33,29 +33,29 @@ export const fullSize: Size = {
 }
 export const quickSize: Size = { users: 10_000, rounds: 1, warmUp: false, seconds: 1, events: 5_000, rebuilt: 20_000 }
 
-/** The running system with users in it, and what a case measures it with. */
+/** The running system with its users, and the tools that measure it. */
 export type Bench = {
   size: Size
   stack: Stack
-  /** Straight to each service: the gateway of the local stack is not what is measured. */
+  /** Directly to each service, without the gateway of the local stack, which is not measured. */
   commandUrl: string
   queryUrl: string
   jwksFile: string
   dataDir: string
   write: Db
   read: Db
-  /** Of the seeded users, ascending. */
+  /** The ids of the seeded users, ascending. */
   ids: string[]
-  /** Memory of each service before anything was asked of it. */
+  /** Memory of each service before its first request. */
   idle: Memory
   say: (line: string) => void
-  /** An access token that is good for an hour. */
+  /** An access token that is valid for an hour. */
   token: () => Promise<string>
   load: (job: LoadJob) => Promise<Sample>
   compare: <Name extends string>(contenders: Record<Name, Contender>) => Promise<Record<Name, Sample[]>>
 }
 
-/** Starts the system as `npm start` runs it, on data of its own, and fills it. */
+/** Starts the system as `npm start` runs it, with data of its own, and seeds it. */
 export async function startBench(
   size: Size,
   say: (line: string) => void,
@@ -97,17 +97,17 @@ const admin = { email: 'bench@example.com', password: 'password123' }
 const settings = {
   ADMIN_EMAIL: admin.email,
   ADMIN_PASSWORD: admin.password,
-  // A line a request or event would be read by this process, on the same cores. What logging costs has a case of its own.
+  // This process would read each line, on the same cores.
   LOG_LEVEL: 'warn',
   ACCESS_TOKEN_TTL_SECONDS: '3600',
-  // The seeded users are equal on both sides; comparing them would only take turns with what is measured.
+  // The seeded users are equal on both sides; comparing them would only compete with what is measured.
   VERIFY_EVERY_SECONDS: '86400',
 }
 
-/** Until what starting has left is done. */
+/** Until the work that follows a start is done. */
 const settleMs = 3_000
 
-/** Logs the first admin in, who may change every user. command-api makes it after its start. */
+/** Logs in as the first admin, who may change every user. command-api creates it after its start. */
 async function adminToken(commandUrl: string): Promise<string> {
   const response = await eventually(
     async () => {

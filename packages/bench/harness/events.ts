@@ -5,7 +5,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { userCreated } from './users.ts'
 
-/** Registrations of so many users, as the subject of changes: so none of them gets a welcome e-mail. */
+/** `count` registrations. `publishAll` puts them on the subject of changes, so that no welcome e-mail is sent. */
 export const registrationEvents = (count: number): UserEvent[] =>
   Array.from({ length: count }, (_, n) => userCreated(n))
 
@@ -18,7 +18,7 @@ export const changesOf = (events: UserEvent[]): UserEvent[] =>
     return { ...event, id: randomUUIDv7(), type: 'UserUpdated', version: event.version + 1, data } as UserEvent
   })
 
-/** Fills the empty stream with these events, and nothing else. */
+/** Empties the stream and fills it with these events. */
 export async function publishAll(nats: NatsConnection, events: UserEvent[]): Promise<void> {
   await ensureStream(nats, usersStream, 1)
   const { streams } = await jetstreamManager(nats)
@@ -33,7 +33,7 @@ export async function publishAll(nats: NatsConnection, events: UserEvent[]): Pro
   }
 }
 
-/** How many messages of the stream a consumer has not acknowledged yet. */
+/** The number of messages that a consumer has not acknowledged yet. */
 export async function behind(nats: NatsConnection, consumer: string): Promise<number> {
   const manager = await jetstreamManager(nats, { checkAPI: false })
   const info = await manager.consumers.info(usersStream.name, consumer)

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
 /**
- * Has a script of `processes/` do a job in a process of its own, so that what measures shares no event loop with what is
- * measured or with other work.
- * @returns what the script answers; it is ended then
+ * Runs a job of a script in `processes/` in a process of its own, so that the measurement shares no event loop with
+ * what it measures or with other work.
+ * @returns the script's answer, after which its process is stopped
  */
 export async function inChild<Job extends object, Answer>(script: string, job: Job): Promise<Answer> {
   const { answer, stop } = await startChild<Job, Answer>(script, job)
@@ -13,7 +13,9 @@ export async function inChild<Job extends object, Answer>(script: string, job: J
   return answer
 }
 
-/** The same for a script that goes on after its answer: a server. It ends at `stop`, at the latest with this process. */
+/**
+ * The same for a script that keeps running after its answer, such as a server. Stops at `stop` or with this process.
+ */
 export async function startChild<Job extends object, Answer>(script: string, job: Job) {
   const child = fork(fileURLToPath(new URL(`../processes/${script}.ts`, import.meta.url)))
   const kill = () => child.kill('SIGKILL')
@@ -22,7 +24,7 @@ export async function startChild<Job extends object, Answer>(script: string, job
     process.off('exit', kill)
     kill()
   }
-  const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${script} ended with ${code}`)))
+  const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${script} exited with ${code}`)))
   ended.catch(() => undefined)
   child.send(job)
   try {
@@ -34,7 +36,7 @@ export async function startChild<Job extends object, Answer>(script: string, job
   }
 }
 
-/** The other end: waits for the job, does it, answers. */
+/** The script's side: waits for the job, runs it, and sends the answer. */
 export async function answerJob<Job extends object>(work: (job: Job) => Promise<object>): Promise<void> {
   const [job] = await once(process, 'message')
   process.send?.(await work(job as Job))

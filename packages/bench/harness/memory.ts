@@ -13,7 +13,7 @@ export function memoryOf(stack: Stack): Memory {
   }
 }
 
-/** What Linux counts as resident (VmRSS); NaN where there is no such process or no Linux. */
+/** Linux's resident memory (VmRSS) in MiB; NaN if there is no such process, or on another system. */
 export function residentMib(pid: number | undefined): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
@@ -23,7 +23,7 @@ export function residentMib(pid: number | undefined): number {
   }
 }
 
-/** Takes a value twice a second until it is stopped. */
+/** Takes a sample twice a second until stopped. */
 export function sampling<T>(take: () => T): { stop: () => T[] } {
   const taken: T[] = [take()]
   const timer = setInterval(() => taken.push(take()), 500)

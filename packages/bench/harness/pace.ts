@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Starts an operation so many times a second, whether or not those before have ended, and waits for all of them. So a
- * system that falls behind makes operations wait, and cannot hide it by being asked less often.
- * @param operation told when it should have started (of `performance.now`): waiting counts from there
+ * Starts an operation `perSecond` times a second, whether or not earlier ones have ended, and waits for all of them. A
+ * system that falls behind thus makes operations wait, and cannot hide it by receiving fewer of them.
+ * @param operation gets its due time (of `performance.now`), from which waiting counts
  */
 export async function atPace(
   { perSecond, seconds }: { perSecond: number; seconds: number },

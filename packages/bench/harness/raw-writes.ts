@@ -5,10 +5,10 @@ import type { BulkWritesJob } from '../processes/bulk-writes.ts'
 import { inChild } from './in-child.ts'
 
 /**
- * The documents of these collections in bulk writes of 500 by the bare driver, the collections side by side, each in a
- * process of its own, into collections with the read models' indexes.
- * @param into a prefix of the collections' names; these are made anew for `insert`, else used as they are
- * @returns documents a second of the collection that takes longest
+ * Writes the documents of these collections in bulk writes of 500 with the bare driver, into collections with the read
+ * models' indexes. The collections are written in parallel, each by a process of its own.
+ * @param into a prefix of the collections' names; recreated for `insert`, otherwise used as they are
+ * @returns documents a second of the slowest collection
  */
 export async function rawWrites(
   db: Db,

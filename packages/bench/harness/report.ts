@@ -12,12 +12,13 @@ export function report(
 
 <!-- \`pnpm bench\` writes this file. -->
 
-${judged.length - short.length} of ${judged.length} figures reach what they should. ${shortfalls(short)}
+${judged.length - short.length} of ${judged.length} figures reach their target. ${shortfalls(short)}
 
-Each figure is the median of several rounds, with the least and the most in parentheses. A case and its limit are
-measured in turns, and the ratio is the median of the rounds' ratios, because the machine is shared and drifts. Load comes
-from a process of its own, straight to the service, on the same cores as everything else. Services log warnings only.
-[performance.md](performance.md) explains what falls short.
+Each figure is the median of several rounds, with the minimum and maximum in parentheses. A case and its limit are
+measured in turns, and the ratio is the median of the rounds' ratios, because the machine is shared and its speed drifts.
+A separate process sends the load directly to the service, on the same cores as everything else. Services
+log only warnings.
+[performance.md](performance.md) explains the figures that fall short.
 
 \`${context.command}\` on ${new Date().toISOString().slice(0, 10)}:
 
@@ -27,7 +28,7 @@ ${table(results)}
 ${context.failures.map((failure) => `\n**not measured**: ${failure}`).join('\n')}`
 }
 
-const shortfalls = (short: Result[]): string =>
-  short.length === 0
-    ? ''
-    : `Short are: ${short.map((result) => `${result.what} (${number(outcome(result))}${result.limit ? '' : ` ${result.unit}`})`).join('; ')}.`
+const shortfalls = (short: Result[]): string => (short.length === 0 ? '' : `Short: ${short.map(shortfall).join('; ')}.`)
+
+const shortfall = (result: Result): string =>
+  `${result.what} (${number(outcome(result))}${result.limit ? '' : ` ${result.unit}`})`

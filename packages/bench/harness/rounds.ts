@@ -1,13 +1,13 @@
 import type { Sample } from './statistics.ts'
 
-/** Something that is measured: runs for a while and says what it did. */
+/** Something that is measured: runs for a while and returns a sample. */
 export type Contender = () => Promise<Sample>
 
 /**
- * Measures contenders in turns, so that whatever else the machine does meets all of them alike: A B, then B A, and so on.
- * @param warmUp whether there is a round before those that count
+ * Measures contenders in turns (A B, then B A, …), so that other load on the machine affects them alike.
+ * @param warmUp whether an uncounted round comes first
  * @returns the samples of each contender, by round
- * @throws Error when an operation of theirs failed: a figure with failures in it says nothing
+ * @throws Error if an operation failed: a figure with failures is meaningless
  */
 export async function inTurns<Name extends string>(
   contenders: Record<Name, Contender>,

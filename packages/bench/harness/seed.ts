@@ -9,14 +9,14 @@ import { userCreated } from './users.ts'
 type Stored = { _id: string }
 const batchSize = 2_000
 
-/** Every seeded user's password. */
+/** The password of every seeded user. */
 export const password = 'password123'
 
 /**
- * Puts users into the databases as if they had registered: the write model's documents, and the read models' that the
- * projector's own projections make of their events. Several thousand a second, where registering does about a hundred.
- * @param sides which databases get them
- * @returns their ids, ascending
+ * Inserts users into the databases as if they had registered: documents of the write model, and of the read models as
+ * the projector's projections make them. Several thousand a second, compared with about a hundred registrations.
+ * @param sides the databases to fill
+ * @returns the users' ids, ascending
  */
 export async function seedUsers(
   count: number,

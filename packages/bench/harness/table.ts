@@ -1,7 +1,7 @@
 import { outcome, type Result, reached, type Unit } from './result.ts'
 import { median } from './statistics.ts'
 
-/** Results as a table in Markdown, and below it what is to know about single lines. */
+/** Results as a Markdown table, followed by the notes on single lines. */
 export function table(results: readonly Result[]): string {
   const head = ['| case | measured | limit beside it | ratio | to reach | |', '|---|---|---|---|---|---|']
   return [...head, ...results.map(row), ...notes(results)].join('\n')
@@ -25,7 +25,7 @@ function notes(results: readonly Result[]): string[] {
   return noted.length > 0 ? ['', ...noted.map(({ what, note }) => `- **${what}**: ${note}`)] : []
 }
 
-/** The median, and behind it the least and the most where there were several rounds. */
+/** The median, followed by minimum and maximum if there are several rounds. */
 function withSpread(values: readonly number[], unit: Unit): string {
   const middle = `${number(median(values))}${unit && ` ${unit}`}`
   if (values.length < 2) return middle
@@ -44,7 +44,7 @@ function verdict(result: Result): string {
   return isReached ? 'reached' : '**short**'
 }
 
-/** Three digits that count. */
+/** Three significant digits. */
 export function number(value: number): string {
   if (!Number.isFinite(value)) return '?'
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US')

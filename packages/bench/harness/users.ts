@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { type Role, SCHEMA_VERSION, type UserCreated } from '@cqrs/contracts'
 
-/** A user that was registered just now, as its event tells it: 90 of 100 are buyers, 9 sellers, 1 an admin. */
+/** The event of a new registration: of 100 users, 90 are buyers, 9 sellers and 1 is an admin. */
 export function userCreated(n: number): UserCreated {
   const id = randomUUIDv7()
   const time = new Date().toISOString()

@@ -2,7 +2,7 @@ import argon2 from 'argon2'
 import { answerJob } from '../harness/in-child.ts'
 import { type Sample, sampleOf } from '../harness/statistics.ts'
 
-/** Hashes or verifies on all cores, at command-api's parameters, and does nothing else. */
+/** Hashes or verifies on all cores with command-api's parameters, and does nothing else. */
 export type Argon2Job = { what: 'hash' | 'verify'; inFlight: number; seconds: number }
 
 const options = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const

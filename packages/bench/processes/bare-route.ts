@@ -2,10 +2,10 @@ import { verifyAccessTokens } from '@cqrs/service-kit'
 import Fastify from 'fastify'
 import { answerJob } from '../harness/in-child.ts'
 
-/** The least that can answer these requests: a token is verified, and the bytes are there already. */
+/** The least that can answer these requests: verifies a token and sends bytes that are already in memory. */
 export type BareRouteJob = {
   bodies: Record<string, string>
-  /** What each answer carries beside its type and length. */
+  /** The headers of each answer besides its type and length. */
   headers: Record<string, string>
   jwksFile: string
   issuer: string

@@ -2,14 +2,14 @@ import { type AnyBulkWriteOperation, MongoClient } from 'mongodb'
 import { answerJob } from '../harness/in-child.ts'
 
 /**
- * Writes the documents of one collection into another, in bulk writes of 500, one after the other, and does nothing else.
- * Reading them is not in the time.
+ * Writes the documents of one collection into another, in sequential bulk writes of 500, and does nothing else. The
+ * time does not include reading them.
  */
 export type BulkWritesJob = {
   uri: string
   from: string
   to: string
-  /** `upsert` can be repeated, as whoever handles events needs it; `insert` fails for what is there already. */
+  /** `upsert` can be repeated, which event handlers need; `insert` fails for existing documents. */
   how: 'insert' | 'upsert'
 }
 

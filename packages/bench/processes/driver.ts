@@ -2,7 +2,7 @@ import { type Collection, MongoClient } from 'mongodb'
 import { answerJob } from '../harness/in-child.ts'
 import { type Sample, sampleOf } from '../harness/statistics.ts'
 
-/** What the bare driver does with the same database: so many operations at any time, nothing around them. */
+/** The bare driver on the same database: a fixed number of operations in flight, and nothing else. */
 export type DriverJob = {
   uri: string
   collection: string

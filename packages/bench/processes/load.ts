@@ -3,17 +3,17 @@ import { answerJob } from '../harness/in-child.ts'
 import type { Sample } from '../harness/statistics.ts'
 import { sampleOf } from '../harness/statistics.ts'
 
-/** As many requests as are answered: each connection sends the next as soon as it has its answer. */
+/** Closed-loop load: each connection sends its next request as soon as it has an answer. */
 export type LoadJob = {
   baseUrl: string
   token?: string
   connections: number
   seconds: number
-  /** Each connection takes its requests from these, from a place of its own on. */
+  /** Each connection cycles through these, from a start of its own. */
   requests: { method?: 'GET' | 'POST' | 'PUT'; path: string; body?: object }[]
 }
 
-/** Connecting, and the first answer to each connection. */
+/** Time for connecting and for the first answer to each connection. */
 const startMs = 200
 
 await answerJob<LoadJob>(
@@ -42,7 +42,7 @@ await answerJob<LoadJob>(
         { url: baseUrl, connections, duration: seconds + 1, setupClient: setupClient as never },
         (error) => (error ? reject(error) : resolve(sampleOf(times, seconds, failed))),
       )
-      // Its own figures are whole milliseconds and start with connecting; these are finer and leave the start out.
+      // autocannon's own figures are whole milliseconds and include connecting; these are finer and exclude the start.
       load.on('response', (_client, status, _bytes, ms) => {
         const now = performance.now()
         beganAt ||= now

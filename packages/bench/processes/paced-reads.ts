@@ -2,7 +2,7 @@ import { answerJob } from '../harness/in-child.ts'
 import { atPace } from '../harness/pace.ts'
 import { type Sample, sampleOf } from '../harness/statistics.ts'
 
-/** So many requests a second, one of the paths each. */
+/** A fixed number of requests a second, each to one of the paths. */
 export type PacedReadsJob = { baseUrl: string; token: string; paths: string[]; perSecond: number; seconds: number }
 
 await answerJob<PacedReadsJob>(async ({ baseUrl, token, paths, perSecond, seconds }): Promise<Sample> => {

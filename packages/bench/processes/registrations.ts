@@ -3,7 +3,7 @@ import { answerJob } from '../harness/in-child.ts'
 import { atPace } from '../harness/pace.ts'
 import { type Sample, sampleOf } from '../harness/statistics.ts'
 
-/** Registers users at a pace (0: one after the other) and waits for each until a query shows it. */
+/** Registers users at a given rate (0: one at a time) and waits until a query shows each of them. */
 export type RegistrationsJob = {
   commandUrl: string
   queryUrl: string
@@ -25,7 +25,7 @@ await answerJob<RegistrationsJob>(async ({ commandUrl, queryUrl, token, perSecon
     })
     const { id } = (await registered.json()) as { id?: string }
     const acknowledgedAt = performance.now()
-    // The query waits for the version that the command's answer names, and comes back when the read model has it.
+    // The query answers once the read model has the version that the command returned.
     const headers = { authorization: `Bearer ${token}`, 'x-min-version': '1' }
     const seen = await fetch(`${queryUrl}/api/v1/users/${id}`, { headers })
     await seen.arrayBuffer()

@@ -11,7 +11,7 @@ t.test('one case runs from end to end: system, users, load, limit, table', async
   const results = await byIdHot.run(bench)
   const [result] = results
   t.ok((result?.ours[0] ?? 0) > 0, 'the system answered')
-  t.ok((result?.limit?.values[0] ?? 0) > 0, 'so did what it is compared with')
+  t.ok((result?.limit?.values[0] ?? 0) > 0, 'the contender answered')
   t.match(table(results), /GET by id, hot 200 of 200 users/)
   t.comment(table(results))
 })

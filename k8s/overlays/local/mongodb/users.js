@@ -1,4 +1,4 @@
-// For mongosh. The server stands alone and has its root user only when this runs for the first time.
+// For mongosh. On the first run the server is a standalone with only its root user.
 const { HOST, ROOT_PASSWORD, USERS } = process.env
 const admin = connect(`mongodb://root:${ROOT_PASSWORD}@${HOST}/admin?directConnection=true`)
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { median, quantile, ratios, sampleOf } from '../../harness/statistics.ts'
 
-t.test('the median is the middle one, or between the middle two', async (t) => {
+t.test('the median is the middle value, or the mean of the two in the middle', async (t) => {
   t.equal(median([5, 1, 3]), 3)
   t.equal(median([4, 1, 3, 2]), 2.5)
   t.equal(median([7]), 7)
@@ -21,6 +21,6 @@ t.test('ratios are taken round by round', async (t) => {
   t.strictSame(ratios([10, 40], [20, 20]), [0.5, 2])
 })
 
-t.test('a sample tells how many a second, and how long they took', async (t) => {
+t.test('a sample has requests per second and their durations', async (t) => {
   t.strictSame(sampleOf([1, 2, 3, 4], 2, 1), { perSecond: 2, p50: 2, p99: 4, failed: 1 })
 })

@@ -13,11 +13,15 @@ const faster: Result = {
 const smaller: Result = { what: 'memory', unit: 'MiB', ours: [120.4], reach: { atMost: 100 } }
 const told: Result = { what: 'failed', unit: '', ours: [0] }
 
-t.test('a figure is judged by the ratio to its limit, or by itself where it has none', async (t) => {
+t.test('a figure is judged by its ratio to the limit, or by itself without one', async (t) => {
   t.equal(reached(faster), true)
   t.equal(reached(smaller), false)
   t.equal(reached(told), undefined)
-  t.equal(reached({ ...told, ours: [Number.NaN], reach: { atMost: 1 } }), false, 'what is unknown is not reached')
+  t.equal(
+    reached({ ...told, ours: [Number.NaN], reach: { atMost: 1 } }),
+    false,
+    'an unknown value does not reach its target',
+  )
 })
 
 t.test('the table has medians, spread, ratio, target and verdict', async (t) => {

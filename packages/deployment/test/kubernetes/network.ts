@@ -1,12 +1,12 @@
 import { type KubernetesObject, ofKind } from './overlays.ts'
 import { type LabelSelector, type Pod, podsOf, selects } from './pods.ts'
 
-/** What can be at the other end of a connection: a pod, all pods of another namespace, or addresses outside. */
+/** An end of a connection: a pod, all pods of another namespace, or addresses outside the cluster. */
 type End = { name: string; isOurs?: true; labels?: Record<string, string>; namespace?: string; cidr?: string }
 
 /**
- * Every connection that the network policies let through, as `from → to:port`, each once. Pods are called by their label
- * `app.kubernetes.io/name`. Evaluates what the policies here use: selectors of labels, namespaces and CIDRs, and TCP or
+ * Every connection that the network policies allow, as `from → to:port`, each once. Pods are named by their label
+ * `app.kubernetes.io/name`. Supports what the policies here use: selectors of labels, namespaces and CIDRs, and TCP or
  * UDP ports by number.
  */
 export function connectionsOf(objects: readonly KubernetesObject[]): string[] {
@@ -42,7 +42,7 @@ const mayLeave = (policies: Policy[], from: End, to: End, port: number): boolean
 const mayEnter = (policies: Policy[], from: End, to: End, port: number): boolean =>
   isAllowed(policies, 'Ingress', to, ({ ingress = [] }) => ingress.some((rule) => fits(rule.from, rule, from, port)))
 
-/** Without any policy everything is allowed; with one or more, what one of them allows. Outside, none of ours is valid. */
+/** Without a policy for an end everything is allowed, else what one of its policies allows. None applies outside. */
 function isAllowed(policies: Policy[], type: string, end: End, allows: (policy: Policy) => boolean): boolean {
   const { isOurs, labels = {} } = end
   if (!isOurs) return true
@@ -66,12 +66,12 @@ function isPeer({ podSelector, namespaceSelector, ipBlock }: Peer, end: End): bo
   return isNamespace && (podSelector === undefined || selects(podSelector, end.labels ?? {}))
 }
 
-/** The ends that the policies themselves speak of. */
+/** The ends outside the cluster's pods that the policies name. */
 function endOutside({ podSelector, namespaceSelector, ipBlock }: Peer): End[] {
   if (ipBlock) return [{ name: ipBlock.cidr, cidr: ipBlock.cidr }]
   if (!namespaceSelector) return []
   const namespace = namespaceSelector.matchLabels?.[namespaceLabel]
-  if (!namespace) throw new Error('a namespace that has no name')
+  if (!namespace) throw new Error('a namespace selector without a name')
   return [{ name: namespace, namespace, ...(podSelector?.matchLabels && { labels: podSelector.matchLabels }) }]
 }
 

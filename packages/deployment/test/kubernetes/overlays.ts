@@ -7,7 +7,7 @@ import t from 'tap'
 import { parseAllDocuments } from 'yaml'
 import { kustomize } from './kubectl.ts'
 
-/** An object as Kubernetes is given it. What is below `spec` depends on the kind; the schemas are checked by a test. */
+/** A Kubernetes object. `spec` depends on the kind; a test checks it against the schemas. */
 export type KubernetesObject = {
   apiVersion: string
   kind: string
@@ -17,14 +17,14 @@ export type KubernetesObject = {
   automountServiceAccountToken?: boolean
 }
 
-/** Every overlay by its name, as `kubectl apply -k` would send it. */
+/** The objects of every overlay, by its name, as `kubectl apply -k` would send them. */
 export const overlays: ReadonlyMap<string, readonly KubernetesObject[]> = await buildAll()
 
-/** The objects of an overlay that are of this kind. */
+/** The objects of these kinds. */
 export const ofKind = (objects: readonly KubernetesObject[], ...kinds: string[]): KubernetesObject[] =>
   objects.filter(({ kind }) => kinds.includes(kind))
 
-/** In a copy with secrets of its own, so that those of a local cluster are neither needed nor touched. */
+/** In a copy with its own secrets, so that those of a local cluster are neither needed nor changed. */
 async function buildAll(): Promise<Map<string, KubernetesObject[]>> {
   const root = fileURLToPath(new URL('../../../../', import.meta.url))
   const copy = mkdtempSync(join(tmpdir(), 'k8s-'))
@@ -41,7 +41,7 @@ async function buildAll(): Promise<Map<string, KubernetesObject[]>> {
   return new Map(await Promise.all(built))
 }
 
-/** kustomize folds the base64 of long secrets. Kubernetes reads over the line ends, the schema of base64 does not. */
+/** kustomize folds the base64 of long secrets. Kubernetes ignores line ends, but the schema of base64 does not. */
 function unfolded(object: KubernetesObject): KubernetesObject {
   if (object.kind !== 'Secret') return object
   const entries = Object.entries(object.data ?? {}).map(([key, value]) => [key, value.replaceAll('\n', '')])

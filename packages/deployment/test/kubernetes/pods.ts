@@ -1,6 +1,6 @@
 import type { KubernetesObject } from './overlays.ts'
 
-/** A kind of pod that an overlay starts: its labels and `spec`, and the object whose template it is. */
+/** A kind of pod that an overlay starts: its labels and `spec`, and the object with its template. */
 export type Pod = {
   /** Kind and name of that object. */
   title: string
@@ -9,7 +9,7 @@ export type Pod = {
   spec: any
 }
 
-/** Every kind of pod, whatever starts it. Fails for a kind of object that nobody has thought of. */
+/** Every kind of pod, whatever starts it. Fails for an unknown kind of object. */
 export const podsOf = (objects: readonly KubernetesObject[]): Pod[] =>
   objects.flatMap((owner) => {
     const template = templateOf(owner)
@@ -25,14 +25,14 @@ export const podsOf = (objects: readonly KubernetesObject[]): Pod[] =>
       : []
   })
 
-/** Pods that are to run for as long as the system does. */
+/** Pods that run permanently. */
 export const serversOf = (objects: readonly KubernetesObject[]): Pod[] =>
   podsOf(objects).filter(({ owner }) => owner.kind === 'Deployment' || owner.kind === 'StatefulSet')
 
-/** With its init containers. */
+/** Including init containers. */
 export const containersOf = ({ spec }: Pod): any[] => [...(spec.initContainers ?? []), ...spec.containers]
 
-/** Whether a label selector takes a pod with these labels. */
+/** Whether a label selector matches these labels. */
 export function selects(selector: LabelSelector, labels: Record<string, string>): boolean {
   const pairs = Object.entries(selector.matchLabels ?? {})
   const expressions = selector.matchExpressions ?? []

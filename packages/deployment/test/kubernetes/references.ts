@@ -2,7 +2,7 @@ import type { Pod } from './pods.ts'
 
 export type Reference = { kind: 'Secret' | 'ConfigMap' | 'ServiceAccount'; name: string }
 
-/** What has to be there before the pod can start. */
+/** The objects that must exist before the pod can start. */
 export function referencesOf({ spec }: Pod): Reference[] {
   const sources: any[] = spec.containers.flatMap(({ env = [], envFrom = [] }: any) => [
     ...env.map(({ valueFrom }: any) => valueFrom ?? {}),
@@ -24,7 +24,7 @@ export function referencesOf({ spec }: Pod): Reference[] {
   ]
 }
 
-/** kustomize puts a hash of the content behind the name of what it generates. */
+/** Removes the hash of the content that kustomize appends to the names of generated objects. */
 export const isNamed = (actual: string, name: string): boolean =>
   actual === name || (actual.startsWith(`${name}-`) && /^[0-9a-z]{10}$/.test(actual.slice(name.length + 1)))
 

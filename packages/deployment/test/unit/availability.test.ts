@@ -8,7 +8,7 @@ for (const [overlay, objects] of overlays) {
   const ours = servers.filter(({ labels }) => labels['app.kubernetes.io/component'] === 'server')
   const replicated = servers.filter(({ owner }) => owner.spec.replicas !== 1)
 
-  t.test(`${overlay}: the three services and nothing else are ours`, async (t) => {
+  t.test(`${overlay}: exactly the three services are ours`, async (t) => {
     t.strictSame(ours.map(nameOf), ['command-api', 'projector', 'query-api'])
     t.strictSame(
       ours.filter((pod) => !replicated.includes(pod)),
@@ -17,23 +17,23 @@ for (const [overlay, objects] of overlays) {
   })
 
   for (const pod of ours) {
-    t.test(`${overlay}: a new version of ${nameOf(pod)} takes over before an old pod goes`, async (t) => {
+    t.test(`${overlay}: a new version of ${nameOf(pod)} takes over before an old pod stops`, async (t) => {
       const { strategy, minReadySeconds } = pod.owner.spec
       t.strictSame(strategy.rollingUpdate, { maxUnavailable: 0, maxSurge: 1 })
       t.ok(minReadySeconds >= 5)
     })
 
-    t.test(`${overlay}: ${nameOf(pod)} is given the time to finish what it has begun`, async (t) => {
+    t.test(`${overlay}: ${nameOf(pod)} has time to finish requests and events in progress`, async (t) => {
       const [{ lifecycle }] = pod.spec.containers
       const pauseSeconds = lifecycle?.preStop.sleep.seconds ?? 0
       t.ok(pod.spec.terminationGracePeriodSeconds >= pauseSeconds + closeWithinMs / 1_000 + 5)
       const isRoutedTo = backendsOf(objects).includes(nameOf(pod))
-      t.equal(pauseSeconds > 0, isRoutedTo, 'a pod that a gateway sends requests to serves on until the gateway knows')
+      t.equal(pauseSeconds > 0, isRoutedTo, 'a pod behind a gateway keeps serving until the gateway has removed it')
     })
   }
 
   for (const { title, labels, spec, owner } of replicated) {
-    t.test(`${overlay}: ${title} outlives the loss of a node`, async (t) => {
+    t.test(`${overlay}: ${title} survives the loss of a node`, async (t) => {
       const budgets = ofKind(objects, 'PodDisruptionBudget').filter(({ spec }) => selects(spec.selector, labels))
       t.equal(budgets.length, 1, 'one budget')
       t.equal(budgets[0]?.spec.maxUnavailable, 1)
@@ -44,11 +44,11 @@ for (const [overlay, objects] of overlays) {
     })
   }
 
-  t.test(`${overlay}: whoever scales a Deployment finds it, and does it alone`, async (t) => {
+  t.test(`${overlay}: each autoscaler finds its Deployment, and is the only one`, async (t) => {
     for (const { spec } of ofKind(objects, 'HorizontalPodAutoscaler', 'ScaledObject')) {
       const target = ofKind(objects, 'Deployment').find(({ metadata }) => metadata.name === spec.scaleTargetRef.name)
       t.ok(target, spec.scaleTargetRef.name)
-      t.equal(target?.spec.replicas, undefined, 'each `kubectl apply` would set it again')
+      t.equal(target?.spec.replicas, undefined, 'otherwise each `kubectl apply` would reset it')
     }
     for (const name of ['command-api', 'query-api']) {
       const scalers = ofKind(objects, 'HorizontalPodAutoscaler').filter(({ spec }) => spec.scaleTargetRef.name === name)
@@ -57,7 +57,7 @@ for (const [overlay, objects] of overlays) {
   })
 }
 
-t.test('production: as many projectors as the slowest read model’s backlog asks for', async (t) => {
+t.test('production: the backlog of the slowest read model determines the number of projectors', async (t) => {
   const [{ spec } = { spec: undefined }] = ofKind(overlays.get('production') ?? [], 'ScaledObject')
   t.equal(spec.scaleTargetRef.name, 'projector')
   t.strictSame(
@@ -69,7 +69,7 @@ t.test('production: as many projectors as the slowest read model’s backlog ask
   )
 })
 
-t.test('local: NATS is three servers that lose nothing they acknowledged', async (t) => {
+t.test('local: NATS has three servers that lose no acknowledged message', async (t) => {
   const objects = overlays.get('local') ?? []
   const nats = serversOf(objects).find((pod) => nameOf(pod) === 'nats')
   t.equal(nats?.owner.spec.replicas, 3)

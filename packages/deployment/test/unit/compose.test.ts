@@ -18,7 +18,9 @@ const isOurs = (container: any) => container.image.startsWith('cqrs-user-service
 const mounted = ({ volumes = [] }: any): [from: string, to: string][] =>
   volumes.map((volume: string) => volume.split(':'))
 
-/** What deploy/compose/prepare.mjs writes into a service's `settings.env`: the names, with values of the right form. */
+/**
+ * The settings that deploy/compose/prepare.mjs writes into a service's `settings.env`, with values of the right form.
+ */
 const secretSettings = (service: string): Record<string, string> =>
   Object.fromEntries(
     [...read('deploy/compose/prepare.mjs').matchAll(/write\('([\w-]+)\/settings\.env', `(\w+)=/g)]
@@ -26,39 +28,39 @@ const secretSettings = (service: string): Record<string, string> =>
       .map(([, , name]) => [name, 'mongodb://user:password@mongodb:27017/database']),
   )
 
-t.test('nothing is published but the gateway and the pages for people, and these on loopback', async (t) => {
+t.test('only the gateway and the web pages are published, on loopback', async (t) => {
   const published = containers.filter(([, { ports }]) => ports)
   t.strictSame(published.map(([name]) => name).sort(), ['gateway', 'mailpit', 'prometheus'])
   for (const [name, { ports }] of published) for (const port of ports) t.match(port, /^127\.0\.0\.1:/, name)
-  t.strictSame(services.prometheus.profiles, ['observability'], 'and that one only where it is asked for')
+  t.strictSame(services.prometheus.profiles, ['observability'], 'Prometheus only on request')
 })
 
 for (const [name, container] of containers) {
-  t.test(`${name} has no rights that it does not need`, async (t) => {
+  t.test(`${name} has no privileges that it does not need`, async (t) => {
     t.strictSame(container.cap_drop ?? (name === 'prometheus' ? undefined : []), ['ALL'])
     t.strictSame(container.security_opt, ['no-new-privileges:true'])
     t.notOk(container.privileged || container.pid || container.network_mode === 'host')
-    // Gives the volumes to their users, and is on no network.
+    // It changes the owners of volumes, and has no network.
     const isRoot = name === 'prepare'
     t.strictSame(container.cap_add, isRoot ? ['CHOWN', 'DAC_OVERRIDE', 'FOWNER'] : undefined)
     t.equal(container.network_mode, isRoot ? 'none' : undefined)
-    // Our images and that of Prometheus have a user of their own.
+    // Our images and that of Prometheus set a user.
     if (!isRoot && !isOurs(container) && name !== 'prometheus') t.match(container.user, /^[1-9]\d*:[1-9]\d*$/)
     const isDatabase = name === 'mongodb-write' || name === 'mongodb-read'
     if (!isDatabase) t.equal(container.read_only, true)
   })
 
-  t.test(`${name} comes back by itself, and tells when it is ready`, async (t) => {
+  t.test(`${name} is restarted automatically, and reports when it is ready`, async (t) => {
     if (isJob(container)) {
       t.strictSame(container.healthcheck, { disable: true })
       return
     }
     t.equal(container.restart, 'unless-stopped')
-    // Nothing waits for Prometheus.
+    // Nothing depends on Prometheus.
     if (!isOurs(container) && name !== 'prometheus') t.ok(container.healthcheck?.test)
   })
 
-  t.test(`${name} waits for others by their health or their end, and uses only what exists`, async (t) => {
+  t.test(`${name} waits until its dependencies are healthy or completed, and refers only to what exists`, async (t) => {
     for (const [other, { condition }] of Object.entries<any>(container.depends_on ?? {}))
       t.equal(condition, isJob(services[other]) ? 'service_completed_successfully' : 'service_healthy', other)
     for (const network of container.networks ?? []) t.ok(network in networks, network)
@@ -66,7 +68,7 @@ for (const [name, container] of containers) {
       t.ok(from.startsWith('./') ? existsSync(new URL(from, root)) : from in volumes, from)
   })
 
-  t.test(`${name}: no secret is written down`, async (t) => {
+  t.test(`${name}: the compose file holds no secret`, async (t) => {
     for (const [setting, value] of Object.entries<string>(container.environment ?? {})) {
       t.notMatch(String(value), /:\/\/[^/]*:[^/]*@/, setting)
       if (/PASSWORD|SECRET|KEY/.test(setting) && setting !== 'PASSWORD_DENY_COMMON') t.match(value, /^\/run\/secrets\//)
@@ -74,7 +76,7 @@ for (const [name, container] of containers) {
   })
 }
 
-t.test('what is kept is in named volumes', async (t) => {
+t.test('persistent data is in named volumes', async (t) => {
   for (const [name, path] of [
     ['mongodb-write', '/data/db'],
     ['mongodb-read', '/data/db'],
@@ -87,7 +89,7 @@ t.test('what is kept is in named volumes', async (t) => {
   t.match(read('deploy/compose/nats.conf'), /^ {2}sync_interval: always$/m)
 })
 
-t.test('each service is there, from the one Dockerfile', async (t) => {
+t.test('each service is built from the one Dockerfile', async (t) => {
   const built = containers.filter(([, { build }]) => build?.args)
   t.strictSame(built.map(([name]) => name).sort(), readdirSync(new URL('services/', root)).sort())
   for (const [name, { build, image }] of built) {
@@ -112,26 +114,26 @@ t.test('what prepare.mjs imports is in command-api’s image', async (t) => {
 const configs: Record<string, TObject> = { 'command-api': CommandApi, projector: Projector, 'query-api': QueryApi }
 for (const [name, config] of Object.entries(configs)) {
   for (const container of [name, `${name}-migrate`].filter((container) => container in services)) {
-    t.test(`${container} is given settings of ${name} only, and all that it needs`, async (t) => {
+    t.test(`${container} gets only settings of ${name}, and all that it needs`, async (t) => {
       const { environment, command } = services[container]
       const given = { ...environment, ...secretSettings(name) }
       t.strictSame(
         Object.keys(given).filter((setting) => !(setting in config.properties)),
         [],
       )
-      // `migrate` reads only these.
+      // `migrate` reads only these settings.
       const migrated = ['MONGODB_URI', 'MONGODB_READ_URI', 'NATS_URL'].filter((setting) => setting in config.properties)
       const needed = container === name ? config : Type.Pick(config, migrated)
       const text = Object.fromEntries(Object.entries(given).map(([setting, value]) => [setting, String(value)]))
       t.doesNotThrow(() => parseConfig(needed, text))
-      t.ok(environment.NATS_URL, 'its default is for a machine on which everything runs')
+      t.ok(environment.NATS_URL, 'its default is for a single machine')
       t.ok(command.includes('--env-file=/run/secrets/settings.env'))
       t.ok(mounted(services[container]).some(([from, to]) => from === `${name}-secrets` && to === '/run/secrets'))
     })
   }
 }
 
-t.test('nobody reaches the other side’s database, and only command-api can sign', async (t) => {
+t.test('no service reaches the other side’s database, and only command-api can sign', async (t) => {
   const on = (network: string) => containers.filter(([, one]) => one.networks?.includes(network)).map(([name]) => name)
   t.strictSame(on('write').sort(), ['command-api', 'command-api-migrate', 'mongodb-write', 'mongodb-write-users'])
   t.strictSame(on('read').sort(), ['mongodb-read', 'mongodb-read-users', 'projector', 'projector-migrate', 'query-api'])

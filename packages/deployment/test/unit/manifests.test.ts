@@ -16,15 +16,15 @@ t.test('there are overlays for a local cluster and for production', async (t) =>
 })
 
 for (const [overlay, objects] of overlays) {
-  t.test(`${overlay}: every object is as the schema of its kind says`, async (t) => {
+  t.test(`${overlay}: every object matches the schema of its kind`, async (t) => {
     for (const object of objects) {
       const { [object.kind]: Model } = await import(moduleOf(object))
       t.doesNotThrow(() => new Model(object).validate(), titleOf(object))
     }
   })
 
-  // The schemas let unknown fields pass, as Kubernetes does: a misspelt `replicas` would be left out in silence.
-  t.test(`${overlay}: no object has a field that its kind does not know`, async (t) => {
+  // The schemas accept unknown fields, as Kubernetes does: a misspelt `replicas` would be silently ignored.
+  t.test(`${overlay}: no object has a field unknown to its kind`, async (t) => {
     const lines = objects.map(
       (object, i) => `export const o${i}: import('${moduleOf(object)}').I${object.kind} = ${JSON.stringify(object)}\n`,
     )
@@ -44,7 +44,7 @@ for (const [overlay, objects] of overlays) {
     )
   })
 
-  t.test(`${overlay}: what a pod refers to is there, or docs/operations.md says that it has to be made`, async (t) => {
+  t.test(`${overlay}: what a pod refers to exists, or docs/operations.md says to create it`, async (t) => {
     const titles = new Set(objects.map(titleOf))
     for (const pod of podsOf(objects)) {
       for (const { kind, name } of referencesOf(pod)) {
@@ -54,7 +54,7 @@ for (const [overlay, objects] of overlays) {
     }
   })
 
-  t.test(`${overlay}: each Service leads to pods of one kind, which have its ports`, async (t) => {
+  t.test(`${overlay}: each Service selects pods of one kind, which have its ports`, async (t) => {
     for (const { metadata, spec } of ofKind(objects, 'Service')) {
       const pods = podsOf(objects).filter(({ labels }) => selects({ matchLabels: spec.selector }, labels))
       t.equal(pods.length, 1, metadata.name)
@@ -70,7 +70,7 @@ for (const [overlay, objects] of overlays) {
   })
 }
 
-t.test('every program that a pod of ours is told to run is built', async (t) => {
+t.test('every program that one of our pods runs is built', async (t) => {
   for (const { title, labels, spec } of podsOf(overlays.get('production') ?? [])) {
     for (const { command = [] } of spec.containers) {
       if (command[0] !== 'node') continue
@@ -80,7 +80,7 @@ t.test('every program that a pod of ours is told to run is built', async (t) => 
   }
 })
 
-t.test('what docs/operations.md tells kubectl to do finds its objects', async (t) => {
+t.test('the kubectl commands in docs/operations.md find their objects', async (t) => {
   const commands = operations.match(/^kubectl .*$/gm) ?? []
   t.ok(commands.length >= 4)
   for (const command of commands) {
@@ -99,7 +99,7 @@ t.test('what docs/operations.md tells kubectl to do finds its objects', async (t
 
 const titleOf = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata.name}`
 
-/** Where the schema and the type of the object's kind are. */
+/** The module with the schema and the type of the object's kind. */
 function moduleOf({ apiVersion, kind }: KubernetesObject): string {
   const [group = ''] = apiVersion.split('/')
   return `${customResources[group] ?? 'kubernetes-models'}/${apiVersion}/${kind}`

@@ -3,7 +3,7 @@ import { connectionsOf } from '../kubernetes/network.ts'
 import { type KubernetesObject, ofKind, overlays } from '../kubernetes/overlays.ts'
 import { podsOf, selects } from '../kubernetes/pods.ts'
 
-/** The picture in the README, and what watches over it. */
+/** The picture in the README, and what monitors it. */
 const expected: Record<string, string[]> = {
   local: [
     'command-api → mongodb-write:27017',
@@ -11,7 +11,7 @@ const expected: Record<string, string[]> = {
     'envoy-gateway-system → command-api:8081',
     'envoy-gateway-system → query-api:8082',
     'keda → nats:8222',
-    'mongodb-read → mongodb-read:27017', // the job that makes its users, and the server itself
+    'mongodb-read → mongodb-read:27017', // the job that creates its users, and the server itself
     'mongodb-write → mongodb-write:27017',
     'nats → nats:6222',
     'projector → mailpit:1025',
@@ -38,7 +38,7 @@ const expected: Record<string, string[]> = {
 }
 
 for (const [overlay, objects] of overlays) {
-  t.test(`${overlay}: exactly the connections of the picture are let through`, async (t) => {
+  t.test(`${overlay}: the policies allow exactly the connections of the picture`, async (t) => {
     const connections = connectionsOf(objects)
     t.strictSame(
       connections.filter((connection) => !connection.includes('→ kube-system:')),
@@ -49,7 +49,7 @@ for (const [overlay, objects] of overlays) {
     t.equal(connections.filter((connection) => connection.includes('kube-system')).length, resolving.length)
   })
 
-  t.test(`${overlay}: a pod that nobody has thought of connects to nothing`, async (t) => {
+  t.test(`${overlay}: an unknown pod connects to nothing`, async (t) => {
     const stranger: KubernetesObject = {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
@@ -60,12 +60,12 @@ for (const [overlay, objects] of overlays) {
     t.strictSame(its, ['stranger → kube-system:53'])
   })
 
-  t.test(`${overlay}: without the policies everything would be let through`, async (t) => {
+  t.test(`${overlay}: without the policies every connection would be allowed`, async (t) => {
     const open = connectionsOf(objects.filter(({ kind }) => kind !== 'NetworkPolicy'))
     t.ok(open.includes('query-api → command-api:8081'))
   })
 
-  t.test(`${overlay}: every service that is watched has the port that Prometheus asks`, async (t) => {
+  t.test(`${overlay}: every monitored service has the port that Prometheus scrapes`, async (t) => {
     for (const { spec } of ofKind(objects, 'ServiceMonitor')) {
       const watched = ofKind(objects, 'Service').filter(({ metadata }) => selects(spec.selector, metadata.labels ?? {}))
       t.strictSame(
@@ -78,7 +78,7 @@ for (const [overlay, objects] of overlays) {
     }
   })
 
-  t.test(`${overlay}: the route leads to ports that the services have`, async (t) => {
+  t.test(`${overlay}: the route refers to ports that the services have`, async (t) => {
     for (const { metadata, spec } of ofKind(objects, 'HTTPRoute')) {
       for (const { backendRefs } of spec.rules) {
         for (const { name, port } of backendRefs) {

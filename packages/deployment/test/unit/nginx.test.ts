@@ -5,20 +5,20 @@ import t from 'tap'
 
 const conf = readFileSync(new URL('../../../../deploy/nginx/nginx.conf', import.meta.url), 'utf8')
 
-t.test('requests go where the local gateway sends them', async (t) => {
+t.test('requests are routed as by the local gateway', async (t) => {
   for (const [method, path, upstream] of routingCases)
     t.equal(serviceFor(method, path, path), upstream, `${method} ${path}`)
 })
 
-// nginx makes `$uri` of the path as it came: without dots, empty segments and needless encoding.
-t.test('a path goes where the service will read it, however it is written', async (t) => {
+// nginx derives `$uri` from the received path: without dots, empty segments and needless encoding.
+t.test('a path is routed by the form in which the service reads it', async (t) => {
   for (const [path, normal, upstream] of unusualPaths) {
     t.equal(serviceFor('GET', path, normal), upstream, path)
     t.equal(serviceFor('GET', `${path}?q=a%2fb`, normal), upstream, `${path} with an encoded slash in its query`)
   }
 })
 
-t.test('what the gateway answers itself are the problems of the contracts', async (t) => {
+t.test('the gateway’s own answers are problems of the contracts', async (t) => {
   const answers = [...conf.matchAll(/return (\d+) '(\{"type".*\})';/g)]
   t.equal(answers.length, 6)
   for (const [, status, body = ''] of answers) {
@@ -28,22 +28,22 @@ t.test('what the gateway answers itself are the problems of the contracts', asyn
   }
 })
 
-t.test('the API’s reference is there as at the local gateway', async (t) => {
+t.test('the API reference is served as by the local gateway', async (t) => {
   t.match(conf, `Content-Security-Policy "${referencePolicy}"`)
   t.match(conf, 'location = /docs {\n      rewrite ^ /docs/index.html last;')
 })
 
-t.test('health in detail and metrics are not for the outside', async (t) => {
+t.test('/readyz and /metrics are not public', async (t) => {
   for (const path of ['/readyz', '/metrics']) t.match(conf, `location = ${path} {\n      return 404;`)
 })
 
-t.test('a POST is never sent twice, and who the client is nobody can make up', async (t) => {
+t.test('a POST is never sent twice, and a client cannot forge its address', async (t) => {
   t.notMatch(conf, 'non_idempotent')
   t.match(conf, 'proxy_set_header X-Forwarded-For $remote_addr;')
   t.match(conf, 'proxy_set_header Forwarded "";')
 })
 
-/** Of the `map`s that choose: https://nginx.org/en/docs/http/ngx_http_map_module.html */
+/** The `map`s that select the service: https://nginx.org/en/docs/http/ngx_http_map_module.html */
 function serviceFor(method: string, requestUri: string, uri: string): string | undefined {
   const variables: Record<string, string> = { request_method: method, request_uri: requestUri, uri }
   for (const [, of = '', name = '', entries = ''] of conf.matchAll(/^ {2}map (\S+|".*") \$(\w+) \{\n(.*?)^ {2}\}/gms))

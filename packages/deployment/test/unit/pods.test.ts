@@ -16,16 +16,16 @@ const restrictedVolumes = [
 ]
 
 for (const [overlay, objects] of overlays) {
-  t.test(`${overlay}: the namespace refuses pods that are not restricted`, async (t) => {
+  t.test(`${overlay}: the namespace enforces the restricted Pod Security level`, async (t) => {
     const [namespace] = ofKind(objects, 'Namespace')
     t.equal(namespace?.metadata.labels?.['pod-security.kubernetes.io/enforce'], 'restricted')
   })
 
   for (const pod of podsOf(objects)) {
-    t.test(`${overlay}: ${pod.title} runs with the fewest rights`, async (t) => {
+    t.test(`${overlay}: ${pod.title} runs with minimal privileges`, async (t) => {
       const { spec } = pod
       t.equal(spec.securityContext.runAsNonRoot, true)
-      t.ok(spec.securityContext.runAsUser > 0, 'the user has a number, so that nobody needs to trust the image')
+      t.ok(spec.securityContext.runAsUser > 0, 'a numeric user does not depend on the image')
       t.equal(spec.securityContext.seccompProfile.type, 'RuntimeDefault')
       for (const field of ['hostNetwork', 'hostPID', 'hostIPC', 'hostUsers']) t.notOk(spec[field], field)
       for (const { name, ...source } of spec.volumes ?? [])
@@ -53,7 +53,7 @@ for (const [overlay, objects] of overlays) {
       t.equal(pod.spec.enableServiceLinks, false)
     })
 
-    t.test(`${overlay}: ${pod.title} is given what it needs, and no more than it may take`, async (t) => {
+    t.test(`${overlay}: ${pod.title} has requests and limits`, async (t) => {
       for (const { name, resources } of containersOf(pod)) {
         for (const resource of ['cpu', 'memory']) {
           t.ok(resources.requests[resource], `${name} asks for ${resource}`)
@@ -64,12 +64,12 @@ for (const [overlay, objects] of overlays) {
   }
 
   for (const { title, spec } of serversOf(objects)) {
-    t.test(`${overlay}: ${title} is asked whether it has started, lives and is ready`, async (t) => {
+    t.test(`${overlay}: ${title} has startup, liveness and readiness probes`, async (t) => {
       for (const { startupProbe, livenessProbe, readinessProbe } of spec.containers) {
         for (const probe of [startupProbe, livenessProbe, readinessProbe]) {
           t.equal(Object.keys(probe).filter((key) => ['httpGet', 'exec', 'tcpSocket'].includes(key)).length, 1)
         }
-        t.ok(startupProbe.failureThreshold * startupProbe.periodSeconds >= 60, 'a slow start is no failure')
+        t.ok(startupProbe.failureThreshold * startupProbe.periodSeconds >= 60, 'a slow start is allowed')
       }
     })
   }

@@ -16,7 +16,7 @@ for (const [overlay, objects] of overlays) {
     const config = configs[service]
     if (!config) continue
 
-    t.test(`${overlay}: ${pod.title} is given settings of ${service} only, and all that it needs`, async (t) => {
+    t.test(`${overlay}: ${pod.title} gets only settings of ${service}, and all that it needs`, async (t) => {
       const { given, secret } = environmentOf(pod, objects)
       const names = [...Object.keys(given), ...Object.keys(secret)]
       const known = Object.keys(config.properties)
@@ -27,36 +27,36 @@ for (const [overlay, objects] of overlays) {
       const isMigration = pod.labels['app.kubernetes.io/component'] === 'migrate'
       const needed = isMigration ? Type.Omit(config, ['SMTP_URL']) : config
       t.doesNotThrow(() => parseConfig(needed, { ...secret, ...given }))
-      // Its default is for a machine on which everything runs.
+      // Its default is for a single machine.
       t.ok(names.includes('NATS_URL'))
     })
 
-    t.test(`${overlay}: ${pod.title} knows the client’s address, if it is behind the gateway`, async (t) => {
-      const isBehindGateway = pod.owner.kind === 'Deployment' && service !== 'projector'
-      if (isBehindGateway)
-        t.ok(environmentOf(pod, objects).given.TRUSTED_PROXIES, 'or all clients would share one limit')
-    })
+    t.test(
+      `${overlay}: ${pod.title} trusts the gateway for the client’s address, if it is behind the gateway`,
+      async (t) => {
+        const isBehindGateway = pod.owner.kind === 'Deployment' && service !== 'projector'
+        if (isBehindGateway)
+          t.ok(environmentOf(pod, objects).given.TRUSTED_PROXIES, 'otherwise all clients share one rate limit')
+      },
+    )
 
-    t.test(`${overlay}: ${pod.title} listens where it is asked`, async (t) => {
+    t.test(`${overlay}: ${pod.title} listens on its declared ports`, async (t) => {
       const { given } = environmentOf(pod, objects)
       for (const { name, containerPort } of pod.spec.containers[0].ports ?? []) {
         t.equal(given[name === 'http' ? 'PORT' : 'METRICS_PORT'], String(containerPort))
       }
     })
 
-    t.test(
-      `${overlay}: what ${pod.title} reads from a file is mounted, unless it only has to know the name`,
-      async (t) => {
-        const { given } = environmentOf(pod, objects)
-        const mounts: string[] = (pod.spec.containers[0].volumeMounts ?? []).map(({ mountPath }: any) => mountPath)
-        for (const [name, value = ''] of Object.entries(given)) {
-          if (!name.endsWith('_FILE') || pod.owner.kind !== 'Deployment') continue
-          t.ok(
-            mounts.some((mount) => value.startsWith(`${mount}/`)),
-            `${name}=${value}`,
-          )
-        }
-      },
-    )
+    t.test(`${overlay}: the files that ${pod.title} reads are mounted, unless it only needs their names`, async (t) => {
+      const { given } = environmentOf(pod, objects)
+      const mounts: string[] = (pod.spec.containers[0].volumeMounts ?? []).map(({ mountPath }: any) => mountPath)
+      for (const [name, value = ''] of Object.entries(given)) {
+        if (!name.endsWith('_FILE') || pod.owner.kind !== 'Deployment') continue
+        t.ok(
+          mounts.some((mount) => value.startsWith(`${mount}/`)),
+          `${name}=${value}`,
+        )
+      }
+    })
   }
 }

@@ -10,7 +10,7 @@ const workflows = readdirSync(folder).map((name) => {
   return { name, text, workflow: parse(text) }
 })
 
-t.test('mistakes are found', async (t) => {
+t.test('the language service finds mistakes', async (t) => {
   const wrong = `on: push
 jobs:
   a:
@@ -29,16 +29,16 @@ for (const { name, text, workflow } of workflows) {
   const jobs: any[] = Object.values(workflow.jobs)
   const steps: any[] = jobs.flatMap((job) => job.steps)
 
-  t.test(`${name} is what GitHub’s schema says`, async (t) => {
+  t.test(`${name} matches GitHub’s schema`, async (t) => {
     t.strictSame(await mistakesIn(name, text), [])
   })
 
-  t.test(`${name}: every action is named by its commit, with the version for the reader`, async (t) => {
+  t.test(`${name}: every action is pinned by commit, with its version in a comment`, async (t) => {
     for (const [line] of text.matchAll(/uses: .*/g)) t.match(line, /^uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
   })
 
-  t.test(`${name} may read the code and no more; a job that needs more says so itself`, async (t) => {
-    t.ok(workflow.permissions, 'otherwise the repository’s default would be valid')
+  t.test(`${name} may only read the code; a job that needs more declares it`, async (t) => {
+    t.ok(workflow.permissions, 'otherwise the repository’s default applies')
     for (const [scope, right] of Object.entries(workflow.permissions)) t.equal(`${scope}: ${right}`, 'contents: read')
     const granting = jobs.filter((job) => Object.values(job.permissions ?? {}).includes('write'))
     t.equal(granting.length > 0, name === 'release.yml')
@@ -47,12 +47,12 @@ for (const { name, text, workflow } of workflows) {
     }
   })
 
-  t.test(`${name}: jobs end by themselves, and runs of the same branch do not pile up`, async (t) => {
+  t.test(`${name}: jobs have a timeout, and runs of the same branch do not pile up`, async (t) => {
     for (const job of jobs) t.ok(job['timeout-minutes'] <= 60)
     t.ok(workflow.concurrency.group)
   })
 
-  t.test(`${name}: the files that it names are there`, async (t) => {
+  t.test(`${name}: the files that it names exist`, async (t) => {
     const here = (file: string) => t.ok(existsSync(new URL(file, root)), file)
     for (const { run = '', uses = '', with: inputs } of steps) {
       for (const [, file = ''] of run.matchAll(/\b(?:bash|node) (\S+)/g)) here(file)
@@ -62,18 +62,18 @@ for (const { name, text, workflow } of workflows) {
     }
   })
 
-  t.test(`${name}: nothing that a stranger can write gets into a command`, async (t) => {
+  t.test(`${name}: no expression is expanded inside a command`, async (t) => {
     for (const { run = '' } of steps) t.notMatch(run, /\$\{\{/)
   })
 
-  t.test(`${name}: all services, where it goes through them`, async (t) => {
+  t.test(`${name}: a matrix of services has all of them`, async (t) => {
     for (const { strategy } of jobs) {
       if (strategy) t.strictSame(strategy.matrix.service, readdirSync(new URL('services/', root)).sort())
     }
   })
 }
 
-t.test('no image is released that the scan refuses, or without provenance and a list of what is in it', async (t) => {
+t.test('an image is released only if the scan accepts it, and with provenance and an SBOM', async (t) => {
   const { workflow } = workflows.find(({ name }) => name === 'release.yml') ?? {}
   const steps: any[] = workflow.jobs.images.steps
   const names = steps.map(({ name }) => name).filter(Boolean)

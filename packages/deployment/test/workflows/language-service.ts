@@ -1,7 +1,7 @@
 import { registerHooks } from 'node:module'
 import { TextDocument } from 'vscode-languageserver-textdocument'
 
-// GitHub's package is made for bundlers: it imports JSON without saying so.
+// GitHub's package is made for bundlers: it imports JSON without an import attribute.
 const hooks = registerHooks({
   load: (url, context, load) =>
     load(url, url.endsWith('.json') ? { ...context, importAttributes: { type: 'json' } } : context),
@@ -9,7 +9,7 @@ const hooks = registerHooks({
 const { validate } = await import('@actions/languageservice')
 hooks.deregister()
 
-/** What GitHub's own language service finds wrong in a workflow: its schema, expressions and contexts. A line each. */
+/** The mistakes in a workflow that GitHub's language service finds: schema, expressions and contexts. One line each. */
 export async function mistakesIn(name: string, text: string): Promise<string[]> {
   const document = TextDocument.create(`file:///.github/workflows/${name}`, 'yaml', 1, text)
   const diagnostics = await validate(document)
