@@ -15,9 +15,9 @@ export function report(
 ${judged.length - short.length} of ${judged.length} figures reach their target. ${shortfalls(short)}
 
 Each figure is the median of several rounds, with the minimum and maximum in parentheses. A case and its limit are
-measured in turns, and the ratio is the median of the rounds' ratios, because the machine is shared and its speed drifts.
-A separate process sends the load directly to the service, on the same cores as everything else. Services
-log only warnings.
+measured in turns, and the ratio is the median of the rounds' ratios, because the machine is shared and its speed
+drifts. A separate process sends the load directly to the service, on the same cores as everything else. Services log
+only warnings.
 [performance.md](performance.md) explains the figures that fall short.
 
 \`${context.command}\` on ${new Date().toISOString().slice(0, 10)}:
