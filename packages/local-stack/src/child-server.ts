@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type ChildOutput, openOutput } from './child-output.ts'
 import { eventually } from './eventually.ts'
 
-export interface ChildServerOptions {
+export type ChildServerOptions = {
   /** Stands in messages. */
   name: string
   command: string
@@ -124,7 +124,7 @@ export class ChildServer {
   }
 }
 
-interface Running {
+type Running = {
   child: ChildProcess
   ended: Promise<string>
   end: string | undefined

@@ -8,7 +8,7 @@ import { ChildServer } from '../child-server.ts'
 export type ServiceName = 'command-api' | 'projector' | 'query-api'
 export type Environment = Record<string, string>
 
-export interface ServiceOptions {
+export type ServiceOptions = {
   name: ServiceName
   port: number
   /** The connections and keys of this service; kept in `envFile`, so that commands reach the running system. */
