@@ -19,7 +19,7 @@ t.test('a service runs as in production, and a test sees what it logs, answers a
   t.match(JSON.stringify(logs), url)
 })
 
-t.test('a service that does not start fails its test with what it said', async (t) => {
+t.test('a service that does not start fails its test with its output', async (t) => {
   await t.rejects(startProcess(t, 'query-api', {}), { message: /did not start: exit code 1.*JWKS_FILE/s })
 })
 

@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { distFile, type ServiceName } from '../stack/services.ts'
 
-/** `output` is both streams in the order in which they were written; `code` is null where a signal ended the program. */
+/**
+ * `output` is both streams in the order in which they were written; `code` is null where a signal ended the program.
+ */
 export type Ended = { code: number | null; output: string; stdout: string; stderr: string }
 
 /**

@@ -24,8 +24,8 @@ export type ServiceProcess = {
 }
 
 /**
- * Runs a service as in production, in a process of its own, and waits until it answers `/healthz`. The process is killed
- * when the test ends.
+ * Runs a service as in production, in a process of its own, and waits until it answers `/healthz`. The process is
+ * killed when the test ends.
  * @param env the whole environment of the process; without HOST and PORT it listens on a free port of 127.0.0.1
  * @param program the file below the service's `dist` that is run
  * @throws where the process does not answer in time, with the end of its output

@@ -7,8 +7,8 @@ export type TokenOptions = Partial<SignerOptions>
 type Members = Record<string, unknown>
 
 /**
- * Gives a function that makes access tokens as command-api makes them (RFC 9068), for a buyer and a minute. The claims and
- * options of a call replace those of a valid token; a claim that is undefined is left out.
+ * Gives a function that makes access tokens as command-api makes them (RFC 9068), for a buyer and a minute. The claims
+ * and options of a call replace those of a valid token; a claim that is undefined is left out.
  * @param signingKeyFile the private key (PEM); it is read once
  * @param defaults options of every token, for example another issuer
  */

@@ -8,7 +8,7 @@ const { signingKeyFile } = await generateKeyFiles(t.testdir())
 const key = readFileSync(signingKeyFile, 'utf8')
 const mint = tokenMint(signingKeyFile, { iss: 'the-issuer' })
 
-t.test('a token is as command-api makes it, but for what the test says', (t) => {
+t.test('a token is as command-api makes it, except for the given claims and options', (t) => {
   const { header, payload } = read(mint())
   t.strictSame(header, { alg: 'ES256', typ: 'at+jwt', kid: publicJwk(key).kid })
   t.match(payload, { iss: 'the-issuer', aud: 'cqrs-user-service', roles: ['buyer'], ver: 1, sub: String, jti: String })
@@ -20,7 +20,7 @@ t.test('a token is as command-api makes it, but for what the test says', (t) => 
   t.end()
 })
 
-t.test('a forged token has the parts and the signature that the test asks for', (t) => {
+t.test('a forged token has the given members and signature', (t) => {
   const good = mint()
   const signed = forge(good, { header: { kid: undefined }, claims: { roles: ['admin'] }, key })
   t.notHas(read(signed).header, 'kid')
