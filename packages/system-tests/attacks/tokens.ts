@@ -4,7 +4,7 @@ import { publicJwk } from '@cqrs/service-kit'
 
 type Members = Record<string, unknown>
 
-/** Forgeries of a valid token that nobody may accept, each by what is wrong with it. Undefined takes a member out. */
+/** Forgeries of a valid token, which must not be accepted, each named by its fault. Undefined removes a member. */
 export function forgeries(good: string, signingKey: string): Record<string, string> {
   const [head = '', body = '', signature = ''] = good.split('.')
   const claims: Members = JSON.parse(Buffer.from(body, 'base64url').toString())

@@ -1,7 +1,7 @@
 /**
- * Clients of a running system, for compose.sh: `node load.ts BASE_URL`, until SIGTERM. Each registers, logs in, and then
- * reads and changes itself, some 60 requests a second in all. Prints how many requests there were and those that were
- * not answered as they should be, and ends with 1 where there was one. No request is sent twice.
+ * Clients of a running system, for compose.sh: `node load.ts BASE_URL`, until SIGTERM. Each client registers, logs in,
+ * and then reads and changes its own user; all of them send about 60 requests a second. Prints the number of requests
+ * and the unexpected responses, and exits with 1 if there are any. No request is retried.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -36,7 +36,7 @@ async function client(): Promise<void> {
 
 type Answer = { id?: string; accessToken?: string; version?: number }
 
-/** The body, or nothing where the answer was not the expected one. */
+/** The body; undefined if the response was not the expected one. */
 async function send(
   expected: number,
   method: string,

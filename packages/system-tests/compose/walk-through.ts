@@ -1,7 +1,7 @@
 /**
- * The mission's walk through a running system, for compose.sh: `node walk-through.ts BASE_URL MAIL_PAGE first|again`.
- * It leaves one user behind, and `again` looks for that of the time before. Ends with 1 and what was wrong at the first
- * answer that is not as it should be.
+ * The mission's walk-through of a running system, for compose.sh: `node walk-through.ts BASE_URL MAIL_PAGE
+ * first|again`. It keeps one user, and `again` looks for the one of the previous run. Exits with 1 and a message at the
+ * first unexpected response.
  */
 import assert from 'node:assert/strict'
 import { eventually } from '@cqrs/local-stack/testing'
@@ -9,7 +9,7 @@ import { eventually } from '@cqrs/local-stack/testing'
 const [baseUrl, mailPage, time] = process.argv.slice(2)
 assert.ok(baseUrl && mailPage && (time === 'first' || time === 'again'), 'BASE_URL MAIL_PAGE first|again')
 
-// Who was just killed may still be catching up.
+// A process that was just killed may still be catching up.
 const soon = (attempt: () => Promise<boolean>) => eventually(attempt, { timeoutMs: 15_000 })
 const password = 'password123'
 const buyer = (email: string) => ({ email, password, name: 'Test User', roles: ['buyer'] })
@@ -36,7 +36,7 @@ assert.ok(!(await listed('/users/by-role/seller?limit=10&offset=0')))
 const changed = await send('PUT', `/users/${id}`, { name: 'Jane Doe', roles: ['buyer', 'seller'] }, token)
 assert.deepEqual([changed.status, changed.body.version], [200, 2])
 await soon(async () => (await get(`/users/${id}`)).body.isSeller === true)
-// Mailpit's list of messages or, where that is in its place, maildev's: both hold the address.
+// The message list of Mailpit or of maildev, whichever is used: both contain the address.
 await soon(async () => {
   const lists = await Promise.all(['/api/v1/messages?limit=500', '/email'].map((path) => fetch(mailPage + path)))
   return (await Promise.all(lists.map((list) => list.text()))).some((text) => text.includes(email))
@@ -65,5 +65,5 @@ async function send(method: string, path: string, body?: object, token?: string)
   return { status: response.status, body: JSON.parse(answer || '{}') as Body }
 }
 
-/** What is looked at of any answer. */
+/** The members of a response that are checked. */
 type Body = { accessToken: string; version: number; roleCount: number; isSeller: boolean; data: { id: string }[] }

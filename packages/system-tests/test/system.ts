@@ -29,9 +29,9 @@ export type System = Stack & {
     as?: string,
     headers?: Record<string, string>,
   ): Promise<{ status: number; headers: Headers; body: any }>
-  /** Registers a user with an address of its own and logs it in. */
+  /** Registers a user with a unique address and logs it in. */
   newUser(overrides?: object): Promise<{ id: string; token: string }>
-  /** What the mail page shows. */
+  /** The e-mails of the mail page. */
   mails(): Promise<any[]>
   /** `pnpm keys:rotate` with these arguments. */
   keysRotate(...args: string[]): Promise<Ended>
@@ -42,8 +42,9 @@ export type System = Stack & {
 }
 
 /**
- * The whole system as `npm start` runs it, with data of its own and on free ports. Its databases are new ones on the server
- * that the tests share, which saves seconds, unless it is to have servers of its own: to take away, or to be all real.
+ * The whole system as `npm start` runs it, with its own data and on free ports. Its databases are new ones on the
+ * server that the tests share, which saves seconds. With `ownDatabases` it has database servers of its own, which a
+ * test may kill.
  */
 export async function startSystem(
   t: Test,
