@@ -10,10 +10,10 @@ import type { UserReadRepository } from './read-store/user-read-repository.ts'
  * token from before the revocation can live, so the list stays as small as an hour's revocations.
  */
 export class RevocationList {
-  readonly #parts: Parts
+  readonly #options: Options
   readonly #dead = new Map<string, { tokensFromVersion: number; until: number }>()
   readonly #closing = new AbortController()
-  readonly #running: Promise<void>
+  #running: Promise<void> | undefined
   #wake = new AbortController()
   #loading: Promise<void> | undefined
   /** Of `performance.now`; undefined until the list was first loaded. */
@@ -21,8 +21,11 @@ export class RevocationList {
   #isStale = true
   #isFailing = false
 
-  constructor(parts: Parts) {
-    this.#parts = parts
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  start(): void {
     this.#running = this.#keepCurrent()
   }
 
@@ -67,7 +70,7 @@ export class RevocationList {
   }
 
   async #keepCurrent(): Promise<void> {
-    const { isNatsUp, logger } = this.#parts
+    const { isNatsUp, logger } = this.#options
     while (!this.#closing.signal.aborted) {
       this.#wake = new AbortController()
       const ageMs = performance.now() - (this.#loadedAt ?? 0)
@@ -96,7 +99,7 @@ export class RevocationList {
     this.#isStale = false
     const now = Date.now()
     try {
-      const revoked = await this.#parts.users.revokedSince(new Date(now - rememberedMs))
+      const revoked = await this.#options.users.revokedSince(new Date(now - rememberedMs))
       for (const { id, tokensFromVersion, at } of revoked)
         this.#remember(id, tokensFromVersion, at.getTime() + rememberedMs)
     } catch (error) {
@@ -116,7 +119,7 @@ export class RevocationList {
   }
 }
 
-type Parts = { users: Pick<UserReadRepository, 'revokedSince'>; isNatsUp: () => boolean; logger: Logger }
+type Options = { users: Pick<UserReadRepository, 'revokedSince'>; isNatsUp: () => boolean; logger: Logger }
 
 /** The longest life of a token, and five minutes for a login that was under way and for clocks that differ. */
 const rememberedMs = (maxAccessTokenLifetimeSeconds + 300) * 1_000

@@ -207,7 +207,7 @@ t.test('a body on a GET means nothing and is not read (RFC 9110, 9.3.1)', async 
 })
 
 t.test('what is no HTTP is answered before any route, and a header sent twice is no version', async (t) => {
-  const port = Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port)
+  const port = Number(new URL(app.listeningOrigin).port)
   const headers = `Host: a\r\nConnection: close\r\nAuthorization: ${bearer.authorization}`
   for (const [sent, code] of [
     [`GET ${one} HTTP/1.1\r\n${headers}\r\nX-Min-Version: 1\r\nX-Min-Version: 1\r\n\r\n`, 'validation-failed'],

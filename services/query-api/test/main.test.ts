@@ -8,7 +8,7 @@ import { eventually, freePort, freshDatabase, freshNats, freshRedis } from '@cqr
 import { generateKeyFiles } from '@cqrs/service-kit'
 import t, { type Test } from 'tap'
 import { failingProcess, startProcess } from './fixtures/process.ts'
-import { setUpReadStore, startQueryApi } from './fixtures/query-api.ts'
+import { freshReadStore, setUpReadStore } from './fixtures/query-api.ts'
 import { tokenMint } from './fixtures/tokens.ts'
 import { idOf, sums, user } from './fixtures/users.ts'
 
@@ -20,7 +20,7 @@ const { uri: thereUri } = await freshDatabase(t)
 const awayUri = `mongodb://127.0.0.1:${await freePort()}/read`
 
 t.test('runs from its settings until SIGTERM', async (t) => {
-  const { stored, stats, uri } = await startQueryApi(t)
+  const { stored, stats, uri } = await freshReadStore(t)
   await stored.insertOne(user(1))
   await stats.insertOne(sums({ users: 1 }))
   const token = mint()
@@ -53,7 +53,7 @@ t.test('starts and stops while its database is away, and says so', async (t) => 
 })
 
 t.test('stays in service while NATS is away', async (t) => {
-  const { uri } = await startQueryApi(t)
+  const { uri } = await freshReadStore(t)
   const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: `nats://127.0.0.1:${await freePort()}` }
   const { url, stop } = await startProcess(t, settings)
   t.match(await get(`${url}/readyz`), { status: 200, body: { status: 'degraded', checks: { nats: 'down' } } })
@@ -62,7 +62,7 @@ t.test('stays in service while NATS is away', async (t) => {
 })
 
 t.test('stays in service while Redis is away, and says so', async (t) => {
-  const { uri } = await startQueryApi(t)
+  const { uri } = await freshReadStore(t)
   const nats = await freshNats(t)
   const redis = await freshRedis(t)
   const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: nats.url, REDIS_URL: redis.url }

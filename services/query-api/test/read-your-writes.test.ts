@@ -135,7 +135,7 @@ t.test('those who wait are bounded in number, and a client that goes frees its p
   await stored.insertOne(user(1))
   for (let number = 1; number < maxWatches; number++) notices.watch(idOf(number), 1)
 
-  const url = new URL(path(1), await app.listen({ host: '127.0.0.1', port: 0 }))
+  const url = new URL(path(1), app.listeningOrigin)
   const waiting = request(url, { headers: { ...bearer, ...from(2) } }).on('error', () => {})
   waiting.end()
   await eventually(() => notices.count === maxWatches)

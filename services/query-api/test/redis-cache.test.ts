@@ -17,7 +17,7 @@ t.test('what one process has read, another has from Redis', async (t) => {
   const [one, other] = [await process(), await process()]
   for (const number of [1, 2]) await one.lookUp.find(idOf(number))
   await stored.deleteMany({})
-  await eventually(async () => (await other.shared.read([idOf(2)], usersReadCollection)).size === 1)
+  await eventually(async () => (await other.redisCache.read([idOf(2)], usersReadCollection)).size === 1)
   t.match(await other.lookUp.find(idOf(1)), { version: 1, etag: '"1"', body: /user-1@example.com/ })
   t.strictSame(await other.lookUp.find(idOf(2)), { version: 2, etag: '"2"', body: undefined })
   t.equal(await other.lookUp.find(idOf(3)), undefined)
@@ -125,7 +125,10 @@ t.test(
     await more()
     isRunning = false
     await Promise.all([reading, writing])
-    t.ok(await eventually(async () => processes.every(({ shared }) => shared.isInUse)), 'in the end it is in use again')
+    t.ok(
+      await eventually(async () => processes.every(({ redisCache }) => redisCache.isInUse)),
+      'in the end it is in use again',
+    )
   },
 )
 
@@ -134,11 +137,11 @@ t.test('a notice that Redis could not be told of ends the trust in it, until wha
   await stored.insertOne(user(1))
   const [one, other] = [await process(), await process()]
   await redis.server.stop()
-  await eventually(async () => !one.shared.isInUse && !other.shared.isInUse)
+  await eventually(async () => !one.redisCache.isInUse && !other.redisCache.isInUse)
   one.lookUp.outdate(idOf(1), 2)
   await redis.server.start()
-  await eventually(async () => other.shared.isInUse, { timeoutMs: 20_000 })
-  t.notOk(one.shared.isInUse)
+  await eventually(async () => other.redisCache.isInUse, { timeoutMs: 20_000 })
+  t.notOk(one.redisCache.isInUse)
   t.match(await one.lookUp.find(idOf(1)), { version: 1 })
 })
 
@@ -180,19 +183,20 @@ async function startProcess(
   const collections = new LiveCollections(mongo.db())
   await collections.of(usersReadCollection)
   const users = new UserReadRepository(collections)
-  const shared = new RedisCache({ url: redis.url, lifetimeMs, logger: createLogger('query-api', 'silent') })
+  const redisCache = new RedisCache({ url: redis.url, lifetimeMs, logger: createLogger('query-api', 'silent') })
   const cache = new UserCache({ lifetimeMs, maxBytes: 2 ** 20 })
-  const lookUp = new UserLookUp({ collections, users, cache, shared })
+  const lookUp = new UserLookUp({ collections, users, cache, redis: redisCache })
+  lookUp.start()
   t.teardown(async () => {
     await lookUp.close()
     await mongo.close()
   })
-  if (!isAway) await eventually(async () => shared.isInUse)
+  if (!isAway) await eventually(async () => redisCache.isInUse)
   return {
-    shared,
+    redisCache,
     lookUp,
     /** What was sent to Redis before has been done. */
-    flushed: () => shared.read([idOf(999)], usersReadCollection),
+    flushed: () => redisCache.read([idOf(999)], usersReadCollection),
     /** Keeps the answer of the database to the next look-up back until it is called. */
     hold: () => {
       const findByIds = users.findByIds.bind(users)

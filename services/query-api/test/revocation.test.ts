@@ -4,7 +4,7 @@ import { createLogger } from '@cqrs/service-kit'
 import { connect } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
 import { RevocationList } from '../src/revocation-list.ts'
-import { queryApiOn, startQueryApi } from './fixtures/query-api.ts'
+import { freshReadStore, queryApiOn, startQueryApi } from './fixtures/query-api.ts'
 import { idOf, tombstone, user } from './fixtures/users.ts'
 
 type Api = Awaited<ReturnType<typeof queryApiOn>>
@@ -23,7 +23,7 @@ const statusFor = async ({ app, mint }: Api, number: number, ver: number) => {
 }
 
 t.test('a token from before the revocation is refused, a later one is good', async (t) => {
-  const { stored, uri } = await startQueryApi(t)
+  const { stored, uri } = await freshReadStore(t)
   await stored.insertMany([user(1), revoked(2), tombstone(3, 4)])
   // As after a restart: it learns from the database what was revoked before.
   const api = await queryApiOn(t, uri)
@@ -124,6 +124,7 @@ function listOf(t: Test, read: (attempt: number) => ReturnType<Parts['users']['r
     isNatsUp: () => true,
     logger: createLogger('query-api', 'silent'),
   })
+  list.start()
   t.teardown(() => list.close())
   return Object.assign(list, { loads: () => attempts })
 }

@@ -46,6 +46,9 @@ export class RedisCache {
       isAway = false
       logger.info('Redis connected')
     })
+  }
+
+  start(): void {
     this.#client.connect().catch(() => {}) // it goes on trying; `error` has told
   }
 

@@ -33,18 +33,22 @@ export class UserCache {
     return this.#entries.calculatedSize
   }
 
-  /** @param collection the one that is live now */
-  get(id: string, collection: string): ReadyUser | undefined {
-    return collection === this.#collection ? this.#entries.get(id) : undefined
+  /** @param live the collection that is live now. Entries of another one are dropped */
+  get(id: string, live: string): ReadyUser | undefined {
+    if (live !== this.#collection) {
+      this.#entries.clear()
+      this.#collection = live
+    }
+    return this.#entries.get(id)
   }
 
-  /** Keeps a user that was read `ageMs` ago from this live collection, unless it has a newer version of it. */
+  /**
+   * Keeps a user that was read `ageMs` ago from this collection, unless it has a newer version of it, or another
+   * collection has become live.
+   */
   put(id: string, user: ReadyUser, { collection, ageMs }: { collection: string; ageMs: number }): void {
-    if (ageMs >= this.#lifetimeMs) return
-    if (collection !== this.#collection) {
-      this.#entries.clear()
-      this.#collection = collection
-    }
+    this.#collection ??= collection
+    if (collection !== this.#collection || ageMs >= this.#lifetimeMs) return
     if (user.version >= (this.#entries.peek(id)?.version ?? 0)) {
       this.#entries.set(id, user, { ttl: this.#lifetimeMs - ageMs })
     }

@@ -1,9 +1,9 @@
 import { usersReadCollection } from '@cqrs/contracts'
 import { Counter } from '@cqrs/service-kit'
 import { LRUCache } from 'lru-cache'
-import { inBatches } from '../batches.ts'
+import { inBatches } from '../read-store/batches.ts'
 import type { LiveCollections } from '../read-store/live-collections.ts'
-import type { UserReadRepository } from '../read-store/user-read-repository.ts'
+import type { Stored, UserReadRepository } from '../read-store/user-read-repository.ts'
 import { readyUser } from './ready-user.ts'
 import type { Loaded, RedisCache } from './redis-cache.ts'
 import type { ReadyUser, UserCache } from './user-cache.ts'
@@ -18,39 +18,46 @@ import type { ReadyUser, UserCache } from './user-cache.ts'
 export class UserLookUp {
   readonly #collections: LiveCollections
   readonly #cache: UserCache
-  readonly #shared: RedisCache | undefined
+  readonly #users: UserReadRepository
+  readonly #redis: RedisCache | undefined
   readonly #load: (wanted: Wanted) => Promise<Loaded | undefined>
   readonly #underWay = new Map<string, UnderWay>()
   /** The versions of the last notices, for a database member that lags behind them. */
   readonly #noticed = new LRUCache<string, number>({ max: 10_000 })
-  readonly #purging: NodeJS.Timeout
+  #purging: NodeJS.Timeout | undefined
 
-  constructor({ collections, users, cache, shared }: Parts) {
-    this.#collections = collections
-    this.#shared = shared
-    this.#cache = cache
-    this.#load = inBatches((wanted) => this.#loadAll(wanted, users), { maxSize: 200, maxRunning: 4, maxWaiting: 5_000 })
-    this.#purging = setInterval(() => cache.purge(), 1_000).unref()
+  constructor(options: {
+    collections: LiveCollections
+    users: UserReadRepository
+    cache: UserCache
+    redis?: RedisCache | undefined
+  }) {
+    this.#collections = options.collections
+    this.#users = options.users
+    this.#cache = options.cache
+    this.#redis = options.redis
+    this.#load = inBatches((wanted) => this.#loadAll(wanted), { maxSize: 200, maxRunning: 4, maxWaiting: 5_000 })
   }
 
-  /** A user that can be answered without asking anyone, in this version or a higher one. */
-  cached(id: string, atLeast = 0): ReadyUser | undefined {
-    const live = this.#collections.nameOf(usersReadCollection)
-    const user = live === undefined ? undefined : this.#cache.get(id, live)
-    if (!user || user.version < atLeast) return undefined
-    hits.inc()
-    return user
+  start(): void {
+    this.#purging = setInterval(() => this.#cache.purge(), 1_000).unref()
+    this.#redis?.start()
   }
 
   /**
    * @param atLeast the version that is hoped for: what is cached of a lower one is passed over. What is found can still be
    * of a lower one
-   * @returns undefined where the read model knows nothing of such a user
-   * @throws Refusal `overloaded`, or the driver's error
+   * @returns the user itself where it is in memory, so that such an answer takes no turn through promises; else a promise,
+   * of undefined where the read model knows nothing of such a user. It rejects with a Refusal `overloaded`, or the
+   * driver's error
    */
-  find(id: string, atLeast = 0): Promise<ReadyUser | undefined> {
-    const cached = this.cached(id, atLeast)
-    if (cached) return Promise.resolve(cached)
+  find(id: string, atLeast = 0): ReadyUser | Promise<ReadyUser | undefined> {
+    const live = this.#collections.nameOf(usersReadCollection)
+    const cached = live === undefined ? undefined : this.#cache.get(id, live)
+    if (cached && cached.version >= atLeast) {
+      hits.inc()
+      return cached
+    }
     const underWay = this.#underWay.get(id)
     if (underWay?.answer && underWay.atLeast >= atLeast) return underWay.answer
     return this.#start(id, atLeast)
@@ -61,7 +68,7 @@ export class UserLookUp {
     if (version > (this.#noticed.get(id) ?? 0)) this.#noticed.set(id, version)
     this.#cache.outdate(id, version)
     const live = this.#collections.nameOf(usersReadCollection)
-    if (live !== undefined) this.#shared?.outdate(id, version, live)
+    if (live !== undefined) this.#redis?.outdate(id, version, live)
     const underWay = this.#underWay.get(id)
     if (!underWay || underWay.noticed >= version) return
     underWay.noticed = version
@@ -71,7 +78,7 @@ export class UserLookUp {
   /** Notices may have been missed: nothing that is known is to be trusted any more. */
   outdateAll(): void {
     this.#cache.clear()
-    this.#shared?.distrust()
+    this.#redis?.distrust()
     for (const underWay of this.#underWay.values()) {
       underWay.answer = undefined
       underWay.noticed = Number.POSITIVE_INFINITY
@@ -80,7 +87,7 @@ export class UserLookUp {
 
   async close(): Promise<void> {
     clearInterval(this.#purging)
-    await this.#shared?.close()
+    await this.#redis?.close()
   }
 
   #start(id: string, atLeast: number): Promise<ReadyUser | undefined> {
@@ -91,7 +98,10 @@ export class UserLookUp {
     underWay.atLeast = atLeast
     const loading = this.#load({ id, atLeast: Math.max(atLeast, this.#noticed.get(id) ?? 0) })
     const answer = loading.then((loaded) => {
-      if (loaded && loaded.user.version >= underWay.noticed) this.#keep(id, loaded)
+      if (loaded && loaded.user.version >= underWay.noticed) {
+        const { user, collection, readAt } = loaded
+        this.#cache.put(id, user, { collection, ageMs: performance.now() - readAt })
+      }
       return loaded?.user
     })
     underWay.answer = answer
@@ -105,35 +115,40 @@ export class UserLookUp {
   }
 
   /** From Redis, the others from the database, and of those who are older than hoped for once more from its primary. */
-  async #loadAll(wanted: Wanted[], users: UserReadRepository): Promise<(Loaded | undefined)[]> {
-    const loaded = await this.#loadShared(wanted)
+  async #loadAll(wanted: Wanted[]): Promise<(Loaded | undefined)[]> {
+    const live = await this.#collections.of<Stored>(usersReadCollection)
+    const loaded = await this.#readRedis(wanted, live.collectionName)
     const missing = wanted.filter(({ id }) => !loaded.has(id))
     if (missing.length > 0) {
-      const fresh = await read(missing, users, { upToDate: false })
+      const fresh = await this.#readDatabase(missing, { from: live, upToDate: false })
       const behind = missing.filter(({ id, atLeast }) => (fresh.get(id)?.user.version ?? 0) < atLeast)
-      if (behind.length > 0 && users.canLag) {
-        for (const [id, newer] of await read(behind, users, { upToDate: true })) fresh.set(id, newer)
+      if (behind.length > 0 && this.#users.canLag) {
+        const newer = await this.#readDatabase(behind, { from: live, upToDate: true })
+        for (const [id, one] of newer) fresh.set(id, one)
       }
-      const [first] = fresh.values()
-      if (first) this.#shared?.write(fresh, first.collection)
+      this.#redis?.write(fresh, live.collectionName)
       for (const [id, one] of fresh) loaded.set(id, one)
     }
     return wanted.map(({ id }) => loaded.get(id))
   }
 
-  async #loadShared(wanted: Wanted[]): Promise<Map<string, Loaded>> {
-    const live = this.#collections.nameOf(usersReadCollection)
-    if (!this.#shared?.isInUse || live === undefined) return new Map()
-    const shared = await this.#shared.read([...new Set(wanted.map(({ id }) => id))], live)
+  async #readRedis(wanted: Wanted[], live: string): Promise<Map<string, Loaded>> {
+    if (!this.#redis?.isInUse) return new Map()
+    const found = await this.#redis.read(idsOf(wanted), live)
     for (const { id, atLeast } of wanted) {
-      if ((shared.get(id)?.user.version ?? atLeast) < atLeast) shared.delete(id)
+      if ((found.get(id)?.user.version ?? atLeast) < atLeast) found.delete(id)
     }
-    return shared
+    return found
   }
 
-  #keep(id: string, { user, collection, readAt }: Loaded): void {
-    if (collection !== this.#collections.nameOf(usersReadCollection)) return
-    this.#cache.put(id, user, { collection, ageMs: performance.now() - readAt })
+  async #readDatabase(
+    wanted: Wanted[],
+    options: Parameters<UserReadRepository['findByIds']>[1],
+  ): Promise<Map<string, Loaded>> {
+    const readAt = performance.now()
+    const collection = options.from.collectionName
+    const found = await this.#users.findByIds(idsOf(wanted), options)
+    return new Map([...found].map(([id, stored]) => [id, { user: readyUser(stored), collection, readAt }]))
   }
 }
 
@@ -149,20 +164,7 @@ type UnderWay = {
 
 type Wanted = { id: string; atLeast: number }
 
-type Parts = {
-  collections: LiveCollections
-  users: UserReadRepository
-  cache: UserCache
-  shared?: RedisCache | undefined
-}
-
-async function read(wanted: Wanted[], users: UserReadRepository, from: { upToDate: boolean }) {
-  const readAt = performance.now()
-  const { collection, found } = await users.findByIds([...new Set(wanted.map(({ id }) => id))], from)
-  return new Map(
-    [...found].map(([id, stored]): [string, Loaded] => [id, { user: readyUser(stored), collection, readAt }]),
-  )
-}
+const idsOf = (wanted: Wanted[]): string[] => [...new Set(wanted.map(({ id }) => id))]
 
 const hits = new Counter({ name: 'query_user_cache_hits_total', help: 'Users answered from the memory of the process' })
 const misses = new Counter({ name: 'query_user_cache_misses_total', help: 'Look-ups of users that went further' })

@@ -1,28 +1,14 @@
 import { routes, UserList, UserPage } from '@cqrs/contracts'
-import type { Authenticate, HttpServer } from '@cqrs/service-kit'
-import type { UserReadRepository } from '../read-store/user-read-repository.ts'
-import type { UserSearchRepository } from '../read-store/user-search-repository.ts'
-import type { UserStatsRepository } from '../read-store/user-stats-repository.ts'
-import {
-  type Found,
-  type Listing,
-  namePage,
-  newestPage,
-  pageText,
-  refuseOffset,
-  searchPage,
-  sendPage,
-} from './pages.ts'
+import type { HttpServer } from '@cqrs/service-kit'
+import type { Dependencies } from './dependencies.ts'
+import { namePage, newestPage, pageText, refuseOffset, type Slice, searchPage, sendPage } from './pages.ts'
 import { refuseParameter } from './refuse-parameter.ts'
 
 /**
  * GET /api/v1/users: a page of users, newest first or by name, all or those that fit the filters, or those found by what
  * their name or address begins with.
  */
-export function listUsers(
-  app: HttpServer,
-  { users, ordered, stats, authenticate, listing }: Parts & { authenticate: Authenticate; listing: Listing },
-): void {
+export function listUsers(app: HttpServer, { users, search, stats, authenticate, listing }: Dependencies): void {
   app.get(
     routes.listUsers.path,
     {
@@ -34,8 +20,8 @@ export function listUsers(
       const { query } = request
       refuseMixtures(query)
       const page = await listing(request.url, async () => {
-        const [found, total] = await Promise.all([pageOf(query, { users, ordered }), totalOf(query, stats)])
-        return pageText(query, found, total)
+        const [slice, total] = await Promise.all([pageOf(query, { users, search }), totalOf(query, stats)])
+        return pageText(query, slice, total)
       })
       return sendPage(reply, page)
     },
@@ -58,16 +44,16 @@ function refuseMixtures(query: UserList): void {
   }
 }
 
-async function pageOf(query: UserList, { users, ordered }: Pick<Parts, 'users' | 'ordered'>): Promise<Found> {
+async function pageOf(query: UserList, { users, search }: Pick<Dependencies, 'users' | 'search'>): Promise<Slice> {
   const { q, sort, isActive } = query
-  if (q !== undefined) return searchPage({ ...query, q }, ordered)
-  if (sort === 'name') return namePage(query, ordered)
+  if (q !== undefined) return searchPage({ ...query, q }, search)
+  if (sort === 'name') return namePage(query, search)
   const [createdAfter, createdBefore] = [time('createdAfter', query), time('createdBefore', query)]
   return newestPage(query, (page) => users.list({ ...page, isActive, createdAfter, createdBefore }))
 }
 
 /** Of what would have to be counted there is no total: that would cost as much as reading all of it. */
-async function totalOf(query: UserList, stats: UserStatsRepository): Promise<number | null> {
+async function totalOf(query: UserList, stats: Dependencies['stats']): Promise<number | null> {
   if (query.q !== undefined || query.createdAfter !== undefined || query.createdBefore !== undefined) return null
   const { users, active } = await stats.totals()
   if (query.isActive === undefined) return users
@@ -81,5 +67,3 @@ function time(name: 'createdAfter' | 'createdBefore', query: UserList): Date | u
   if (Number.isNaN(date.getTime())) throw refuseParameter(name, 'must be a day that exists')
   return date
 }
-
-type Parts = { users: UserReadRepository; ordered: UserSearchRepository; stats: UserStatsRepository }

@@ -1,14 +1,14 @@
 import { maxOffset, type Page, UserPage, type UserReadModel } from '@cqrs/contracts'
 import fastJson from 'fast-json-stringify'
 import type { FastifyReply } from 'fastify'
-import type { inTurn } from '../batches.ts'
+import type { inTurn } from '../read-store/batches.ts'
 import type { NewestPage } from '../read-store/user-read-repository.ts'
 import type { Position, UserSearchRepository } from '../read-store/user-search-repository.ts'
 import { type Cursor, cursorText, readCursor } from './cursor.ts'
 import { refuseParameter } from './refuse-parameter.ts'
 
 /** The users of a page, and where the next one goes on; null where there is none. */
-export type Found = { data: UserReadModel[]; nextCursor: string | null }
+export type Slice = { data: UserReadModel[]; nextCursor: string | null }
 
 /**
  * Reads pages in turn. What has one URL and waits at the same time is read once, whoever asks: a page is the same for every
@@ -20,7 +20,7 @@ export type Listing = ReturnType<typeof inTurn<string>>
 export async function newestPage(
   { limit, offset, cursor }: Page,
   list: (page: NewestPage) => Promise<UserReadModel[]>,
-): Promise<Found> {
+): Promise<Slice> {
   const after = cursor === undefined ? undefined : readCursor(cursor, ['newest'])[1]
   return cut(await list({ limit: limit + 1, offset, after }), limit, ({ id }) => ['newest', id])
 }
@@ -29,7 +29,7 @@ export async function newestPage(
 export async function namePage(
   { limit, offset, cursor, isActive }: Page & { isActive?: boolean | undefined },
   users: UserSearchRepository,
-): Promise<Found> {
+): Promise<Slice> {
   const after = cursor === undefined ? undefined : positionOf(readCursor(cursor, ['name']))
   return cut(await users.byName({ limit: limit + 1, offset, after, isActive }), limit, byName)
 }
@@ -42,7 +42,7 @@ export async function namePage(
 export async function searchPage(
   { q: prefix, limit, cursor, isActive }: Page & { q: string; isActive?: boolean | undefined },
   users: UserSearchRepository,
-): Promise<Found> {
+): Promise<Slice> {
   const at = cursor === undefined ? undefined : readCursor(cursor, ['name', 'email'])
   const found: UserReadModel[] = []
   if (at?.[0] !== 'email') {
@@ -66,10 +66,10 @@ export async function searchPage(
  * The answer, written once for all who asked for it at the same time. `total` is read from sums, so it can be ahead of the page or behind it by the events that are in flight; null where
  * nobody keeps the sum.
  */
-export const pageText = ({ limit, offset, cursor }: Page, found: Found, total: number | null): string =>
+export const pageText = ({ limit, offset, cursor }: Page, slice: Slice, total: number | null): string =>
   stringify({
-    data: found.data,
-    pagination: { limit, offset: cursor === undefined ? (offset ?? 0) : null, total, nextCursor: found.nextCursor },
+    data: slice.data,
+    pagination: { limit, offset: cursor === undefined ? (offset ?? 0) : null, total, nextCursor: slice.nextCursor },
   })
 
 export const sendPage = (reply: FastifyReply, page: string): FastifyReply =>
@@ -85,7 +85,7 @@ export function refuseOffset({ offset, cursor }: Page): void {
 }
 
 /** Of one user more than the page takes only this is wanted: that it exists. */
-function cut(users: UserReadModel[], limit: number, cursorAt: (last: UserReadModel) => Cursor): Found {
+function cut(users: UserReadModel[], limit: number, cursorAt: (last: UserReadModel) => Cursor): Slice {
   const data = users.slice(0, limit)
   const last = data.at(-1)
   return { data, nextCursor: last && users.length > limit ? cursorText(cursorAt(last)) : null }

@@ -5,15 +5,14 @@ import {
   type UserReadTombstone,
   usersReadCollection,
 } from '@cqrs/contracts'
-import type { Filter, Sort } from 'mongodb'
+import type { Collection, Filter, Sort } from 'mongodb'
 import type { LiveCollections } from './live-collections.ts'
 
-type Stored = UserReadDocument | UserReadTombstone
+/** What the projector stores. */
+export type Stored = UserReadDocument | UserReadTombstone
 
 /** What is known of an id: the version, and the user, which is undefined where that version is its deletion. */
-export type Found = { version: number; user: UserReadModel | undefined }
-
-export type FoundById = { collection: string; found: Map<string, Found> }
+export type VersionedUser = { version: number; user: UserReadModel | undefined }
 
 /** Tokens of this user that were made at a lower version are dead, since then. */
 export type Revocation = { id: string; tokensFromVersion: number; at: Date }
@@ -38,14 +37,16 @@ export class UserReadRepository {
   }
 
   /**
-   * What is known of these ids, in one query, and the collection that was read.
+   * What is known of these ids in this live collection, in one query.
    * @param upToDate asks the primary where there is one, and not a member that may lag behind it
    */
-  async findByIds(ids: string[], { upToDate }: { upToDate: boolean }): Promise<FoundById> {
-    const users = await this.#users()
+  async findByIds(
+    ids: string[],
+    { from, upToDate }: { from: Collection<Stored>; upToDate: boolean },
+  ): Promise<Map<string, VersionedUser>> {
     const options = { projection: { ...projection, deletedAt: 1 }, ...(upToDate && primary) } as const
-    const stored = await users.find({ _id: { $in: ids } }, options).toArray()
-    return { collection: users.collectionName, found: new Map(stored.map((one) => [one._id, toFound(one)])) }
+    const stored = await from.find({ _id: { $in: ids } }, options).toArray()
+    return new Map(stored.map((one) => [one._id, toVersioned(one)]))
   }
 
   /** Users, newest first: all, or those that are active or not, and those registered from one time until before another. */
@@ -116,7 +117,7 @@ export type Shown = Omit<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedA
 
 const primary = { readPreference: 'primaryPreferred' } as const
 
-const toFound = (stored: Stored): Found => ({
+const toVersioned = (stored: Stored): VersionedUser => ({
   version: stored.version,
   user: 'deletedAt' in stored ? undefined : toReadModel(stored),
 })

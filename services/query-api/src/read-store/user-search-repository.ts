@@ -39,7 +39,7 @@ export class UserSearchRepository {
     by: 'name' | 'email',
     { limit, isActive, prefix, offset = 0, after }: OrderedPage & { prefix?: string },
     computed: Document,
-  ): Promise<Found[]> {
+  ): Promise<Match[]> {
     const users = await this.#collections.of<Shown>(usersReadCollection)
     const options = {
       projection: { ...projection, ...computed },
@@ -51,14 +51,15 @@ export class UserSearchRepository {
     const among = { isActive: isActive ?? { $in: [true, false] } }
     const pages = await Promise.all(
       rangesOf(by, prefix, after).map(({ range, sort }) =>
-        users.find<Found>({ ...among, ...range } as Filter<Shown>, { ...options, sort }).toArray(),
+        users.find<Match>({ ...among, ...range } as Filter<Shown>, { ...options, sort }).toArray(),
       ),
     )
     return pages.flat().slice(0, limit)
   }
 }
 
-type Found = Shown & { byName?: boolean }
+/** `byName` is there for those that were looked for by their address. */
+type Match = Shown & { byName?: boolean }
 
 /**
  * The part of the index to read. Behind a position these are two: those who share its name and have a higher id, and

@@ -48,3 +48,14 @@ t.test('with a lifetime of 0 nothing is kept', async (t) => {
   cache.put('jane', at(1), fresh)
   t.equal(cache.size, 0)
 })
+
+t.test('what has been read from one collection is dropped, and not kept, once another is live', async (t) => {
+  const cache = new UserCache({ lifetimeMs: 60_000, maxBytes: 100_000 })
+  cache.put('jane', at(1), fresh)
+  t.notOk(cache.get('jane', 'second'))
+  t.equal(cache.size, 0)
+  cache.put('jane', at(2), fresh)
+  t.equal(cache.size, 0)
+  cache.put('jane', at(1), { collection: 'second', ageMs: 0 })
+  t.match(cache.get('jane', 'second'), { version: 1 })
+})
