@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { problems, routes } from '@cqrs/contracts'
+import { forge, publicPem } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { startQueryApi } from './fixtures/query-api.ts'
-import { forge, publicPem } from './fixtures/tokens.ts'
 import { idOf, user } from './fixtures/users.ts'
 
 const { app, mint, stored, signingKeyFile } = await startQueryApi(t)
@@ -43,7 +43,7 @@ const refusals: Record<'token-missing' | 'token-expired' | 'token-invalid', Reco
     'a scheme without its token': 'Bearer',
   },
   'token-expired': {
-    expired: `Bearer ${mint({ clockTimestamp: Date.now() - 120_000 })}`,
+    expired: `Bearer ${mint({}, { clockTimestamp: Date.now() - 120_000 })}`,
     'expired this second': `Bearer ${signedWith({ claims: { exp: nowSeconds - 1 } })}`,
   },
   'token-invalid': bearers({
@@ -56,7 +56,7 @@ const refusals: Record<'token-missing' | 'token-expired' | 'token-invalid', Reco
     'a payload that is no JSON': `${head}.${Buffer.from('{').toString('base64url')}.${signature}`,
     'a payload that is a list': `${head}.${Buffer.from('[]').toString('base64url')}.${signature}`,
     'a header that is null': `${Buffer.from('null').toString('base64url')}.${body}.${signature}`,
-    'not yet valid (nbf)': mint({ notBefore: 60_000 }),
+    'not yet valid (nbf)': mint({}, { notBefore: 60_000 }),
     'tampered payload': forge(good, { claims: { roles: ['admin'] } }),
     'tampered signature': `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
     'cut signature': `${head}.${body}.${signature.slice(0, -4)}`,
@@ -71,20 +71,20 @@ const refusals: Record<'token-missing' | 'token-expired' | 'token-invalid', Reco
     'alg HS256 with an empty secret': forge(good, { header: { alg: 'HS256' }, secret: '' }),
     'alg RS256': signedWith({ header: { alg: 'RS256' } }),
     'no alg': signedWith({ header: { alg: undefined } }),
-    'typ JWT, as ID tokens have': mint({ header: { alg: 'ES256', typ: 'JWT' } }),
+    'typ JWT, as ID tokens have': mint({}, { header: { alg: 'ES256', typ: 'JWT' } }),
     'no typ': signedWith({ header: { typ: undefined } }),
     'typ that is no text': signedWith({ header: { typ: ['at+jwt'] } }),
-    'unknown kid': mint({ kid: 'another' }),
+    'unknown kid': mint({}, { kid: 'another' }),
     'no kid': signedWith({ header: { kid: undefined } }),
     'kid that is no text': signedWith({ header: { kid: { $ne: null } } }),
     'kid that climbs to a file': signedWith({ header: { kid: '../../../../dev/null' } }),
     'kid of an object’s own': signedWith({ header: { kid: '__proto__' } }),
     'crit that nobody understands': signedWith({ header: { crit: ['b64'], b64: false } }),
     'crit that is empty': signedWith({ header: { crit: [] } }),
-    'another issuer': mint({ iss: 'somebody' }),
+    'another issuer': mint({}, { iss: 'somebody' }),
     'no issuer': signedWith({ claims: { iss: undefined } }),
-    'another audience': mint({ aud: 'another-service' }),
-    'other audiences': mint({ aud: ['one', 'two'] }),
+    'another audience': mint({}, { aud: 'another-service' }),
+    'other audiences': mint({}, { aud: ['one', 'two'] }),
     'no audience': signedWith({ claims: { aud: undefined } }),
     'no exp': signedWith({ claims: { exp: undefined } }),
     'exp that is text': signedWith({ claims: { exp: String(nowSeconds + 60) } }),

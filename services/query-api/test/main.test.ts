@@ -4,17 +4,24 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { usersReadIndexes } from '@cqrs/contracts'
-import { eventually, freePort, freshDatabase, freshNats, freshRedis } from '@cqrs/local-stack/testing'
+import {
+  eventually,
+  freePort,
+  freshDatabase,
+  freshNats,
+  freshRedis,
+  runProgram,
+  startProcess,
+  tokenMint,
+} from '@cqrs/local-stack/testing'
 import { generateKeyFiles } from '@cqrs/service-kit'
 import t, { type Test } from 'tap'
-import { failingProcess, startProcess } from './fixtures/process.ts'
 import { freshReadStore, setUpReadStore } from './fixtures/query-api.ts'
-import { tokenMint } from './fixtures/tokens.ts'
 import { idOf, sums, user } from './fixtures/users.ts'
 
 const dir = t.testdir({ 'hello.txt': 'hello', 'empty.json': '{}' })
 const { jwksFile, signingKeyFile } = await generateKeyFiles(dir)
-const mint = tokenMint(signingKeyFile, { iss: 'cqrs-user-service', aud: 'cqrs-user-service' })
+const mint = tokenMint(signingKeyFile)
 await rm(signingKeyFile) // whatever query-api does below, it does without one
 const { uri: thereUri } = await freshDatabase(t)
 const awayUri = `mongodb://127.0.0.1:${await freePort()}/read`
@@ -26,13 +33,13 @@ t.test('runs from its settings until SIGTERM', async (t) => {
   const token = mint()
   const nats = await freshNats(t)
   const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: nats.url }
-  const { url, logs, stop } = await startProcess(t, settings)
+  const { url, logs, terminate } = await startProcess(t, 'query-api', settings)
 
   t.match(await get(`${url}/healthz`), { status: 200, body: { status: 'ok' } })
   await eventually(async () => (await get(`${url}/readyz`)).body.status === 'ready')
   t.match(await get(`${url}/api/v1/users/${idOf(1)}`, token), { status: 200, body: { id: idOf(1) } })
   t.match(await get(`${url}/api/v1/users?limit=7`, token), { status: 200, body: { pagination: { total: 1 } } })
-  t.equal(await stop(), 0)
+  t.equal(await terminate(), 'exit code 0')
 
   t.match(logs[0], { level: 'info', service: 'query-api', time: /^\d{4}-\d\d-\d\dT.*Z$/ })
   t.match(
@@ -46,19 +53,19 @@ t.test('runs from its settings until SIGTERM', async (t) => {
 })
 
 t.test('starts and stops while its database is away, and says so', async (t) => {
-  const { url, stop } = await startProcess(t, { MONGODB_READ_URI: awayUri, JWKS_FILE: jwksFile })
+  const { url, terminate } = await startProcess(t, 'query-api', { MONGODB_READ_URI: awayUri, JWKS_FILE: jwksFile })
   t.match(await get(`${url}/healthz`), { status: 200 })
   t.match(await get(`${url}/readyz`), { status: 503, body: { status: 'unready', checks: { mongodb: 'down' } } })
-  t.equal(await stop(), 0)
+  t.equal(await terminate(), 'exit code 0')
 })
 
 t.test('stays in service while NATS is away', async (t) => {
   const { uri } = await freshReadStore(t)
   const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: `nats://127.0.0.1:${await freePort()}` }
-  const { url, stop } = await startProcess(t, settings)
+  const { url, terminate } = await startProcess(t, 'query-api', settings)
   t.match(await get(`${url}/readyz`), { status: 200, body: { status: 'degraded', checks: { nats: 'down' } } })
   t.match(await get(`${url}/api/v1/users`, mint()), { status: 200 })
-  t.equal(await stop(), 0)
+  t.equal(await terminate(), 'exit code 0')
 })
 
 t.test('stays in service while Redis is away, and says so', async (t) => {
@@ -66,7 +73,7 @@ t.test('stays in service while Redis is away, and says so', async (t) => {
   const nats = await freshNats(t)
   const redis = await freshRedis(t)
   const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: nats.url, REDIS_URL: redis.url }
-  const { url } = await startProcess(t, settings)
+  const { url } = await startProcess(t, 'query-api', settings)
   await eventually(async () => (await get(`${url}/readyz`)).body.status === 'ready')
   await redis.server.kill()
   const isAway = { status: 200, body: { status: 'degraded', checks: { redis: 'down' } } }
@@ -79,7 +86,7 @@ t.test('stays in service while Redis is away, and says so', async (t) => {
 
 t.test('is out of service until the projector’s migrate has run, and says what is missing', async (t) => {
   const { db, uri } = await freshDatabase(t)
-  const { url, logs } = await startProcess(t, { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile })
+  const { url, logs } = await startProcess(t, 'query-api', { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile })
   t.match(await get(`${url}/readyz`), {
     status: 503,
     body: { checks: { mongodb: 'up', collections: 'down' }, missing: ['collection users_read'] },
@@ -130,7 +137,7 @@ t.test('does not start on a port that is taken', async (t) => {
 
 /** The process ends with exit code 1 and one line, which is no stack. */
 async function refusedStart(t: Test, env: Record<string, string>) {
-  const { stdout, stderr, code } = await failingProcess(t, env)
+  const { stdout, stderr, code } = await runProgram('query-api', 'main.js', [], env)
   t.equal(code, 1)
   t.equal(stdout, '')
   t.match(stderr, /^[^\n]+\n$/)
