@@ -13,8 +13,8 @@ import { inTurn } from './read-store/batches.ts'
 import type { RevocationList } from './revocation-list.ts'
 
 /**
- * The HTTP side of the service, not yet listening.
- * @throws ConfigError when the file of public keys cannot be used
+ * The HTTP server with every route of the service, not yet listening.
+ * @throws ConfigError when the file of public keys is missing or invalid
  */
 export function buildApp(
   config: Config,
@@ -28,7 +28,7 @@ export function buildApp(
     ...dependencies
   }: Omit<Dependencies, 'authenticate' | 'listing' | 'waitMs'> & {
     logger: Logger
-    /** Where the cache has a second level. */
+    /** Undefined if the cache has no second level. */
     redis: RedisCache | undefined
     revocations: RevocationList
     required: RequiredResources
@@ -47,17 +47,17 @@ export function buildApp(
     mongodb: { required: true, isUp: isDatabaseUp },
     collections: required.check({ required: true }),
     'revoked tokens': { required: true, isUp: () => revocations.loaded().then(() => true) },
-    // Without it, who waits for a version looks again by the clock.
+    // Without NATS, a query that waits for a version polls.
     nats: { required: false, isUp: isNatsUp },
     ...(redis && { redis: { required: false, isUp: () => redis.isConnected } }),
   })
 
-  // What the pool of connections to the database takes beside look-ups, health and versions that are waited for.
+  // The driver's pool has 100 connections: the others are left to look-ups by id and health checks.
   const listing = inTurn<string>({ maxRunning: 32, maxWaiting: 500 })
-  const given = { ...dependencies, authenticate, listing, waitMs: config.READ_YOUR_WRITES_TIMEOUT_MS }
-  getUser(app, given)
-  listUsers(app, given)
-  listUsersByRole(app, given)
-  getUserStats(app, given)
+  const all = { ...dependencies, authenticate, listing, waitMs: config.READ_YOUR_WRITES_TIMEOUT_MS }
+  getUser(app, all)
+  listUsers(app, all)
+  listUsersByRole(app, all)
+  getUserStats(app, all)
   return app
 }

@@ -20,7 +20,7 @@ import { UserSearchRepository } from './read-store/user-search-repository.ts'
 import { UserStatsRepository } from './read-store/user-stats-repository.ts'
 import { RevocationList } from './revocation-list.ts'
 
-/** The service, and the parts that its tests look at. */
+/** The service and the parts that tests look at. */
 export type QueryApi = Service & {
   app: HttpServer
   nats: NatsLink
@@ -30,8 +30,8 @@ export type QueryApi = Service & {
 }
 
 /**
- * Wires query-api. Nothing is connected and no loop runs before `start`.
- * @throws ConfigError when the URI of the database or the file of public keys cannot be used
+ * Creates query-api and wires its parts. It connects to nothing and runs no loop before `start`.
+ * @throws ConfigError when the URI of the database or the file of public keys is invalid
  */
 export async function createQueryApi(
   config: Config,
@@ -56,7 +56,8 @@ export async function createQueryApi(
   })
   nats.onConnected(async (connection, { isFirst }) => {
     if (isFirst) notices.listen(connection)
-    await connection.flush() // from here on notices arrive, and what was missed is in the database
+    // From here on notices arrive. Whatever was missed before is in the database.
+    await connection.flush()
     lookUp.outdateAll()
     revocations.reload()
   })
@@ -96,7 +97,7 @@ export async function createQueryApi(
   }
 }
 
-/** Imported only where it is used: Redis's client takes 10 MiB. */
+/** Imported on demand: Redis's client takes 10 MiB of memory. */
 async function redisCache({ REDIS_URL: url, CACHE_TTL_MS: lifetimeMs }: Config, logger: Logger) {
   if (!url || lifetimeMs === 0) return undefined
   const { RedisCache } = await import('./by-id/redis-cache.ts')

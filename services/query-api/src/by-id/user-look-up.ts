@@ -9,11 +9,11 @@ import type { Loaded, RedisCache } from './redis-cache.ts'
 import type { ReadyUser, UserCache } from './user-cache.ts'
 
 /**
- * Users by id: from the cache, else together with others from Redis, where there is one, and from the database. A user is asked for once at a time, however
- * many want it.
+ * Finds users by id: in memory, then in Redis if configured, then in the database. Concurrent look-ups of one user
+ * share one read, and concurrent reads of several users share one query.
  *
- * Versions keep an old answer from outliving a notice: the notice of a version ends the look-ups that began before it
- * for those who come later, and what such a look-up finds is not kept unless it is of that version or a higher one.
+ * A notice that overtakes a look-up does not leave an old answer behind: later callers do not join look-ups that began
+ * before the notice, and their results are cached only if they have the noticed version or a higher one.
  */
 export class UserLookUp {
   readonly #collections: LiveCollections
@@ -21,8 +21,8 @@ export class UserLookUp {
   readonly #users: UserReadRepository
   readonly #redis: RedisCache | undefined
   readonly #load: (wanted: Wanted) => Promise<Loaded | undefined>
-  readonly #underWay = new Map<string, UnderWay>()
-  /** The versions of the last notices, for a database member that lags behind them. */
+  readonly #inProgress = new Map<string, LookUps>()
+  /** The versions of recent notices: a lagging member of the database can be behind them. */
   readonly #noticed = new LRUCache<string, number>({ max: 10_000 })
   #purging: NodeJS.Timeout | undefined
 
@@ -45,11 +45,9 @@ export class UserLookUp {
   }
 
   /**
-   * @param atLeast the version that is hoped for: what is cached of a lower one is passed over. What is found can still be
-   * of a lower one
-   * @returns the user itself where it is in memory, so that such an answer takes no turn through promises; else a promise,
-   * of undefined where the read model knows nothing of such a user. It rejects with a Refusal `overloaded`, or the
-   * driver's error
+   * @param atLeast the wanted version: caches skip lower ones, but the database may still return a lower one
+   * @returns the user if it is in memory, without a promise, which keeps the hot path synchronous. Otherwise a promise
+   * of the user, or of undefined for an unknown user. It rejects with Refusal `overloaded` or the driver's error
    */
   find(id: string, atLeast = 0): ReadyUser | Promise<ReadyUser | undefined> {
     const live = this.#collections.nameOf(usersReadCollection)
@@ -58,30 +56,30 @@ export class UserLookUp {
       hits.inc()
       return cached
     }
-    const underWay = this.#underWay.get(id)
-    if (underWay?.answer && underWay.atLeast >= atLeast) return underWay.answer
+    const current = this.#inProgress.get(id)
+    if (current?.answer && current.atLeast >= atLeast) return current.answer
     return this.#start(id, atLeast)
   }
 
-  /** The read model has this version of the user now, or a higher one. */
+  /** Drops older versions: the read model has this version of the user, or a higher one. */
   outdate(id: string, version: number): void {
     if (version > (this.#noticed.get(id) ?? 0)) this.#noticed.set(id, version)
     this.#cache.outdate(id, version)
     const live = this.#collections.nameOf(usersReadCollection)
     if (live !== undefined) this.#redis?.outdate(id, version, live)
-    const underWay = this.#underWay.get(id)
-    if (!underWay || underWay.noticed >= version) return
-    underWay.noticed = version
-    underWay.answer = undefined
+    const current = this.#inProgress.get(id)
+    if (!current || current.noticed >= version) return
+    current.noticed = version
+    current.answer = undefined
   }
 
-  /** Notices may have been missed: nothing that is known is to be trusted any more. */
+  /** Drops everything, because notices may have been missed. */
   outdateAll(): void {
     this.#cache.clear()
     this.#redis?.distrust()
-    for (const underWay of this.#underWay.values()) {
-      underWay.answer = undefined
-      underWay.noticed = Number.POSITIVE_INFINITY
+    for (const current of this.#inProgress.values()) {
+      current.answer = undefined
+      current.noticed = Number.POSITIVE_INFINITY
     }
   }
 
@@ -92,29 +90,29 @@ export class UserLookUp {
 
   #start(id: string, atLeast: number): Promise<ReadyUser | undefined> {
     misses.inc()
-    const underWay: UnderWay = this.#underWay.get(id) ?? { count: 0, noticed: 0, atLeast, answer: undefined }
-    this.#underWay.set(id, underWay)
-    underWay.count++
-    underWay.atLeast = atLeast
+    const current: LookUps = this.#inProgress.get(id) ?? { count: 0, noticed: 0, atLeast, answer: undefined }
+    this.#inProgress.set(id, current)
+    current.count++
+    current.atLeast = atLeast
     const loading = this.#load({ id, atLeast: Math.max(atLeast, this.#noticed.get(id) ?? 0) })
     const answer = loading.then((loaded) => {
-      if (loaded && loaded.user.version >= underWay.noticed) {
+      if (loaded && loaded.user.version >= current.noticed) {
         const { user, collection, readAt } = loaded
         this.#cache.put(id, user, { collection, ageMs: performance.now() - readAt })
       }
       return loaded?.user
     })
-    underWay.answer = answer
+    current.answer = answer
     const done = () => {
-      if (underWay.answer === answer) underWay.answer = undefined
-      underWay.count--
-      if (underWay.count === 0) this.#underWay.delete(id)
+      if (current.answer === answer) current.answer = undefined
+      current.count--
+      if (current.count === 0) this.#inProgress.delete(id)
     }
     answer.then(done, done)
     return answer
   }
 
-  /** From Redis, the others from the database, and of those who are older than hoped for once more from its primary. */
+  /** Reads Redis, then the database for the others, then its primary for those that are older than wanted. */
   async #loadAll(wanted: Wanted[]): Promise<(Loaded | undefined)[]> {
     const live = await this.#collections.of<Stored>(usersReadCollection)
     const loaded = await this.#readRedis(wanted, live.collectionName)
@@ -152,12 +150,12 @@ export class UserLookUp {
   }
 }
 
-/** The look-ups of one user. Several where a notice came meanwhile: then only the last is joined by others. */
-type UnderWay = {
+/** The look-ups of one user in progress. If a notice arrived between them, callers join only the last one. */
+type LookUps = {
   count: number
-  /** The highest version that was noticed since the first of them began. */
+  /** The highest version noticed since the first of them began. */
   noticed: number
-  /** The version hoped for by the one that others can join. */
+  /** The version wanted by the look-up that callers can join. */
   atLeast: number
   answer: Promise<ReadyUser | undefined> | undefined
 }
@@ -166,5 +164,8 @@ type Wanted = { id: string; atLeast: number }
 
 const idsOf = (wanted: Wanted[]): string[] => [...new Set(wanted.map(({ id }) => id))]
 
-const hits = new Counter({ name: 'query_user_cache_hits_total', help: 'Users answered from the memory of the process' })
-const misses = new Counter({ name: 'query_user_cache_misses_total', help: 'Look-ups of users that went further' })
+const hits = new Counter({ name: 'query_user_cache_hits_total', help: 'Look-ups of users answered from memory' })
+const misses = new Counter({
+  name: 'query_user_cache_misses_total',
+  help: 'Look-ups of users not answered from memory',
+})

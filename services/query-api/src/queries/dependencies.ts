@@ -6,12 +6,12 @@ import type { UserSearchRepository } from '../read-store/user-search-repository.
 import type { UserStatsRepository } from '../read-store/user-stats-repository.ts'
 import type { Listing } from './pages.ts'
 
-/** What the queries are given; each takes its share. */
+/** What queries depend on; each takes what it needs. */
 export type Dependencies = {
   authenticate: Authenticate
   lookUp: UserLookUp
   notices: AppliedNotices
-  /** How long a query with `X-Min-Version` waits for that version at most. */
+  /** Maximum time that a query with `X-Min-Version` waits for that version. */
   waitMs: number
   users: UserReadRepository
   search: UserSearchRepository

@@ -3,7 +3,7 @@ import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import type { Dependencies } from './dependencies.ts'
 
-/** GET /api/v1/stats/users: how many users there are, and the registrations of the last 31 days that have any. */
+/** GET /api/v1/stats/users: counts of users, and registrations on the last 31 days that have any. */
 export function getUserStats(app: HttpServer, { stats, authenticate }: Dependencies): void {
   app.get(
     routes.userStats.path,

@@ -7,8 +7,8 @@ import { waitForVersion } from '../freshness/wait-for-version.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /**
- * GET /api/v1/users/:id: the user, and its version as `ETag`. With `X-Min-Version` it is answered from that version or a
- * higher one, which is waited for. Where it is one that `If-None-Match` names, the answer is 304.
+ * GET /api/v1/users/:id: the user, with its version as `ETag`. `X-Min-Version` waits until the read model has that
+ * version or a higher one. The answer is 304 if `If-None-Match` names the version.
  */
 export function getUser(app: HttpServer, { lookUp, notices, authenticate, waitMs }: Dependencies): void {
   app.get(
@@ -40,7 +40,7 @@ export function getUser(app: HttpServer, { lookUp, notices, authenticate, waitMs
       const { id } = request.params
       const version = request.headers[minVersionHeader]
       const first = lookUp.find(id, version)
-      // Most are in memory, and are answered without a turn through promises.
+      // Most users are in memory. They are answered synchronously, which saves a turn of the promise queue.
       if (!(first instanceof Promise)) return answer(request, reply, first)
       const found = version
         ? waitForVersion({ id, version, first }, { lookUp, notices, timeoutMs: waitMs, until: request.signal })

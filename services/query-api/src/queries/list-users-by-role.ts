@@ -4,10 +4,7 @@ import Type from 'typebox'
 import type { Dependencies } from './dependencies.ts'
 import { newestPage, pageText, refuseOffset, sendPage } from './pages.ts'
 
-/**
- * GET /api/v1/users/by-role/:role: a page of the users with this role, newest first. `total` can be ahead of
- * the page or behind it, as that of all users.
- */
+/** GET /api/v1/users/by-role/:role: a page of the users with this role, newest first. */
 export function listUsersByRole(app: HttpServer, { users, stats, authenticate, listing }: Dependencies): void {
   app.get(
     routes.listUsersByRole.path,

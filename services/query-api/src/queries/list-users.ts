@@ -5,8 +5,7 @@ import { namePage, newestPage, pageText, refuseOffset, type Slice, searchPage, s
 import { refuseParameter } from './refuse-parameter.ts'
 
 /**
- * GET /api/v1/users: a page of users, newest first or by name, all or those that fit the filters, or those found by what
- * their name or address begins with.
+ * GET /api/v1/users: a page of users, newest first or by name, with filters or by a prefix of name or e-mail address.
  */
 export function listUsers(app: HttpServer, { users, search, stats, authenticate, listing }: Dependencies): void {
   app.get(
@@ -28,19 +27,19 @@ export function listUsers(app: HttpServer, { users, search, stats, authenticate,
   )
 }
 
-/** What no index serves is refused, so that no query costs more than its page. */
+/** Refuses combinations that no index serves, so that no query costs more than its page. */
 function refuseMixtures(query: UserList): void {
   refuseOffset(query)
   const only = (name: keyof UserList, detail: string) => {
     if (query[name] !== undefined) throw refuseParameter(name, detail)
   }
   if (query.q !== undefined) {
-    only('sort', 'must not be there together with q, which has an order of its own')
-    only('offset', 'must not be there together with q; go on by pagination.nextCursor')
+    only('sort', 'must not be combined with q, which has its own order')
+    only('offset', 'must not be combined with q; use pagination.nextCursor')
   }
   if (query.q !== undefined || query.sort === 'name') {
-    only('createdAfter', 'can be there only with the newest first, without q')
-    only('createdBefore', 'can be there only with the newest first, without q')
+    only('createdAfter', 'can be combined only with sort=newest, and not with q')
+    only('createdBefore', 'can be combined only with sort=newest, and not with q')
   }
 }
 
@@ -52,7 +51,7 @@ async function pageOf(query: UserList, { users, search }: Pick<Dependencies, 'us
   return newestPage(query, (page) => users.list({ ...page, isActive, createdAfter, createdBefore }))
 }
 
-/** Of what would have to be counted there is no total: that would cost as much as reading all of it. */
+/** Null where no sum is kept: counting would read every match. */
 async function totalOf(query: UserList, stats: Dependencies['stats']): Promise<number | null> {
   if (query.q !== undefined || query.createdAfter !== undefined || query.createdBefore !== undefined) return null
   const { users, active } = await stats.totals()
@@ -64,6 +63,6 @@ function time(name: 'createdAfter' | 'createdBefore', query: UserList): Date | u
   const text = query[name]
   if (text === undefined) return undefined
   const date = new Date(text)
-  if (Number.isNaN(date.getTime())) throw refuseParameter(name, 'must be a day that exists')
+  if (Number.isNaN(date.getTime())) throw refuseParameter(name, 'must be an existing date')
   return date
 }
