@@ -13,7 +13,7 @@ import { LiveCollections } from '../src/read-store/live-collections.ts'
 import { UserReadRepository } from '../src/read-store/user-read-repository.ts'
 import { idOf, tombstone, user } from './fixtures/users.ts'
 
-t.test('many who want one user at a time cost one query, and so do many who want many', async (t) => {
+t.test('concurrent look-ups share one query, and those of one user one read', async (t) => {
   const { lookUp, stored, queries } = await start(t)
   await stored.insertMany([1, 2, 3].map((number) => user(number)))
   const wanted = Array.from({ length: 300 }, (_, index) => idOf((index % 4) + 1))
@@ -27,11 +27,11 @@ t.test('many who want one user at a time cost one query, and so do many who want
   t.strictSame(
     queries.slice(1).map(({ filter }) => filter._id.$in),
     [[idOf(4)]],
-    'who is unknown is asked for again',
+    'an unknown user is read again',
   )
 })
 
-t.test('what comes while enough queries are under way is gathered, within bounds', async (t) => {
+t.test('look-ups beyond the running queries are batched, within bounds', async (t) => {
   const { lookUp, stored, queries } = await start(t)
   await stored.insertMany(Array.from({ length: 1_000 }, (_, number) => user(number)))
   const found = await Promise.all(Array.from({ length: 1_000 }, (_, number) => lookUp.find(idOf(number))))
@@ -42,7 +42,7 @@ t.test('what comes while enough queries are under way is gathered, within bounds
   t.equal((await Promise.allSettled(tooMany)).filter(({ status }) => status === 'rejected').length, 1)
 })
 
-t.test('a notice drops what is older, and nothing else', async (t) => {
+t.test('a notice drops only older versions', async (t) => {
   const { lookUp, cached, stored, queries } = await start(t)
   await stored.insertMany([user(1), { ...user(2), version: 5 }])
   await Promise.all([lookUp.find(idOf(1)), lookUp.find(idOf(2))])
@@ -65,12 +65,12 @@ t.test('a notice that overtakes a look-up keeps the older version out of the cac
   lookUp.outdate(idOf(1), 2)
   const after = lookUp.find(idOf(1))
   release()
-  t.match(await before, { version: 1 }, 'who asked before the notice may be told what was true then')
-  t.match(await after, { version: 2 }, 'who asks after it is not')
+  t.match(await before, { version: 1 }, 'a look-up from before the notice may return the older version')
+  t.match(await after, { version: 2 }, 'a later one does not')
   t.match(cached(idOf(1)), { version: 2 })
 })
 
-t.test('the same where the older answer comes last', async (t) => {
+t.test('the same when the older answer arrives last', async (t) => {
   const { lookUp, cached, stored, hold } = await start(t)
   await stored.insertOne(user(1))
   const release = hold()
@@ -86,7 +86,7 @@ t.test('the same where the older answer comes last', async (t) => {
   t.equal(cached(idOf(1)), undefined)
 })
 
-t.test('after missed notices nothing from before them is left, nor comes late', async (t) => {
+t.test('after missed notices nothing older stays in the cache or is added late', async (t) => {
   const { lookUp, cached, stored, hold } = await start(t)
   await stored.insertMany([user(1), user(2)])
   await lookUp.find(idOf(1))
@@ -100,7 +100,7 @@ t.test('after missed notices nothing from before them is left, nor comes late', 
   t.equal(cached(idOf(2)), undefined)
 })
 
-t.test('of a deleted user nothing personal stays', async (t) => {
+t.test('no personal data of a deleted user remains', async (t) => {
   const { lookUp, cached, stored } = await start(t)
   await stored.insertOne(user(1))
   await lookUp.find(idOf(1))
@@ -111,7 +111,7 @@ t.test('of a deleted user nothing personal stays', async (t) => {
   t.strictSame(cached(idOf(1)), { version: 2, etag: '"2"', body: undefined })
 })
 
-t.test('a cached version is no answer to who wants a higher one', async (t) => {
+t.test('a look-up of a higher version skips the cached one', async (t) => {
   const { lookUp, cached, stored } = await start(t)
   await stored.insertOne(user(1))
   await lookUp.find(idOf(1))
@@ -121,7 +121,7 @@ t.test('a cached version is no answer to who wants a higher one', async (t) => {
   t.match(cached(idOf(1)), { version: 2 })
 })
 
-t.test('what has been read from one collection is not answered once another is live', async (t) => {
+t.test('users read from one collection are not returned once another is live', async (t) => {
   const { lookUp, cached, stored, db, collections, hold } = await start(t)
   await stored.insertMany([user(1), user(2)])
   await db.collection<UserReadDocument>('users_read_2').insertMany([
@@ -141,10 +141,10 @@ t.test('what has been read from one collection is not answered once another is l
   t.match(await lookUp.find(idOf(1)), { body: /"name":"New"/ })
 })
 
-t.test('a failed query fails for those who wait for it, and for nobody after them', async (t) => {
+t.test('a failed query fails only the look-ups that wait for it', async (t) => {
   const { lookUp, stored, db } = await start(t)
   await stored.insertOne(user(1))
-  await lookUp.find(idOf(2)) // the name of the collection is known
+  await lookUp.find(idOf(2)) // loads the name of the live collection
   await db.client.close()
   t.strictSame(
     (await Promise.allSettled([lookUp.find(idOf(1)), lookUp.find(idOf(1))])).map(({ status }) => status),
@@ -154,7 +154,7 @@ t.test('a failed query fails for those who wait for it, and for nobody after the
   t.match(await lookUp.find(idOf(1)), { version: 1 })
 })
 
-t.test('a member that lags behind a notice, or behind the version asked for, is not believed', async (t) => {
+t.test('if a member lags behind a notice or the wanted version, the primary is read', async (t) => {
   const { stored, db, queries } = await start(t)
   await stored.insertOne(user(1))
   const collections = new LiveCollections(db)
@@ -188,7 +188,7 @@ async function start(t: Test) {
     queries,
     stored: stored.collection<UserReadDocument | UserReadTombstone>(usersReadCollection),
     ...lookUpOn(t, collections, users),
-    /** Keeps the answer of the next query back until it is called. */
+    /** Holds back the next answer of the database until the returned function is called. */
     hold: () => holdNext(users),
   }
 }
@@ -197,7 +197,7 @@ function lookUpOn(t: Test, collections: LiveCollections, users: UserReadReposito
   const cache = new UserCache({ lifetimeMs: 3_600_000, maxBytes: 2 ** 20 })
   const lookUp = new UserLookUp({ collections, users, cache })
   t.teardown(() => lookUp.close())
-  /** What is answered from memory. */
+  /** The user that is answered from memory. */
   const cached = (id: string) => cache.get(id, collections.nameOf(usersReadCollection) ?? '')
   return { lookUp, cached }
 }
