@@ -6,10 +6,6 @@ export const publishFailures = new Counter({
   name: 'outbox_publish_failures_total',
   help: 'Publishes that failed; they are tried again',
 })
-export const setAside = new Counter({
-  name: 'outbox_set_aside_total',
-  help: 'Events that can never be published; see users.setAside',
-})
 export const removalSize = new Histogram({
   name: 'outbox_removal_events',
   help: 'Events taken out of the outbox by one bulk write',

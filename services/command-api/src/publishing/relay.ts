@@ -109,12 +109,8 @@ export class Relay {
   async #send(event: UserEvent): Promise<boolean> {
     const connection = this.#nats.connection()
     if (!connection) return false
-    const payload = JSON.stringify(event)
     try {
-      const limit = connection.info?.max_payload ?? Number.POSITIVE_INFINITY
-      if (Buffer.byteLength(payload) > limit)
-        return await this.#setAside(event, `larger than the broker's ${limit} bytes`)
-      await jetstream(connection).publish(subjectOf(event), payload, { msgID: event.id, timeout: 5_000 })
+      await jetstream(connection).publish(subjectOf(event), JSON.stringify(event), { msgID: event.id, timeout: 5_000 })
       if (event.type === 'UserDeleted') {
         await eraseHistory(connection, event.subject)
         await this.#onDeleted(event.subject)
@@ -132,16 +128,6 @@ export class Relay {
     this.#logger.debug({ user_id: event.subject, event_id: event.id }, `${event.type} event published`)
     this.#acknowledged.push(event)
     this.#removal ??= this.#removeAcknowledged()
-    return true
-  }
-
-  async #setAside(event: UserEvent, reason: string): Promise<true> {
-    await this.#outbox.setAside(event, reason)
-    metrics.setAside.inc()
-    this.#logger.error(
-      { user_id: event.subject, event_id: event.id, reason },
-      'event set aside: it can never be published',
-    )
     return true
   }
 

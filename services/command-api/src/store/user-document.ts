@@ -28,12 +28,7 @@ export type UpdateDone = Done & { version: number; isActive: boolean; updatedAt:
 /** What a deleted user leaves. `expiresAt` is set when its last event is published. */
 export type TombstoneDocument = Outbox & { _id: string; version: number; deletedAt: Date; expiresAt?: Date }
 
-type Outbox = {
-  outbox: UserEvent[]
-  pendingSince?: Date
-  /** Events that can never be published: too large for the broker. For a person to look at. */
-  setAside?: { event: UserEvent; reason: string; at: Date }[]
-}
+type Outbox = { outbox: UserEvent[]; pendingSince?: Date }
 
 export const usersCollection = 'users'
 

@@ -102,7 +102,7 @@ export class UserRepository {
   }
 }
 
-const withoutOutbox = { projection: { outbox: 0, pendingSince: 0, setAside: 0, registrationDone: 0, updatesDone: 0 } }
+const withoutOutbox = { projection: { outbox: 0, pendingSince: 0, registrationDone: 0, updatesDone: 0 } }
 
 const stillCounting = (): Date => new Date(Date.now() - 24 * 3_600_000)
 
