@@ -4,7 +4,7 @@ import type { HttpServer } from '@cqrs/service-kit'
 import { refuseGranting, register, type User } from '../domain/user.ts'
 import { answerOf, etagOf } from '../http/answers.ts'
 import { contextOf } from '../http/context.ts'
-import { doneOf, IdempotencyHeaders, InFlight, refuseReuse, replayed } from '../http/idempotency.ts'
+import { doneOf, IdempotencyHeaders, refuseReuse, replayed } from '../http/idempotency.ts'
 import { limited } from '../http/limited.ts'
 import type { Relay } from '../publishing/relay.ts'
 import type { PasswordHasher } from '../sign-in/password-hasher.ts'
@@ -14,7 +14,6 @@ import type { UserRepository } from '../store/user-repository.ts'
 
 /** POST /api/v1/auth/register: 201 with the user, whose read model follows. */
 export function registerUser(app: HttpServer, { users, relay, passwords, limits }: Parts): void {
-  const inFlight = new InFlight()
   app.post(
     routes.registerUser.path,
     {
@@ -25,7 +24,6 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
           'role-not-allowed',
           'password-too-common',
           'email-taken',
-          'idempotency-in-flight',
           'idempotency-key-reused',
           'storage-unavailable',
         ],
@@ -38,22 +36,24 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
       refuseGranting(body.roles) // before the hash, which is the expensive part
       const key = request.headers['idempotency-key']
       const done = key ? doneOf(['register'], key, [body.email, body.name, body.roles]) : undefined
-      const { user, isReplay } = await inFlight.run(done, async () => {
-        const before = done && (await registeredBefore(done, body, { users, passwords }))
+      const replay = async () => done && registeredBefore(done, body, { users, passwords })
+      const registerOnce = async () => {
+        const before = await replay()
         if (before) return { user: before, isReplay: true }
         const passwordHash = await passwords.hash(body.password, body)
         const change = register(randomUUIDv7(), body, passwordHash, contextOf(request))
         try {
           await users.insert(change, done)
         } catch (error) {
-          // Where it was another process with the same key that was quicker, its answer is the answer.
-          const meanwhile = done && (await registeredBefore(done, body, { users, passwords }))
-          if (!meanwhile) throw error
-          return { user: meanwhile, isReplay: true }
+          // A request with the same key may have been first: then its answer is the answer to this one.
+          const first = await replay()
+          if (!first) throw error
+          return { user: first, isReplay: true }
         }
         relay.publish(change.event)
         return { user: change.state, isReplay: false }
-      })
+      }
+      const { user, isReplay } = await registerOnce()
       return reply
         .status(201)
         .headers({ location: `/api/v1/users/${user.id}`, etag: etagOf(user), ...(isReplay && replayed) })

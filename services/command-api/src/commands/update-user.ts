@@ -6,7 +6,7 @@ import { answerOf, etagOf } from '../http/answers.ts'
 import { audited } from '../http/audited.ts'
 import { ConditionHeaders, refuseUnlessMatching } from '../http/conditions.ts'
 import { contextOf } from '../http/context.ts'
-import { doneOf, IdempotencyHeaders, InFlight, refuseReuse, replayed } from '../http/idempotency.ts'
+import { doneOf, IdempotencyHeaders, refuseReuse, replayed } from '../http/idempotency.ts'
 import type { Relay } from '../publishing/relay.ts'
 import { loadDecideSave } from '../store/change-user.ts'
 import type { UserRepository } from '../store/user-repository.ts'
@@ -21,7 +21,6 @@ export function updateUser(
     authenticate,
   }: { users: UserRepository; relay: Relay; audit: Audit; authenticate: Authenticate },
 ): void {
-  const inFlight = new InFlight()
   app.put(
     routes.updateUser.path,
     {
@@ -33,7 +32,6 @@ export function updateUser(
           'role-not-allowed',
           'user-not-found',
           'version-conflict',
-          'idempotency-in-flight',
           'idempotency-key-reused',
           'precondition-failed',
           'storage-unavailable',
@@ -74,7 +72,7 @@ export function updateUser(
         if (change) relay.publish(change.event)
         return { user, isReplay: false }
       }
-      const { user, isReplay } = await inFlight.run(done, () => loadDecideSave(users, id, tryUpdate))
+      const { user, isReplay } = await loadDecideSave(users, id, tryUpdate)
       return reply.headers({ etag: etagOf(user), ...(isReplay && replayed) }).send(answerOf(user))
     },
   )

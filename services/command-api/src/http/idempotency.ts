@@ -36,25 +36,5 @@ export function refuseReuse(before: Done, now: Done): void {
   if (before.fingerprint !== now.fingerprint) throw new Refusal('idempotency-key-reused')
 }
 
-/**
- * The commands with a key that this process is at. Of two processes with the same one, the database lets one be the
- * first, and the other gives its answer.
- */
-export class InFlight {
-  readonly #keys = new Set<string>()
-
-  /** @throws Refusal `idempotency-in-flight` where the same is under way */
-  async run<Result>(done: Done | undefined, work: () => Promise<Result>): Promise<Result> {
-    if (!done) return work()
-    if (this.#keys.has(done.key)) throw new Refusal('idempotency-in-flight')
-    this.#keys.add(done.key)
-    try {
-      return await work()
-    } finally {
-      this.#keys.delete(done.key)
-    }
-  }
-}
-
 const hash = (parts: readonly unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
