@@ -1,7 +1,6 @@
 import { usersStream } from '@cqrs/contracts'
 import {
   auditLog,
-  closeOnSignal,
   createLogger,
   ensureStream,
   Lease,
@@ -11,7 +10,7 @@ import {
   mongoClient,
   RequiredResources,
   readConfig,
-  startOrExit,
+  runService,
 } from '@cqrs/service-kit'
 import { buildApp } from './app.ts'
 import { registerAdminAtStart } from './commands/register-admin.ts'
@@ -32,7 +31,7 @@ import { UserSync } from './store/user-sync.ts'
 const config = readConfig(Config)
 const logger = createLogger('command-api', config.LOG_LEVEL)
 
-await startOrExit(async () => {
+await runService(async () => {
   const tokens = accessTokenSigner({
     signingKeyFile: config.JWT_SIGNING_KEY_FILE,
     jwksFile: config.JWKS_FILE,
@@ -44,19 +43,9 @@ await startOrExit(async () => {
   const passwords = passwordHasher(config)
 
   const mongo = mongoClient(config.MONGODB_URI, 'command-api')
-  await mongo.firstConnection()
   const collections = new RequiredResources({ missing: () => missingCollections(mongo.db(), plan.collections), logger })
   const users = new UserRepository(mongo.db(), () => collections.confirm())
-  const nats = linkNats({
-    url: config.NATS_URL,
-    name: 'command-api',
-    logger,
-    onConnected: async (connection, { isFirst }) => {
-      if (isFirst) answerSync(connection, { sync: new UserSync(mongo.db()), relay, logger })
-      await streams.look()
-      relay.wake()
-    },
-  })
+  const nats = linkNats({ url: config.NATS_URL, name: 'command-api', logger })
   const streams = new RequiredResources({
     missing: async () => {
       const connection = nats.connection()
@@ -88,6 +77,11 @@ await startOrExit(async () => {
     logger,
     onDeleted: (userId) => sessions.endAllOf(userId),
   })
+  nats.onConnected(async (connection, { isFirst }) => {
+    if (isFirst) answerSync(connection, { sync: new UserSync(mongo.db()), relay, logger })
+    await streams.look()
+    relay.wake()
+  })
 
   const app = buildApp(config, {
     logger,
@@ -104,8 +98,17 @@ await startOrExit(async () => {
     collections,
     streams,
   })
-  await app.listen({ host: config.HOST, port: config.PORT })
-  closeOnSignal(logger, [app, collections, streams, relay, nats, mongo])
-
-  void registerAdminAtStart(config, { users, passwords, relay, audit, logger })
+  return {
+    logger,
+    async start() {
+      mongo.start()
+      await mongo.firstConnection()
+      for (const part of [collections, streams, nats]) part.start()
+      await app.listen({ host: config.HOST, port: config.PORT })
+      void registerAdminAtStart(config, { users, passwords, relay, audit, logger })
+    },
+    async close() {
+      for (const part of [app, collections, streams, relay, nats, mongo]) await part.close()
+    },
+  }
 })

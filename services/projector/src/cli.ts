@@ -23,7 +23,10 @@ const config = readConfig(Config)
 const mongo = mongoClient(config.MONGODB_READ_URI, 'projector-cli')
 const connected = Promise.withResolvers<void>()
 const logger = createLogger('projector-cli', 'silent')
-const nats = linkNats({ url: config.NATS_URL, name: 'projector-cli', logger, onConnected: () => connected.resolve() })
+const nats = linkNats({ url: config.NATS_URL, name: 'projector-cli', logger })
+nats.onConnected(() => connected.resolve())
+mongo.start()
+nats.start()
 try {
   const patience = setTimeout(
     () => connected.reject(new Error(`NATS does not answer at ${config.NATS_URL.replace(/\/\/.*@/, '//')}`)),

@@ -2,7 +2,6 @@ import type { AppliedNotice } from '@cqrs/contracts'
 import {
   answerHealth,
   answerMetrics,
-  closeOnSignal,
   createLogger,
   createServer,
   Lease,
@@ -10,7 +9,7 @@ import {
   mongoClient,
   RequiredResources,
   readConfig,
-  startOrExit,
+  runService,
 } from '@cqrs/service-kit'
 import { Config } from './config.ts'
 import { ConsumerProgress } from './consuming/consumer-progress.ts'
@@ -32,10 +31,10 @@ import { WelcomeEmailRecord } from './welcome-email/welcome-email-record.ts'
 const config = readConfig(Config)
 const logger = createLogger('projector', config.LOG_LEVEL)
 
-await startOrExit(async () => {
+await runService(async () => {
   const mongo = mongoClient(config.MONGODB_READ_URI, 'projector')
   const db = mongo.db()
-  const nats = linkNats({ url: config.NATS_URL, name: 'projector', logger, onConnected: () => streams.look() })
+  const nats = linkNats({ url: config.NATS_URL, name: 'projector', logger })
   const collections = new RequiredResources({ missing: () => missingInDatabase(db), logger })
   const streams = new RequiredResources({
     missing: async () => {
@@ -48,6 +47,7 @@ await startOrExit(async () => {
     },
     logger,
   })
+  nats.onConnected(() => streams.look())
   const isSetUp = () => collections.isComplete() && streams.isComplete()
   const notify = (subject: string, notice: AppliedNotice) => {
     nats.connection()?.publish(subject, JSON.stringify(notice))
@@ -91,10 +91,17 @@ await startOrExit(async () => {
     mail: { required: false, isUp: () => mailer.isUp() && welcome.isWell() },
   })
   answerMetrics(app, config)
-  await app.listen({ host: config.HOST, port: config.PORT })
-
   const draining = {
     close: () => Promise.all([collections, streams, upkeep, ...consumers].map((part) => part.close())),
   }
-  closeOnSignal(logger, [app, draining, nats, mailer, mongo])
+  return {
+    logger,
+    async start() {
+      for (const part of [mongo, collections, streams, nats]) part.start()
+      await app.listen({ host: config.HOST, port: config.PORT })
+    },
+    async close() {
+      for (const part of [app, draining, nats, mailer, mongo]) await part.close()
+    },
+  }
 })

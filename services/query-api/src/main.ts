@@ -1,12 +1,4 @@
-import {
-  answerMetrics,
-  closeOnSignal,
-  createLogger,
-  linkNats,
-  mongoClient,
-  readConfig,
-  startOrExit,
-} from '@cqrs/service-kit'
+import { answerMetrics, createLogger, linkNats, mongoClient, readConfig, runService } from '@cqrs/service-kit'
 import { buildApp } from './app.ts'
 import { UserCache } from './by-id/user-cache.ts'
 import { UserLookUp } from './by-id/user-look-up.ts'
@@ -22,9 +14,8 @@ import { RevocationList } from './revocation-list.ts'
 const config = readConfig(Config)
 const logger = createLogger('query-api', config.LOG_LEVEL)
 
-await startOrExit(async () => {
+await runService(async () => {
   const client = mongoClient(config.MONGODB_READ_URI, 'query-api')
-  await client.firstConnection()
   const collections = new LiveCollections(client.db(undefined, { readPreference: config.READ_PREFERENCE }))
   const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary' })
   const cache = new UserCache({ lifetimeMs: config.CACHE_TTL_MS, maxBytes: config.CACHE_MAX_MIB * 1024 * 1024 })
@@ -43,18 +34,14 @@ await startOrExit(async () => {
     lookUp.outdate(id, version)
     if (tokensFromVersion) revocations.hear(id, tokensFromVersion)
   })
-  const nats = linkNats({
-    url: config.NATS_URL,
-    name: 'query-api',
-    logger,
-    onConnected: async (connection, { isFirst }) => {
-      if (isFirst) notices.listen(connection)
-      await connection.flush() // from here on notices arrive, and what was missed is in the database
-      lookUp.outdateAll()
-      revocations.reload()
-    },
-  })
+  const nats = linkNats({ url: config.NATS_URL, name: 'query-api', logger })
   const revocations = new RevocationList({ users, isNatsUp: () => nats.connection() !== undefined, logger })
+  nats.onConnected(async (connection, { isFirst }) => {
+    if (isFirst) notices.listen(connection)
+    await connection.flush() // from here on notices arrive, and what was missed is in the database
+    lookUp.outdateAll()
+    revocations.reload()
+  })
   const app = buildApp(config, {
     logger,
     lookUp,
@@ -69,6 +56,17 @@ await startOrExit(async () => {
     readStore,
   })
   answerMetrics(app, config)
-  await app.listen({ host: config.HOST, port: config.PORT })
-  closeOnSignal(logger, [app, readStore, nats, revocations, lookUp, client])
+  return {
+    logger,
+    async start() {
+      client.start()
+      await client.firstConnection()
+      readStore.start()
+      nats.start()
+      await app.listen({ host: config.HOST, port: config.PORT })
+    },
+    async close() {
+      for (const part of [app, readStore, nats, revocations, lookUp, client]) await part.close()
+    },
+  }
 })

@@ -16,14 +16,11 @@ const { server, url } = await freshNats(t)
 const projector = await connect({ servers: url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
 t.teardown(() => projector.close())
 const notices = new AppliedNotices(logger)
-const link = linkNats({
-  url,
-  name: 'query-api',
-  logger,
-  onConnected: (connection, { isFirst }) => {
-    if (isFirst) notices.listen(connection)
-  },
+const link = linkNats({ url, name: 'query-api', logger })
+link.onConnected((connection, { isFirst }) => {
+  if (isFirst) notices.listen(connection)
 })
+link.start()
 t.teardown(() => link.close())
 await eventually(async () => (await link.connection()?.flush()) === undefined && link.connection() !== undefined)
 

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, register } from 'prom-client'
+import { register } from 'prom-client'
 import Type from 'typebox'
 import type { Logger } from '../process/logger.ts'
 import { createServer, type HttpServer } from './server.ts'
@@ -17,12 +17,10 @@ export const metricsSettings = {
 }
 
 /**
- * `/metrics` in Prometheus's text format: what each module counts where it happens, and what Node tells of itself. It
- * is for the network of the services only; gateways do not pass it on. With a port of its own it listens there as soon
+ * `/metrics` in Prometheus's text format: what each module counts where it happens. It is for the network of the services only; gateways do not pass it on. With a port of its own it listens there as soon
  * as the app is ready, and ends with it.
  */
 export function answerMetrics(app: HttpServer, { METRICS_PORT: port, HOST: host }: Settings): void {
-  collectDefaultMetrics()
   const server = port === undefined ? app : createServer(app.log as Logger)
   server.get('/metrics', { logLevel: 'silent' }, async (_request, reply) =>
     reply.type(register.contentType).send(await register.metrics()),

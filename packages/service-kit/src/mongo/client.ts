@@ -10,7 +10,7 @@ import { ConfigError } from '../process/config.ts'
 import { pause } from '../process/pause.ts'
 
 /**
- * A client for one database. It connects in the background, so a process starts while its database is away. An operation
+ * A client for one database. From `start` on it connects in the background, so a process starts while its database is away. An operation
  * gives up after 2 s without a server instead of the driver's 30 s: a caller waits at the other end. A server that stops
  * answering is noticed by a heartbeat, in about 4 s. (The driver's `timeoutMS`, which would bound the whole, has no
  * effect since 7.8.)
@@ -41,11 +41,11 @@ export function mongoClient(uri: string, appName: string): PatientMongoClient {
  */
 export class PatientMongoClient extends MongoClient {
   readonly #closing = new AbortController()
-  readonly #connecting: Promise<void>
+  #connecting: Promise<void> | undefined
 
-  constructor(uri: string, options: MongoClientOptions) {
-    super(uri, options)
-    this.#connecting = this.#keepConnecting()
+  /** Begins to connect, in the background. */
+  start(): void {
+    this.#connecting ??= this.#keepConnecting()
   }
 
   /**

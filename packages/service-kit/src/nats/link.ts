@@ -2,35 +2,40 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 
-/** A connection to NATS that may be away, at the start too, and comes back by itself. */
+/** A connection to NATS that reconnects by itself, and for which a process need not wait at its start. */
 export type NatsLink = {
+  /**
+   * Registers a handler that is called after the first connect and after each reconnect. To be registered before `start`.
+   * Subscriptions outlive reconnects, so a handler makes them only where `isFirst`. What it throws is logged.
+   */
+  onConnected(handler: ConnectedHandler): void
+  /** Begins to connect, in the background, and keeps the connection for as long as the process runs. */
+  start(): void
   /** The connection while it is up, else undefined. */
   connection(): NatsConnection | undefined
   /** Drains: what was published is sent, then the connection ends. */
   close(): Promise<void>
 }
 
-/**
- * Keeps a connection to NATS for as long as the process runs.
- * Subscriptions outlive reconnects, so they are made at the first connect only.
- * @param onConnected called after the first connect and after each reconnect. If it throws, that is logged.
- */
-export function linkNats(options: {
-  url: string
-  name: string
-  logger: Logger
-  onConnected?: (connection: NatsConnection, at: { isFirst: boolean }) => Promise<void> | void
-}): NatsLink {
+type ConnectedHandler = (connection: NatsConnection, at: { isFirst: boolean }) => Promise<void> | void
+
+/** A link to the server at this URL. `name` identifies the client to the server's operator. */
+export function linkNats(options: { url: string; name: string; logger: Logger }): NatsLink {
   const { logger } = options
+  const handlers: ConnectedHandler[] = []
   const closing = new AbortController()
   let connection: NatsConnection | undefined
   let isUp = false
+  let running: Promise<void> | undefined
 
-  const connected = async (nats: NatsConnection, isFirst: boolean) => {
+  const connected = (nats: NatsConnection, isFirst: boolean) => {
     isUp = true
     logger.info({ server: nats.getServer() }, 'NATS connected')
+    for (const handler of handlers) void handle(handler, nats, isFirst)
+  }
+  const handle = async (handler: ConnectedHandler, nats: NatsConnection, isFirst: boolean) => {
     try {
-      await options.onConnected?.(nats, { isFirst })
+      await handler(nats, { isFirst })
     } catch (error) {
       logger.error({ err: error }, 'NATS set-up failed')
     }
@@ -44,18 +49,21 @@ export function linkNats(options: {
       return
     }
     connection = first
-    void connected(connection, true)
+    connected(connection, true)
     for await (const { type } of connection.status()) {
-      if (type === 'reconnect') void connected(connection, false)
+      if (type === 'reconnect') connected(connection, false)
       if (type === 'disconnect') {
         isUp = false
         logger.warn('NATS is away')
       }
     }
   }
-  const running = run()
 
   return {
+    onConnected: (handler) => void handlers.push(handler),
+    start: () => {
+      running ??= run()
+    },
     connection: () => (isUp ? connection : undefined),
     async close() {
       closing.abort()

@@ -26,23 +26,12 @@ export function readConfig<Schema extends TObject>(schema: Schema): Static<Schem
   try {
     return parseConfig(schema, process.env)
   } catch (error) {
-    return exitIfForOperator(error)
+    return exitOnOperatorError(error)
   }
 }
 
-/**
- * Runs the rest of a process' start. What an operator can put right (a key file that is not there, a port that is
- * taken) ends the process with one line and exit code 1; what is a fault of the program keeps its stack.
- */
-export async function startOrExit(start: () => Promise<void>): Promise<void> {
-  try {
-    await start()
-  } catch (error) {
-    exitIfForOperator(error)
-  }
-}
-
-function exitIfForOperator(error: unknown): never {
+/** Prints what an operator can fix on one line and exits with code 1. @throws every other error again */
+export function exitOnOperatorError(error: unknown): never {
   const fromSystem = error instanceof Error && 'syscall' in error
   if (!(error instanceof ConfigError) && !fromSystem) throw error
   process.stderr.write(`${error.message}\n`)

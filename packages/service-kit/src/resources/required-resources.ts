@@ -17,6 +17,10 @@ export class RequiredResources {
 
   constructor(options: Options) {
     this.#options = options
+  }
+
+  /** Begins to look, in the background. */
+  start(): void {
     void this.#keepLooking()
   }
 

@@ -24,6 +24,8 @@ export async function runMigration(options: {
   const name = 'migrate'
   const mongo = mongoClient(options.mongodbUri, name)
   const nats = linkNats({ url: options.natsUrl, name, logger: logger.child({}, { level: 'error' }) })
+  mongo.start()
+  nats.start()
   const lease = new Lease(mongo.db(), name, leaseMs)
   // An index of a large collection takes its time.
   const renewal = setInterval(() => void lease.acquire().catch(() => undefined), leaseMs / 3)

@@ -10,6 +10,7 @@ t.test('NATS that is away is tried again, logged once, and closing the link ends
   const { lines, logger } = captureLog()
   const server = await listen(t)
   const link = linkNats({ url: urlOf(server), name: 'test', logger })
+  link.start()
   for (let attempt = 1; attempt <= 2; attempt++) {
     const [socket] = (await once(server, 'connection')) as [Socket]
     t.equal(link.connection(), undefined)
@@ -25,19 +26,24 @@ t.test('a link can be closed at once where nobody listens', async () => {
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const url = urlOf(server)
   server.close()
-  await linkNats({ url, name: 'test', logger: captureLog().logger }).close()
+  const link = linkNats({ url, name: 'test', logger: captureLog().logger })
+  link.start()
+  await link.close()
+})
+
+t.test('a link that was never started connects to nothing, and can be closed', async (t) => {
+  const server = await listen(t)
+  server.on('connection', () => t.fail('connected without a start'))
+  const link = linkNats({ url: urlOf(server), name: 'test', logger: captureLog().logger })
+  await link.close()
+  t.equal(link.connection(), undefined)
 })
 
 t.test('a link can be closed while it connects', async (t) => {
   const server = await listen(t)
-  const link = linkNats({
-    url: urlOf(server),
-    name: 'test',
-    logger: captureLog().logger,
-    onConnected: () => {
-      t.fail('nothing is set up on a link that closes')
-    },
-  })
+  const link = linkNats({ url: urlOf(server), name: 'test', logger: captureLog().logger })
+  link.onConnected(() => void t.fail('nothing is set up on a link that closes'))
+  link.start()
   const [socket] = (await once(server, 'connection')) as [Socket]
   const closed = link.close()
   // The server's half of the handshake, when it is no longer wanted.

@@ -9,6 +9,7 @@ for (const [act, line] of [
   ['wrong setting', /^wrong settings: A_FILE is not set; A_PORT [^\n]*\n$/],
   ['missing file', /^ENOENT[^\n]*\/nowhere\/key\.pem[^\n]*\n$/],
   ['wrong file', /^the key file holds no key\n$/],
+  ['wrong start', /^the port is in use\n$/],
 ] as const) {
   t.test(`what an operator can put right is one line and exit code 1: ${act}`, async (t) => {
     const { code, stdout, stderr } = await start(t, act, { A_PORT: 'x' }).ended
@@ -25,17 +26,17 @@ t.test('a fault of the program keeps its stack', async (t) => {
 })
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  t.test(`${signal} closes the parts in their order, then the process ends well`, async (t) => {
+  t.test(`${signal} closes the service, then the process exits with code 0`, async (t) => {
     const { said, child, ended } = start(t, 'serve')
     await said('serving')
     child.kill(signal)
     const { code, stdout } = await ended
     t.equal(code, 0)
-    t.strictSame(messages(stdout), ['serving', 'closing', 'first part closes', 'last part closes'])
+    t.strictSame(messages(stdout), ['serving', 'closing', 'closes'])
   })
 }
 
-t.test('a part that does not come to an end does not keep the process', async (t) => {
+t.test('a close that never returns does not keep the process alive', async (t) => {
   const { said, child, ended } = start(t, 'serve and hang')
   await said('serving')
   child.kill('SIGTERM')
@@ -44,7 +45,7 @@ t.test('a part that does not come to an end does not keep the process', async (t
   t.match(messages(stdout).at(-1), /killed by timeout/)
 })
 
-t.test('a part that fails to close is logged', async (t) => {
+t.test('a close that fails is logged', async (t) => {
   const { said, child, ended } = start(t, 'serve and fail')
   await said('serving')
   child.kill('SIGTERM')
@@ -53,13 +54,13 @@ t.test('a part that fails to close is logged', async (t) => {
   t.match(messages(stdout).at(-1), 'does not close')
 })
 
-t.test('an error that nobody caught closes the parts too, and the exit code tells', async (t) => {
+t.test('an uncaught error closes the service, and the exit code is 1', async (t) => {
   const { said, child, ended } = start(t, 'serve and break when told')
   await said('serving')
   child.stdin.write('now')
   const { code, stdout } = await ended
   t.equal(code, 1)
-  t.strictSame(messages(stdout), ['serving', 'closing after an error', 'first part closes', 'last part closes'])
+  t.strictSame(messages(stdout), ['serving', 'closing after an error', 'closes'])
   t.match(stdout, 'broken under way')
 })
 

@@ -20,6 +20,7 @@ if (!email || positionals.length > 1 || !Value.Check(Email, email)) fail('usage:
 const config = readConfig(Config)
 const password = config.ADMIN_PASSWORD ?? randomBytes(18).toString('base64url')
 const mongo = mongoClient(config.MONGODB_URI, 'create-admin')
+mongo.start()
 try {
   const user = await registerAdmin(
     { email, password, name: 'Admin' },
