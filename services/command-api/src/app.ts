@@ -10,6 +10,7 @@ import {
 } from '@cqrs/service-kit'
 import * as commands from './commands/index.ts'
 import type { Config } from './config.ts'
+import { publicKeys } from './http/public-keys.ts'
 import type { Relay } from './publishing/relay.ts'
 import type { AccessTokenSigner } from './sign-in/access-token-signer.ts'
 import { admit } from './sign-in/admit.ts'
@@ -44,6 +45,7 @@ export function buildApp(config: Config, parts: Parts): HttpServer {
     audience: config.JWT_AUDIENCE,
     admit: (caller) => admit(caller, parts),
   })
+  const dependencies = { ...parts, authenticate }
   answerHealth(app, {
     mongodb: { required: true, isUp: parts.isMongoUp },
     collections: parts.collections.check({ required: true }),
@@ -53,16 +55,16 @@ export function buildApp(config: Config, parts: Parts): HttpServer {
   })
   answerMetrics(app, config)
 
-  commands.registerUser(app, parts)
-  commands.logIn(app, parts)
-  commands.refreshSession(app, parts)
-  commands.logOut(app, parts)
-  commands.logOutEverywhere(app, { ...parts, authenticate })
-  commands.updateUser(app, { ...parts, authenticate })
-  commands.deleteUser(app, { ...parts, authenticate })
-  commands.changePassword(app, { ...parts, authenticate })
-  commands.deactivateUser(app, { ...parts, authenticate })
-  commands.activateUser(app, { ...parts, authenticate })
-  commands.publicKeys(app, { jwksFile: config.JWKS_FILE })
+  commands.registerUser(app, dependencies)
+  commands.logIn(app, dependencies)
+  commands.refreshSession(app, dependencies)
+  commands.logOut(app, dependencies)
+  commands.logOutEverywhere(app, dependencies)
+  commands.updateUser(app, dependencies)
+  commands.deleteUser(app, dependencies)
+  commands.changePassword(app, dependencies)
+  commands.deactivateUser(app, dependencies)
+  commands.activateUser(app, dependencies)
+  publicKeys(app, { jwksFile: config.JWKS_FILE })
   return app
 }

@@ -13,7 +13,7 @@ import {
   runService,
 } from '@cqrs/service-kit'
 import { buildApp } from './app.ts'
-import { registerAdminAtStart } from './commands/register-admin.ts'
+import { createFirstAdmin } from './commands/create-admin.ts'
 import { Config } from './config.ts'
 import { Relay } from './publishing/relay.ts'
 import { measureOutbox } from './publishing/relay-metrics.ts'
@@ -105,7 +105,7 @@ await runService(async () => {
       await mongo.firstConnection()
       for (const part of [collections, streams, nats]) part.start()
       await app.listen({ host: config.HOST, port: config.PORT })
-      void registerAdminAtStart(config, { users, passwords, relay, audit, logger })
+      void createFirstAdmin(config, { users, passwords, relay, audit, logger }, new AbortController().signal)
     },
     async close() {
       for (const part of [app, collections, streams, relay, nats, mongo]) await part.close()

@@ -1,19 +1,17 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { Refusal, RegisterUser, routes, UserAnswer } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
-import { refuseGranting, register, type User } from '../domain/user.ts'
+import { refuseGranting } from '../domain/permissions.ts'
+import { register, type User } from '../domain/user.ts'
 import { answerOf, etagOf } from '../http/answers.ts'
 import { contextOf } from '../http/context.ts'
-import { doneOf, IdempotencyHeaders, refuseReuse, replayed } from '../http/idempotency.ts'
+import { doneOf, IdempotencyHeaders, replayed } from '../http/idempotency.ts'
 import { limited } from '../http/limited.ts'
-import type { Relay } from '../publishing/relay.ts'
-import type { PasswordHasher } from '../sign-in/password-hasher.ts'
-import type { RateLimits } from '../sign-in/rate-limits.ts'
-import type { Done } from '../store/user-document.ts'
-import type { UserRepository } from '../store/user-repository.ts'
+import { type Done, refuseReuse } from '../store/done.ts'
+import type { Dependencies } from './dependencies.ts'
 
 /** POST /api/v1/auth/register: 201 with the user, whose read model follows. */
-export function registerUser(app: HttpServer, { users, relay, passwords, limits }: Parts): void {
+export function registerUser(app: HttpServer, { users, relay, passwords, limits }: Dependencies): void {
   app.post(
     routes.registerUser.path,
     {
@@ -34,8 +32,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
     async (request, reply) => {
       const { body } = request
       refuseGranting(body.roles) // before the hash, which is the expensive part
-      const key = request.headers['idempotency-key']
-      const done = key ? doneOf(['register'], key, [body.email, body.name, body.roles]) : undefined
+      const done = doneOf(request.headers, ['register'], [body.email, body.name, body.roles])
       const replay = async () => done && registeredBefore(done, body, { users, passwords })
       const registerOnce = async () => {
         const before = await replay()
@@ -70,7 +67,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
 async function registeredBefore(
   done: Done,
   { name, roles, password }: RegisterUser,
-  { users, passwords }: Pick<Parts, 'users' | 'passwords'>,
+  { users, passwords }: Pick<Dependencies, 'users' | 'passwords'>,
 ): Promise<User | undefined> {
   const found = await users.findRegistered(done.key)
   if (!found) return undefined
@@ -78,5 +75,3 @@ async function registeredBefore(
   if (!(await passwords.verify(found.user.passwordHash, password))) throw new Refusal('idempotency-key-reused')
   return { ...found.user, name, roles, isActive: true, version: 1, updatedAt: found.user.createdAt }
 }
-
-type Parts = { users: UserRepository; relay: Relay; passwords: PasswordHasher; limits: RateLimits }

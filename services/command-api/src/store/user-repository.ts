@@ -2,7 +2,8 @@ import { Refusal } from '@cqrs/contracts'
 import { isDuplicateKey } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 import type { Change, Tombstone, User } from '../domain/user.ts'
-import { type Done, type UpdateDone, type UserDocument, usersCollection } from './user-document.ts'
+import type { Done, UpdateDone } from './done.ts'
+import { type UserDocument, usersCollection } from './user-document.ts'
 
 /** The write model. Each method is one atomic operation on one document, so it needs no transaction. */
 export class UserRepository {
