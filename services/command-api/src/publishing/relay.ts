@@ -29,7 +29,7 @@ export class Relay {
   #failing = false
   #stopped = false
   #wake = Promise.withResolvers<void>()
-  readonly #sweeping: Promise<void>
+  #sweeping: Promise<void> | undefined
 
   /**
    * @param parts.onDeleted erases what else is kept of a deleted user; called until it succeeds, also after a crash of the
@@ -47,7 +47,11 @@ export class Relay {
     this.#nats = parts.nats
     this.#logger = parts.logger
     this.#onDeleted = parts.onDeleted
-    this.#sweeping = this.#keepSweeping()
+  }
+
+  /** Starts the sweeper. */
+  start(): void {
+    this.#sweeping ??= this.#keepSweeping()
   }
 
   /** Sends an event that has just been committed. Never waits and never fails: the sweeper finds what this does not. */
@@ -76,7 +80,8 @@ export class Relay {
     await this.#sweeping
     await Promise.all(this.#inFlight.values())
     await this.#removal
-    await this.#lease.release().catch(() => undefined)
+    // A relay that was never started has no lease, and its database client is not connected.
+    if (this.#sweeping) await this.#lease.release().catch(() => undefined)
   }
 
   async #keepSweeping(): Promise<void> {
