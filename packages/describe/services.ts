@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createLogger, generateKeyFiles, type HttpServer } from '@cqrs/service-kit'
+import { createLogger, generateKeyFiles, parseConfig } from '@cqrs/service-kit'
 import type { RouteOptions } from 'fastify'
-import Value from 'typebox/value'
-import { buildApp as commandApi } from '../../services/command-api/src/app.ts'
 import { Config as CommandApiConfig } from '../../services/command-api/src/config.ts'
-import { buildApp as queryApi } from '../../services/query-api/src/app.ts'
+import { createCommandApi } from '../../services/command-api/src/service.ts'
 import { Config as QueryApiConfig } from '../../services/query-api/src/config.ts'
+import { createQueryApi } from '../../services/query-api/src/service.ts'
 
 /** The services that answer the public API. */
 export const apiServices = ['command-api', 'query-api'] as const
@@ -18,19 +17,21 @@ export async function routesOf(name: ApiService): Promise<RouteOptions[]> {
   const keys = await mkdtemp(join(tmpdir(), 'keys-'))
   try {
     const { signingKeyFile, jwksFile } = await generateKeyFiles(keys)
-    const service = await create[name]({ JWT_SIGNING_KEY_FILE: signingKeyFile, JWKS_FILE: jwksFile })
-    await service.app.ready()
+    const service = await create[name]({ ...settings, JWT_SIGNING_KEY_FILE: signingKeyFile, JWKS_FILE: jwksFile })
+    const routes = service.app.describedRoutes
     await service.close()
-    return service.app.describedRoutes
+    return routes
   } finally {
     await rm(keys, { recursive: true })
   }
 }
-const inert: object = new Proxy(() => inert, { get: (_target, key) => (key === 'then' ? undefined : inert) })
-const logger = createLogger('describe', 'silent')
-const parts: any = new Proxy({ logger }, { get: (own, key) => Reflect.get(own, key) ?? inert })
+
 const create = {
-  'command-api': async (env: object) => fake(commandApi(Value.Default(CommandApiConfig, env) as any, parts)),
-  'query-api': async (env: object) => fake(queryApi(Value.Default(QueryApiConfig, env) as any, parts)),
+  'command-api': (env: NodeJS.ProcessEnv) => createCommandApi(parseConfig(CommandApiConfig, env), { logger }),
+  'query-api': (env: NodeJS.ProcessEnv) => createQueryApi(parseConfig(QueryApiConfig, env), { logger }),
 }
-const fake = (app: HttpServer) => ({ app, close: () => app.close() })
+
+/** Nothing connects to these. */
+const settings = { MONGODB_URI: 'mongodb://127.0.0.1/users', MONGODB_READ_URI: 'mongodb://127.0.0.1/users' }
+
+const logger = createLogger('describe', 'silent')

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Snapshot, UserEvent } from '@cqrs/contracts'
-import { SCHEMA_VERSION } from '@cqrs/contracts'
+import { eventOf, type Snapshot, type UserEvent } from '@cqrs/contracts'
 import { type Projection, project } from '../projections/projection.ts'
 import type { ReadModel } from '../read-store/read-model.ts'
 import type { Rebuild, Rebuilds } from '../read-store/rebuild-state.ts'
@@ -54,7 +53,7 @@ async function fill(
     next?.catch(() => undefined) // it is awaited below, unless writing this page fails first
     await readModel.advanceIn(
       collection,
-      page.snapshots.map((snapshot) => project(projection, eventOf(snapshot))),
+      page.snapshots.map((snapshot) => project(projection, eventOfSnapshot(snapshot))),
       { isEmpty: true },
     )
     filled += page.snapshots.length
@@ -75,20 +74,11 @@ type Parts = {
   onProgress: (filled: number, total: number) => void
 }
 
-/** A snapshot as the event that would have brought it about. */
-function eventOf(snapshot: Snapshot): UserEvent {
-  const envelope = {
-    specversion: '1.0',
-    id: `snapshot of ${snapshot.id}`,
-    source: '/projector',
-    subject: snapshot.id,
-    time: new Date().toISOString(),
-    datacontenttype: 'application/json',
-    schemaversion: SCHEMA_VERSION,
-    version: snapshot.version,
-  } as const
-  const { id: _id, version: _version, ...data } = snapshot
-  return 'user' in data ? { ...envelope, type: 'UserCreated', data } : { ...envelope, type: 'UserDeleted', data }
-}
+const eventOfSnapshot = (snapshot: Snapshot): UserEvent =>
+  eventOf(
+    snapshot,
+    { id: `snapshot of ${snapshot.id}`, source: '/projector', time: new Date().toISOString() },
+    { isNew: true },
+  )
 
 const pageSize = 1_000
