@@ -86,7 +86,10 @@ t.test('/healthz is 200 when all services are ready, otherwise it shows the resp
   readiness.projector = { status: 'degraded', checks: { smtp: 'down' } }
   t.match(await health(), [503, { status: 'unready', services: { projector: { checks: { smtp: 'down' } } } }])
   readiness['query-api'] = undefined
-  t.match(await health(), [503, { services: { 'query-api': { status: 'unavailable' }, 'command-api': { status: 'ready' } } }])
+  t.match(await health(), [
+    503,
+    { services: { 'query-api': { status: 'unavailable' }, 'command-api': { status: 'ready' } } },
+  ])
 })
 
 t.test('/docs is the API reference, which loads nothing from other origins', async (t) => {

@@ -35,8 +35,7 @@ for (const { name, commands, queries } of parts) {
       t.equal((await list()).status, queries ? 200 : 503)
       if (!commands) t.match(command.body.code, /^(storage|upstream)-unavailable$/)
       // A missing mail server is noticed only when the next e-mail is due.
-      if (name !== 'mail')
-        t.equal((await fetch(`${baseUrl}/healthz`)).status, 503, 'the gateway reports it')
+      if (name !== 'mail') t.equal((await fetch(`${baseUrl}/healthz`)).status, 503, 'the gateway reports it')
 
       await server.start()
       await eventually(async () => (await fetch(`${baseUrl}/healthz`)).status === 200, { timeoutMs: 20_000 })

@@ -34,7 +34,11 @@ t.test('without a projector, the response says that the read model is behind; la
   const answer = await getFrom(body.version)
   t.match(answer, { status: 503, body: { code: 'read-model-behind' } })
   t.match(answer.headers.get('retry-after'), /^\d+$/)
-  t.equal((await send('GET', `/api/v1/users/${id}`, undefined, token)).status, 200, 'without a version the query is answered')
+  t.equal(
+    (await send('GET', `/api/v1/users/${id}`, undefined, token)).status,
+    200,
+    'without a version the query is answered',
+  )
   await servers.projector.start()
   await eventually(async () => (await getFrom(body.version)).status === 200, { timeoutMs: 60_000 })
   t.match(await getFrom(body.version), { status: 200, body: { name: 'Not yet seen' } })

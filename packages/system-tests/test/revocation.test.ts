@@ -31,7 +31,9 @@ for (const [what, revoke] of Object.entries(revocations)) {
     }
     lags.sort((a, b) => a - b)
     const [p50, max] = [lags[Math.ceil(lags.length / 2) - 1], lags.at(-1)].map((lag) => lag?.toFixed(1))
-    t.comment(`from the response to ${what} to the first refusal: p50 ${p50} ms, max ${max} ms in ${lags.length} attempts`)
+    t.comment(
+      `from the response to ${what} to the first refusal: p50 ${p50} ms, max ${max} ms in ${lags.length} attempts`,
+    )
   })
 }
 
