@@ -1,8 +1,11 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { withServers } from '../packages/local-stack/dist/with-servers.js'
 import { tapPrinter } from './tap-printer.mjs'
 
@@ -16,6 +19,7 @@ const suites = [
   'services/command-api',
   'services/projector',
   'services/query-api',
+  'packages/describe',
   'packages/deployment',
   'packages/bench',
 ]
@@ -25,6 +29,16 @@ let passed = 0
 let failed = 0
 try {
   const chosen = choose(process.argv.slice(2))
+  if (chosen === suites) await lookForUntested(() => runAll(chosen))
+  else await runAll(chosen)
+} catch (error) {
+  console.log(`error: ${error.message}`)
+  failed++
+}
+process.exitCode = failed === 0 ? 0 : 1
+console.log(`${passed} passed, ${failed} failed`)
+
+async function runAll(chosen) {
   await withServers(async (environment) => {
     const waiting = [...chosen]
     const lane = async () => {
@@ -32,12 +46,7 @@ try {
     }
     await Promise.all([lane(), lane()])
   })
-} catch (error) {
-  console.log(`error: ${error.message}`)
-  failed++
 }
-process.exitCode = failed === 0 ? 0 : 1
-console.log(`${passed} passed, ${failed} failed`)
 
 function choose(names) {
   const byName = new Map(suites.map((suite) => [suite.split('/')[1], suite]))
@@ -62,4 +71,21 @@ async function run(suite, environment) {
   failed += broken ? 1 : fail
   console.log(`\n${suite}\n${lines.join('\n')}`)
   console.log(`  ${pass} of ${total} assertions passed${broken ? `, and tap exited with ${code}` : ''}`)
+}
+
+/** Runs the suites, which record in SEEN_DIR what they see. Each promise that no test has seen is a failure. */
+async function lookForUntested(runSuites) {
+  const directory = await mkdtemp(join(tmpdir(), 'seen-'))
+  process.env.SEEN_DIR = directory
+  try {
+    await runSuites()
+    const program = join(repository, 'packages/system-tests/nothing-untested.ts')
+    const { stdout } = await promisify(execFile)(process.execPath, [program, directory])
+    const untested = stdout.split('\n').filter((line) => line)
+    failed += untested.length
+    if (untested.length > 0)
+      console.log(`\nnothing untested\n${untested.map((line) => `  not ok - ${line}`).join('\n')}`)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
 }

@@ -138,28 +138,28 @@ need 'everything starts' up
 check 'only the gateway and the mail page are published, on loopback' only_on_loopback
 check 'the walk-through' walk first
 check 'the API reference is at /docs' has_reference
-check 'two more of query-api, one of command-api, one of the projector' up "${scaled[@]}"
-check 'the walk-through on several replicas' walk again
-check 'each query-api gets its share' each_replica_answers
+check 'scaling to three query-api, two command-api and two projectors' up "${scaled[@]}"
+check 'the walk-through with several replicas' walk again
+check 'each query-api answers some of the requests' each_replica_answers
 for service in command-api query-api projector; do
-  check "restart of each $service in turn, without a failed request" restart_in_turn "$service"
+  check "restarting each $service in turn, without a failed request" restart_in_turn "$service"
   [[ -f $work/load-$service ]] && head -n 1 "$work/load-$service" | sed 's/^/      /'
 done
 check 'docker compose restart' docker compose restart --timeout 20
-check 'everything is back' up "${scaled[@]}"
+check 'everything is running again' up "${scaled[@]}"
 check 'the walk-through after the restart' walk again
 for service in command-api query-api projector gateway nats valkey mailpit mongodb-write mongodb-read; do
   check "the walk-through after SIGKILL of $service" kill_and_walk "$service"
 done
 check 'docker compose down' docker compose down --timeout 20
 check 'docker compose up on the existing volumes' up
-check 'the walk-through, with the user from before' walk again
-check 'command-api names every wrong setting' refuses command-api \
+check 'the walk-through, with the user of the run before' walk again
+check 'command-api names every invalid setting' refuses command-api \
   PORT=80abc LOG_LEVEL=loud MONGODB_URI=nowhere TRUSTED_PROXIES=all JWKS_FILE= -- \
   PORT LOG_LEVEL MONGODB_URI TRUSTED_PROXIES JWKS_FILE
-check 'query-api names every wrong setting' refuses query-api \
+check 'query-api names every invalid setting' refuses query-api \
   PORT=80abc CACHE_TTL_MS=-1 JWKS_FILE= -- PORT CACHE_TTL_MS JWKS_FILE
-check 'the projector names every wrong setting' refuses projector \
+check 'the projector names every invalid setting' refuses projector \
   PORT=80abc SMTP_URL= VERIFY_EVERY_SECONDS=often -- PORT SMTP_URL VERIFY_EVERY_SECONDS
 ((not_run == 0)) || echo "$not_run checks not run, because this failed: $broken"
 echo "$passed passed, $failed failed"

@@ -5,8 +5,8 @@ import { startStack } from '@cqrs/local-stack'
 import { MongoClient } from 'mongodb'
 
 /**
- * `pnpm test:login-timing`: how long each way takes in which a login fails, asked in turns. Prints the medians; exits
- * with 1 where they are more than 10 % apart. Only a machine that does nothing else gives figures worth keeping.
+ * `pnpm test:login-timing` measures how long each kind of failed login takes, in turns. Prints the medians; exits with
+ * 1 if they differ by more than 10 %. Only an idle machine gives meaningful figures.
  */
 const tries = Number(process.argv[2] ?? 200)
 const dataDir = await mkdtemp(join(tmpdir(), 'login-timing-'))
@@ -35,7 +35,7 @@ for (let n = 0; n < tries; n++) {
     await attempt()
     times[way]?.push(performance.now() - startedAt)
   }
-  // Or the others would have to wait as well.
+  // Otherwise the other attempts would have to wait as well.
   await failures.deleteMany({ _id: { $nin: ofWaiting } })
 }
 
@@ -43,7 +43,7 @@ const medians = Object.entries(times).map(([way, all]) => ({ way, ms: all.sort((
 for (const { way, ms } of medians) console.log(`${way}: ${ms.toFixed(1)} ms (median of ${tries})`)
 const all = medians.map(({ ms }) => ms)
 const spread = Math.max(...all) / Math.min(...all) - 1
-console.log(`apart by ${(spread * 100).toFixed(1)} %`)
+console.log(`spread: ${(spread * 100).toFixed(1)} %`)
 await client.close()
 await stack.stop()
 await rm(dataDir, { recursive: true, force: true })

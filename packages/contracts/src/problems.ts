@@ -24,7 +24,6 @@ export const problems = {
   'request-timeout': [408, 'The request took too long to arrive.'],
   'email-taken': [409, 'A user with this e-mail address exists.'],
   'version-conflict': [409, 'The user kept changing meanwhile; try again.'],
-  'idempotency-in-flight': [409, 'A request with this `Idempotency-Key` is under way; try again when it is done.'],
   'precondition-failed': [412, 'The user is not in a version that `If-Match` names.'],
   'body-too-large': [413, 'The body is larger than this service takes.'],
   'unsupported-media-type': [415, 'Bodies are application/json.'],

@@ -1,9 +1,9 @@
 import { run } from './run.ts'
 
-/** Installs packages of Debian, as root. */
+/** Installs Debian packages. Needs root. */
 export async function aptInstall(...packages: string[]): Promise<void> {
   const install = () => aptGet('install', '--yes', '--no-install-recommends', ...packages)
-  // The lists of a fresh or an old machine may know nothing, or packages that are gone.
+  // The package lists of a machine may be empty or outdated.
   await install().catch(async () => {
     await aptGet('update')
     await install()

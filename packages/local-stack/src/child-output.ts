@@ -14,7 +14,7 @@ export function openOutput(target: string | ((line: string) => void)): ChildOutp
   return typeof target === 'string' ? toFile(target) : toFunction(target)
 }
 
-// The process writes to the file itself: a busy server's log costs this process nothing.
+// The child writes to the file itself, so that a busy server's log costs this process nothing.
 function toFile(path: string): ChildOutput {
   mkdirSync(dirname(path), { recursive: true })
   const file = openSync(path, 'w+')

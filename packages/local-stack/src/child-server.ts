@@ -4,7 +4,7 @@ import { type ChildOutput, openOutput } from './child-output.ts'
 import { eventually } from './eventually.ts'
 
 export type ChildServerOptions = {
-  /** Stands in messages. */
+  /** Names the server in messages. */
   name: string
   command: string
   args: readonly string[]
@@ -13,18 +13,18 @@ export type ChildServerOptions = {
   cwd?: string
   /** A log file (emptied when the server is first started), or a function that gets each line. */
   output: string | ((line: string) => void)
-  /** Throws or answers false as long as the server cannot be used. */
+  /** Throws or returns false until the server can be used. */
   ready: () => Promise<unknown>
   readyTimeoutMs?: number
-  /** Whether what a killed predecessor held is free again; it is waited for, ten seconds at most. */
+  /** Whether the resources of a killed predecessor are free again. Start waits for this, at most ten seconds. */
   isClear?: () => Promise<boolean>
   stopSignal?: NodeJS.Signals
   stopTimeoutMs?: number
 }
 
-/** A real server in a process of its own, which can be stopped, killed and started again as it was. */
+/** A real server in a process of its own, which can be stopped, killed and restarted with the same settings. */
 export class ChildServer {
-  /** Called when the process ends without `stop` or `kill` having been asked for, once it had been ready. */
+  /** Called when a process that was ready ends without a call of `stop` or `kill`. */
   onCrash: (message: string) => void = () => {}
   readonly name: string
   readonly #options: ChildServerOptions
@@ -36,19 +36,19 @@ export class ChildServer {
     this.#options = options
   }
 
-  /** The server's process id; undefined while it does not run. */
+  /** The process id of the server; undefined while it is not running. */
   get pid(): number | undefined {
     return this.#running?.child.pid
   }
 
-  /** Starts the process and waits until it is ready. Fails with the end of its output if it is not. */
+  /** Starts the process and waits until it is ready. @throws with the end of its output if it does not become ready */
   async start(): Promise<void> {
     const { isClear, ready, readyTimeoutMs = 30_000 } = this.#options
-    // If it is not, the process says so itself.
+    // If they are not, the process reports it.
     if (isClear) await eventually(isClear, { timeoutMs: 10_000 }).catch(() => undefined)
-    if (this.#running) throw new Error(`${this.name} runs already`)
+    if (this.#running) throw new Error(`${this.name} is already running`)
     const running = this.#spawn()
-    // Without a process id it never came to be: its end says why.
+    // Without a process id the process was never created, and `end` holds the reason.
     const isReady = eventually(() => running.end !== undefined || (this.pid !== undefined && ready()), {
       timeoutMs: readyTimeoutMs,
     })
@@ -62,23 +62,29 @@ export class ChildServer {
     throw new Error(`${this.name} did not start: ${problem}${this.#tail()}`)
   }
 
-  /** Asks the process to end and waits for it; kills it if it has not ended in time. */
-  async stop(): Promise<void> {
+  /**
+   * Asks the process to end, waits for it and kills it if it does not end in time. Resolves to how it ended, for
+   * example `exit code 0` or `killed by SIGKILL`; undefined where it is not running.
+   */
+  async stop(): Promise<string | undefined> {
     const { stopSignal = 'SIGTERM', stopTimeoutMs = 10_000 } = this.#options
-    // A server that is not ready may not listen to signals yet, and has nothing to finish.
+    // A server that is not ready may not handle signals yet, and has nothing to finish.
     const running = this.#askToEnd(this.#running?.wasReady ? stopSignal : 'SIGKILL')
-    if (!running) return
+    if (!running) return undefined
     const patience = setTimeout(() => running.child.kill('SIGKILL'), stopTimeoutMs)
-    await running.ended
-    clearTimeout(patience)
+    try {
+      return await running.ended
+    } finally {
+      clearTimeout(patience)
+    }
   }
 
-  /** Ends the process as a power cut would, and waits until it is gone. */
+  /** Kills the process with SIGKILL and waits until it has ended. */
   async kill(): Promise<void> {
     await this.#askToEnd('SIGKILL')?.ended
   }
 
-  /** Stops the server and starts it with the same command, arguments and environment. */
+  /** Stops the server and starts it again with the same command, arguments and environment. */
   async restart(): Promise<void> {
     await this.stop()
     await this.start()
@@ -88,8 +94,8 @@ export class ChildServer {
     const { command, args, env = process.env, cwd } = this.#options
     this.#output ??= openOutput(this.#options.output)
     const output = this.#output.channel()
-    // A session of its own: Ctrl-C reaches every process of the terminal's group, and the order in which
-    // the servers stop is ours to choose.
+    // A session of its own: Ctrl-C reaches every process of the terminal's group, but the servers have to stop in
+    // order.
     const child = spawn(command, args, { env, cwd, detached: true, stdio: ['ignore', output, output] })
     const running = watch(child)
     this.#running = running
@@ -144,12 +150,12 @@ function messageOf(error: unknown): string {
 
 const alive = new Set<ChildServer>()
 
-// Whatever ends this process (an exception, process.exit) must not leave servers behind.
+// However this process ends (an exception, process.exit), it must not leave servers running.
 process.on('exit', () => {
   for (const server of alive) void server.kill()
 })
 
-/** Stops every server that this process has started, the youngest first; also those that are not ready yet. */
+/** Stops every server that this process has started, the latest first, including those that are not ready yet. */
 export async function stopEveryServer(): Promise<void> {
   for (const server of [...alive].reverse()) await server.stop()
 }

@@ -1,6 +1,6 @@
 import { copyReference } from './gateway/reference.ts'
 
-/** `pnpm docs:page DIRECTORY`: the files of the API reference, for a server of files. */
+/** `pnpm docs:page DIRECTORY` writes the files of the API reference, for a static file server. */
 const [directory] = process.argv.slice(2)
 if (directory) await copyReference(directory)
 else {

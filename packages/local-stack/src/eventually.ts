@@ -1,34 +1,34 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Tries again until `attempt` neither throws nor answers `false`, and gives back what it answered.
- * Fails after `timeoutMs` with the last refusal as message and cause.
+ * Retries until `attempt` neither throws nor returns `false`, and resolves to what it returned.
+ * @throws after `timeoutMs`, with the last failure as message and cause
  */
 export async function eventually<T>(
   attempt: () => T | Promise<T>,
   { timeoutMs = 5_000, intervalMs = 20 }: { timeoutMs?: number; intervalMs?: number } = {},
 ): Promise<Exclude<T, false>> {
   const deadline = performance.now() + timeoutMs
-  let refusal: unknown = new Error('it was never tried')
+  let failure: unknown = new Error('no attempt was made')
   do {
     try {
-      const answer = await within(deadline - performance.now(), attempt)
-      if (answer !== false) return answer as Exclude<T, false>
-      refusal = new Error('the condition is still false')
+      const result = await within(deadline - performance.now(), attempt)
+      if (result !== false) return result as Exclude<T, false>
+      failure = new Error('the condition is still false')
     } catch (error) {
-      refusal = error
+      failure = error
     }
     await delay(intervalMs)
   } while (performance.now() < deadline)
-  const reason = refusal instanceof Error ? refusal.message : String(refusal)
-  throw new Error(`gave up after ${timeoutMs} ms: ${reason}`, { cause: refusal })
+  const reason = failure instanceof Error ? failure.message : String(failure)
+  throw new Error(`gave up after ${timeoutMs} ms: ${reason}`, { cause: failure })
 }
 
-// An attempt that never settles must not outlive the bound either.
+// An attempt that never settles must not exceed the timeout.
 async function within<T>(ms: number, attempt: () => T | Promise<T>): Promise<T> {
   const bound = new AbortController()
   const tooLate = delay(Math.max(ms, 0), undefined, { signal: bound.signal }).then(() => {
-    throw new Error('the last try did not answer')
+    throw new Error('the last attempt did not settle')
   })
   try {
     return await Promise.race([attempt(), tooLate])

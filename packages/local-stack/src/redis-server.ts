@@ -10,7 +10,7 @@ export type RedisServer = {
   url: string
 }
 
-/** Starts a Valkey or Redis server on 127.0.0.1 that keeps nothing on the disk. @param options more of its own options */
+/** Starts a Valkey or Redis server on 127.0.0.1 without persistence. @param options further command-line options */
 export async function startRedis(dataDir: string, port: number, options: readonly string[] = []): Promise<RedisServer> {
   const server = new ChildServer({
     name: 'redis',
@@ -42,7 +42,7 @@ async function onPath(): Promise<string | undefined> {
 function answersPing(port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'))
-    socket.setTimeout(1_000, () => socket.destroy(new Error('no answer')))
+    socket.setTimeout(1_000, () => socket.destroy(new Error('no response')))
     socket.once('error', reject)
     socket.once('data', (answer) => {
       socket.destroy()

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
 
-/** Runs a program to its end and gives back what it printed. Fails with the end of its error output. */
+/** Runs a program to its end and returns its standard output. @throws with the end of its error output */
 export async function run(
   command: string,
   args: readonly string[],
@@ -14,7 +14,7 @@ export async function run(
     return stdout.trim()
   } catch (error) {
     const { stderr = '', message } = error as { stderr?: string; message: string }
-    const said = stderr.trim().split('\n').slice(-3).join(' ')
-    throw new Error(`${command} ${args.join(' ')} failed: ${said || message}`, { cause: error })
+    const lastLines = stderr.trim().split('\n').slice(-3).join(' ')
+    throw new Error(`${command} ${args.join(' ')} failed: ${lastLines || message}`, { cause: error })
   }
 }

@@ -8,20 +8,20 @@ import { welcome } from './start/welcome.ts'
 
 const dataDir = process.env.DATA_DIR || '.data'
 
-// The services' log is the only thing on standard output, so that it can be piped into a program.
+// Standard output has only the log of the services, so that it can be piped into a program.
 const say = (line: string) => console.error(line)
 
 const stopAsked = new Promise<'stop'>((resolve) => {
   let askedAt = 0
   const ask = () => {
-    // npm passes Ctrl-C on to a process that has got it from the terminal already: that is one press, not two.
+    // npm forwards Ctrl-C to a process that already got it from the terminal: this is one key press, not two.
     if (askedAt && performance.now() - askedAt > 500) process.exit(130)
     if (!askedAt) say('Stopping…')
     askedAt ||= performance.now()
     resolve('stop')
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask)
-  // The script that started this process is gone, and with it the way for a signal to get here.
+  // The script that started this process has ended, and it was the only way for a signal to get here.
   process.on('disconnect', ask)
 })
 

@@ -8,8 +8,8 @@ import { startMongo } from './mongo/mongo-server.ts'
 import { freePort } from './ports.ts'
 
 /**
- * Does `work` with an environment in which TEST_MONGODB_URI names a MongoDB server (administrator's rights, no
- * database), which is gone afterwards. Where the variable is set already, that server is used and stays.
+ * Runs `work` with an environment in which TEST_MONGODB_URI names a MongoDB server (administrator's rights, no
+ * database), and stops the server afterwards. If the variable is already set, that server is used and keeps running.
  */
 export async function withServers<T>(work: (environment: NodeJS.ProcessEnv) => Promise<T>): Promise<T> {
   if (process.env.TEST_MONGODB_URI) return await work(process.env)
@@ -33,7 +33,7 @@ export async function withServers<T>(work: (environment: NodeJS.ProcessEnv) => P
   }
 }
 
-/** Runs a command to its end, on this process's terminal, and gives back its exit code. A SIGTERM is passed on to it. */
+/** Runs a command on the terminal of this process, forwards SIGTERM to it, and returns its exit code. */
 export async function runCommand(
   command: string,
   args: readonly string[],
@@ -50,5 +50,5 @@ export async function runCommand(
   }
 }
 
-// Ctrl-C reaches the command by itself. This process stays until the command has ended, to stop the server.
+// Ctrl-C also reaches the command. This process waits until the command has ended, to stop the server.
 function stay(): void {}

@@ -15,7 +15,7 @@ t.test('a server that ends before it is ready fails at once, with the end of its
   }
 })
 
-t.test('a command that does not exist is said to be missing', async (t) => {
+t.test('a command that does not exist is reported', async (t) => {
   const server = new ChildServer({
     name: 'x',
     command: 'no-such-command',
@@ -35,7 +35,7 @@ t.test('a server that does not become ready in time is killed', async (t) => {
   t.equal(server.pid, undefined)
 })
 
-t.test('a server starts once what its predecessor held is free', async (t) => {
+t.test('a server starts as soon as the resources of its predecessor are free', async (t) => {
   let asked = 0
   const lines: string[] = []
   const server = child('console.log("started"); setInterval(() => {}, 1000)', {
@@ -51,7 +51,7 @@ t.test('a server starts once what its predecessor held is free', async (t) => {
   await server.stop()
 })
 
-t.test('a server can be stopped, killed and started again as it was', async (t) => {
+t.test('a server can be stopped, killed and restarted with the same settings', async (t) => {
   const port = await freePort()
   const lines: string[] = []
   const server = listening(port, { output: (line) => lines.push(line) })
@@ -69,18 +69,18 @@ t.test('a server can be stopped, killed and started again as it was', async (t) 
   await server.restart()
   pids.add(server.pid)
   t.equal(pids.size, 4)
-  t.equal(lines.filter((line) => line === 'asked to stop').length, 3, 'a kill asks nothing')
-  await t.rejects(server.start(), { message: 'test server runs already' })
+  t.equal(lines.filter((line) => line === 'asked to stop').length, 3, 'a kill sends no SIGTERM')
+  await t.rejects(server.start(), { message: 'test server is already running' })
 })
 
-t.test('a server that does not want to stop is killed', async (t) => {
+t.test('a server that does not stop in time is killed', async (t) => {
   const server = listening(await freePort(), { stopSignal: 'SIGWINCH', stopTimeoutMs: 100 })
   await server.start()
   await server.stop()
   t.equal(server.pid, undefined)
 })
 
-t.test('a crash is reported, an end that was asked for is not', async (t) => {
+t.test('a crash is reported, a requested stop is not', async (t) => {
   const server = listening(await freePort())
   const crashes: string[] = []
   server.onCrash = (message) => crashes.push(message)

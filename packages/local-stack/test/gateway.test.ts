@@ -9,7 +9,7 @@ import type { ServiceUrls } from '../src/gateway/readiness.ts'
 import { copyReference } from '../src/gateway/reference.ts'
 import { freePort } from '../src/ports.ts'
 
-t.test('a request arrives at its service as it was sent', async (t) => {
+t.test('a request reaches its service unchanged', async (t) => {
   const { base, received } = await gatewayBefore(t)
   const body = JSON.stringify({ name: 'Jane Doe' })
   await fetch(`${base}/api/v1/users/1?limit=5&x=%20`, {
@@ -27,13 +27,13 @@ t.test('a request arrives at its service as it was sent', async (t) => {
   })
 })
 
-t.test('nobody can pretend to come from another address', async (t) => {
+t.test('a client cannot forge its address', async (t) => {
   const { base, received } = await gatewayBefore(t)
   await fetch(`${base}/`, { headers: { 'x-forwarded-for': '203.0.113.7' } })
   t.match(received[0]?.headers['x-forwarded-for'], /^(127\.0\.0\.1|::1)$/)
 })
 
-t.test('the answer arrives as it was given', async (t) => {
+t.test('the response reaches the client unchanged', async (t) => {
   const { base } = await gatewayBefore(t)
   const response = await fetch(`${base}/api/v1/users`, { headers: { 'if-none-match': '"7"' } })
   t.equal(response.status, 418)
@@ -43,20 +43,20 @@ t.test('the answer arrives as it was given', async (t) => {
   t.match([head.status, head.headers.get('etag')], [418, '"7"'])
 })
 
-t.test('what is decided on is what is forwarded', async (t) => {
+t.test('the path that is routed is the path that is forwarded', async (t) => {
   const { base, received } = await gatewayBefore(t)
   await fetch(`${base}//api//v1/%75sers?a=//b`)
   t.match(received, [{ service: 'query-api', url: '/api/v1/users?a=//b' }])
 })
 
-t.test('a body over the limit is refused here', async (t) => {
+t.test('the gateway refuses a body over the limit', async (t) => {
   const { base, received } = await gatewayBefore(t)
   const response = await fetch(`${base}/api/v1/auth/register`, { method: 'POST', body: 'x'.repeat(1_000_000) })
   t.match([response.status, await response.json()], [413, { code: 'body-too-large' }])
   t.equal(received.length, 0)
 })
 
-t.test('a service that is away answers 503 with when to try again; the other goes on', async (t) => {
+t.test('an unavailable service is answered with 503 and Retry-After; the other service is not affected', async (t) => {
   const { base } = await gatewayBefore(t, { 'query-api': `http://127.0.0.1:${await freePort()}` })
   const away = await fetch(`${base}/api/v1/users`)
   t.match([away.status, away.headers.get('retry-after')], [503, '1'])
@@ -65,18 +65,18 @@ t.test('a service that is away answers 503 with when to try again; the other goe
     type: 'about:blank',
     status: 503,
     code: 'upstream-unavailable',
-    detail: 'query-api does not answer',
+    detail: 'query-api is not responding',
   })
   t.equal((await fetch(`${base}/api/v1/auth/login`, { method: 'POST' })).status, 418)
 })
 
-t.test('a 503 of a service is passed on, not tried again', async (t) => {
+t.test('a 503 of a service is forwarded and not retried', async (t) => {
   const { base, received } = await gatewayBefore(t)
   t.equal((await fetch(`${base}/api/v1/users?status=503`)).status, 503)
   t.equal(received.length, 1)
 })
 
-t.test('/healthz is 200 when all services are ready, and else says what each said', async (t) => {
+t.test('/healthz is 200 when all services are ready, otherwise it shows the response of each', async (t) => {
   const { base, readiness } = await gatewayBefore(t)
   const health = async () => {
     const response = await fetch(`${base}/healthz`)
@@ -86,10 +86,13 @@ t.test('/healthz is 200 when all services are ready, and else says what each sai
   readiness.projector = { status: 'degraded', checks: { smtp: 'down' } }
   t.match(await health(), [503, { status: 'unready', services: { projector: { checks: { smtp: 'down' } } } }])
   readiness['query-api'] = undefined
-  t.match(await health(), [503, { services: { 'query-api': { status: 'away' }, 'command-api': { status: 'ready' } } }])
+  t.match(await health(), [
+    503,
+    { services: { 'query-api': { status: 'unavailable' }, 'command-api': { status: 'ready' } } },
+  ])
 })
 
-t.test('/docs is the API reference, which loads nothing from elsewhere', async (t) => {
+t.test('/docs is the API reference, which loads nothing from other origins', async (t) => {
   const { base, received } = await gatewayBefore(t)
   const page = await fetch(`${base}/docs`)
   t.match([page.status, page.headers.get('content-type')], [200, /^text\/html/])
@@ -103,7 +106,7 @@ t.test('/docs is the API reference, which loads nothing from elsewhere', async (
   t.equal(received.length, 0)
 })
 
-t.test('the API reference can be put into a directory', async (t) => {
+t.test('the API reference can be copied into a directory', async (t) => {
   const directory = t.testdir()
   await copyReference(directory)
   t.strictSame(readdirSync(directory).sort(), [
@@ -124,7 +127,7 @@ type Received = {
 }
 type Teardown = { teardown: (cleanUp: () => unknown) => unknown }
 
-/** A gateway before three services that answer 418, or the status that the query string asks for. */
+/** A gateway in front of three services that answer 418, or the status in the query string. */
 async function gatewayBefore(t: Teardown, replaced: Partial<ServiceUrls> = {}) {
   const received: Received[] = []
   const ready = { status: 'ready' }

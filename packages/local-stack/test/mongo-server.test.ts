@@ -14,7 +14,7 @@ const unauthorized = { message: /not authorized/ }
 const writer: MongoUser = { user: 'projector', password: 'one', roles: [{ role: 'readWrite', db: 'users_read' }] }
 const reader: MongoUser = { user: 'query-api', password: 'two', roles: [{ role: 'read', db: 'users_read' }] }
 
-t.test('a MongoDB server keeps data, users and rights over stops, kills and another port', async (t) => {
+t.test('a MongoDB server keeps data, users and rights after a stop, a kill and a change of the port', async (t) => {
   const dataDir = await freshDirectory(t)
   const mongod = await findMongod((line) => t.comment(line))
   const start = async (users: MongoUser[]) => {
@@ -32,21 +32,21 @@ t.test('a MongoDB server keeps data, users and rights over stops, kills and anot
     .insertOne({ name: 'kept' }, { writeConcern: { w: 'majority' } })
   const read = await connect(t, first.uriFor(reader, 'users_read'))
   t.equal(await read.db().collection('users').countDocuments(), 1)
-  await t.rejects(read.db().collection('users').insertOne({}), unauthorized, 'who may read cannot write')
+  await t.rejects(read.db().collection('users').insertOne({}), unauthorized, 'a user with the role read cannot write')
   await t.rejects(write.db('users_write').collection('users').findOne(), unauthorized)
   await t.rejects(connect(t, first.uriFor({ ...reader, password: 'wrong' }, 'users_read')), { code: 18 })
 
   await first.server.kill()
   await first.server.start()
   const goesOn = write.db().collection('users').insertOne({ name: 'after the restart' })
-  await t.resolves(goesOn, 'a client that was connected goes on')
+  await t.resolves(goesOn, 'a connected client keeps working')
   t.equal(await read.db().collection('users').countDocuments(), 2)
   await first.server.stop()
 
   const second = await start([{ ...writer, roles: reader.roles }, reader])
   const demoted = await connect(t, second.uriFor(writer, 'users_read'))
   t.equal(await demoted.db().collection('users').countDocuments(), 2)
-  await t.rejects(demoted.db().collection('users').insertOne({}), unauthorized, 'rights follow the list')
+  await t.rejects(demoted.db().collection('users').insertOne({}), unauthorized, 'roles are updated')
   await second.server.stop()
 
   for (const file of ['keyfile', 'root-password']) t.equal((await stat(join(dataDir, file))).mode & 0o077, 0, file)

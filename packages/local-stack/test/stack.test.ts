@@ -8,7 +8,7 @@ import { freshDirectory } from '../src/testing/fresh-directory.ts'
 
 t.setTimeout(180_000)
 
-t.test('the system starts, keeps its data to itself, and stops as a whole', async (t) => {
+t.test('the system starts, protects its data, and stops completely', async (t) => {
   const dataDir = await freshDirectory(t)
   const logged: string[] = []
   const stack = await startStack({ dataDir, onLogLine: (line) => logged.push(line) })
@@ -34,14 +34,14 @@ t.test('the system starts, keeps its data to itself, and stops as a whole', asyn
   for (const [part, port] of Object.entries(stack.ports)) t.notOk(await isListening(port), `${part} has stopped`)
   const next = await waiting
   t.teardown(() => next.stop())
-  t.equal((await fetch(`${next.baseUrl}/healthz`)).status, 200, 'a start right after a stop waits for it')
+  t.equal((await fetch(`${next.baseUrl}/healthz`)).status, 200, 'a start waits for a stop that is in progress')
   await next.servers.projector.kill()
   t.equal((await fetch(`${next.baseUrl}/healthz`)).status, 503)
   await next.servers.projector.start()
   await next.stop()
 })
 
-t.test('a part that cannot start takes the others with it, and its output says why', async (t) => {
+t.test('a part that cannot start stops the others, and its output says why', async (t) => {
   const ports = await claimPorts(anyPorts)
   const start = startStack({ dataDir: await freshDirectory(t), ports, env: { 'query-api': { LOG_LEVEL: 'loud' } } })
   await t.rejects(start, { message: /query-api did not start: exit code 1.*LOG_LEVEL/s })

@@ -8,7 +8,7 @@ t.setTimeout(120_000)
 
 const program = fileURLToPath(new URL('../dist/start.js', import.meta.url))
 
-t.test('a start that cannot go well says in one line why, and ends with 1', async (t) => {
+t.test('a start that cannot succeed says why in one line, and exits with 1', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => server.close())

@@ -29,7 +29,7 @@ t.test('without a server freshDatabase says how to run the tests', async (t) => 
   await t.rejects(freshDatabase(t), { message: /pnpm test/ })
 })
 
-t.test('a killed NATS server comes back at its address with what it had acknowledged', async (t) => {
+t.test('a killed NATS server restarts on the same port with every acknowledged message', async (t) => {
   const { server, url } = await freshNats(t)
   const before = await connect({ servers: url })
   await (await jetstreamManager(before)).streams.add({ name: 'USERS', subjects: ['users.>'] })
@@ -45,7 +45,7 @@ t.test('a killed NATS server comes back at its address with what it had acknowle
   await after.close()
 })
 
-t.test('a fresh mail server keeps what it gets, and can refuse and be away for a while', async (t) => {
+t.test('a fresh mail server keeps what it receives, and can refuse e-mails and be unavailable', async (t) => {
   const mail = await freshMail(t)
   const transport = createTransport(mail.url)
   const message = { from: 'a@example.com', to: 'b@example.com', subject: 'Welcome', text: 'Héllo' }

@@ -6,7 +6,7 @@ import { freshDirectory } from '../src/testing/fresh-directory.ts'
 
 t.setTimeout(120_000)
 
-t.test('a set of three nodes survives the death of its primary, and takes it back', async (t) => {
+t.test('a set of three nodes survives a kill of its primary, which joins again', async (t) => {
   const set = await startReplicaSet({
     mongod: await findMongod((line) => t.comment(line)),
     dataDir: await freshDirectory(t),
@@ -19,7 +19,7 @@ t.test('a set of three nodes survives the death of its primary, and takes it bac
 
   const killed = await set.primary()
   await killed.kill()
-  t.not((await set.primary()).name, killed.name, 'another one is elected')
+  t.not((await set.primary()).name, killed.name, 'another node is elected')
   t.equal(await things.countDocuments(), 1)
   await things.insertOne({ name: 'meanwhile' }, { writeConcern: { w: 'majority' } })
 

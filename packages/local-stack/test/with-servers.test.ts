@@ -8,7 +8,7 @@ t.setTimeout(120_000)
 
 const binary = fileURLToPath(new URL('../bin/with-servers.mjs', import.meta.url))
 
-t.test('the command gets a server of its own, which is gone afterwards with its data', async (t) => {
+t.test('the command gets its own server, which is removed afterwards with its data', async (t) => {
   const temporary = t.testdir()
   const { code, stdout } = await run({ TMPDIR: temporary }, 'echo $TEST_MONGODB_URI; exit 7')
   t.equal(code, 7, 'the exit code is the command’s')
@@ -22,16 +22,16 @@ t.test('a command that is killed counts as failed', async (t) => {
   t.equal((await run({ TEST_MONGODB_URI: 'mongodb://given' }, 'kill -TERM $$')).code, 128 + 15)
 })
 
-t.test('a server that is there already is used', async (t) => {
+t.test('a running server is used', async (t) => {
   const { code, stdout } = await run({ TEST_MONGODB_URI: 'mongodb://given' }, 'echo $TEST_MONGODB_URI')
   t.match({ code, stdout }, { code: 0, stdout: 'mongodb://given\n' })
 })
 
-t.test('without a command, and with one that does not exist, it says so', async (t) => {
+t.test('a missing or unknown command is reported', async (t) => {
   t.match(await run({}), { code: 2, stderr: /usage: with-servers/ })
 })
 
-/** Runs with-servers with a line of shell; outside of the server that this test itself may have been given. */
+/** Runs with-servers with a shell command, without the server that this test itself may have been given. */
 function run(env: NodeJS.ProcessEnv, line?: string): Promise<{ code: number; stdout: string; stderr: string }> {
   const { TEST_MONGODB_URI: _, ...rest } = process.env
   const args = line ? [binary, 'sh', '-c', line] : [binary]

@@ -11,16 +11,16 @@ import {
 import type { Operation } from './operations.ts'
 
 export type Attack = {
-  /** Which part of the request is bad. */
+  /** Which part of the request is malformed. */
   kind: string
   method: string
-  /** As it stands in the request line. */
+  /** As in the request line. */
   target: string
   bytes: Buffer
-  /** Whether the token is one that nobody may accept. */
+  /** Whether the token is a forgery, which must not be accepted. */
   isForged: boolean
 }
-/** Who attacks: a user with a good token, and forgeries of it. */
+/** The attacker: a user with a valid token, and forgeries of it. */
 export type Attacker = { id: string; token: string; refreshToken: string; forged: Record<string, string> }
 
 type Request = {
@@ -32,7 +32,7 @@ type Request = {
   detail?: string
 }
 
-/** Bad requests of an operation: each is a good one in which one thing, sometimes more, is not as it should be. */
+/** Bad requests of an operation: each is a valid request with one fault, sometimes more. */
 export function attacksOn(described: Operation, attacker: Attacker): fc.Arbitrary<Attack> {
   const operation = { ...described, body: bodyOf(described, attacker) }
   const good = goodRequest(operation, attacker)
@@ -99,7 +99,7 @@ export function attacksOn(described: Operation, attacker: Attacker): fc.Arbitrar
     }),
     ...(operation.body ? bodyAttacks(operation.body, good) : { 'body that is not asked for': unaskedBody(good) }),
   }
-  // Where there is a body, most of what can be wrong is in it.
+  // If there is a body, most faults are in it.
   const weights: Record<string, number> = { token: 4, 'body value': 5, 'body field': 3, 'body text': 3, query: 2 }
   return fc.oneof(
     ...Object.entries(kinds).map(([kind, arbitrary]) => ({
@@ -122,7 +122,7 @@ function bodyAttacks(example: Record<string, unknown>, good: Request): Record<st
   return {
     'body value': fc.tuple(field, hostileValue).map(([name, value]) => json({ ...example, [name]: value })),
     'body field': fc.oneof(
-      // Defined, not assigned: a name such as __proto__ is to be sent.
+      // Defined, not assigned, so that a name such as __proto__ is sent.
       fc
         .tuple(hostileName, hostileValue)
         .map(([name, value]) =>
@@ -145,7 +145,7 @@ function bodyAttacks(example: Record<string, unknown>, good: Request): Record<st
   }
 }
 
-/** The example of the body, with the attacker's own refresh token where it has one. */
+/** The example of the body, with the attacker's own refresh token if the body has one. */
 const bodyOf = ({ body }: Operation, { refreshToken }: Attacker): Operation['body'] =>
   body && { ...body, ...('refreshToken' in body && { refreshToken }) }
 
@@ -166,7 +166,7 @@ const withParameters = (
   value: (name: string, example: string) => string,
 ): string => path.replaceAll(/\{(\w+)\}/g, (_braces, name: string) => value(name, pathParameters[name] ?? ''))
 
-/** A request line ends at white space; all else is sent, as UTF-8. */
+/** White space would end the target in the request line; everything else is sent as UTF-8. */
 const inTarget = (text: string): string => Buffer.from(text.replaceAll(/[\s\0]/g, '%00')).toString('latin1')
 
 function attackOf(kind: string, { method, target, headers, body, isForged = false, detail }: Request): Attack {
@@ -222,7 +222,7 @@ const contentTypes = [
   '',
 ]
 
-/** What says where a body ends, in ways that servers disagree on. */
+/** Headers that delimit the body in ways on which servers disagree. */
 const framings: [string, string][][] = [
   [
     ['Content-Length', '0'],

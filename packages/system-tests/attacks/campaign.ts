@@ -5,11 +5,11 @@ import { type Attack, type Attacker, attacksOn } from './attacks.ts'
 import { Connection } from './connection.ts'
 import { type Operation, operations, type ServiceName } from './operations.ts'
 
-/** What came of the bad requests of one operation. */
+/** The results of the bad requests to one operation. */
 export type Outcome = {
   operation: Operation
   requests: number
-  /** How often each status was answered; `closed` where the connection was closed without an answer. */
+  /** How often each status was returned; `closed` counts connections closed without a response. */
   statuses: Record<string, number>
   slowestMs: number
   failures: string[]
@@ -17,9 +17,9 @@ export type Outcome = {
 
 export type Campaign = {
   seed: number
-  /** To each operation. */
+  /** For each operation. */
   requests: number
-  /** A part of the names of those operations that are attacked. */
+  /** Attacks only the operations whose name contains this. */
   only?: string
   log?: (line: string) => void
 }
@@ -32,8 +32,8 @@ export type Target = {
 }
 
 /**
- * Sends bad requests to each operation, the same ones for the same seed, and looks at each answer. Several are under
- * way at once, each on a connection of its own.
+ * Sends bad requests to each operation, the same ones for the same seed, and judges each response. Several requests are
+ * in flight at the same time, each on its own connection.
  */
 export async function attack(
   target: Target,
@@ -44,7 +44,7 @@ export async function attack(
   for (const operation of chosen) {
     const outcome = await attackOperation(target, operation, { seed, requests })
     outcomes.push(outcome)
-    log(`${operation.id}: ${outcome.requests} bad requests, ${outcome.failures.length} wrong answers`)
+    log(`${operation.id}: ${outcome.requests} bad requests, ${outcome.failures.length} wrong responses`)
   }
   return outcomes
 }
@@ -67,7 +67,7 @@ async function attackOperation(
         const connection = new Connection(portOf(operation.service))
         for (const attack of next) {
           const code = await attackOnce(connection, attack, outcome, judge)
-          // What ends sessions, or the user, ends the attacker's too: the next round has a new one.
+          // A request that ends sessions or deletes the user also ends the attacker's: the next round has a new one.
           isSpent ||= code === 'token-revoked' && !attack.isForged
           if (isSpent) break
         }
@@ -78,14 +78,17 @@ async function attackOperation(
   return outcome
 }
 
-const judges = { 'command-api': descriptionOf('command-api'), 'query-api': descriptionOf('query-api') }
+const judges = {
+  'command-api': descriptionOf('command-api', { isRecorded: false }),
+  'query-api': descriptionOf('query-api', { isRecorded: false }),
+}
 
 const perAttacker = 250
 
-/** Longer than any handler may take (15 s), and a query that waits for a version. */
+/** Longer than the handler timeout (15 s) and the wait of a query for a version. */
 const patienceMs = 20_000
 
-/** Sends one, judges the answer, and gives the code of its problem. */
+/** Sends one request, judges the response, and returns its problem code. */
 async function attackOnce(
   connection: Connection,
   { kind, method, target, bytes, isForged }: Attack,
@@ -100,13 +103,13 @@ async function attackOnce(
     const status = answer?.status ?? 'closed'
     outcome.statuses[status] = (outcome.statuses[status] ?? 0) + 1
     if (!answer) {
-      fail('the connection was closed without an answer')
+      fail('the connection was closed without a response')
       return undefined
     }
     if (answer.status >= 500) fail(`answered ${answer.status}`)
     if (isForged && answer.status < 400) fail(`answered ${answer.status}`)
     const told = fromInside.exec(answer.body)
-    if (told) fail(`the answer says ${told[0]}`)
+    if (told) fail(`the response reveals ${told[0]}`)
     const outside = judge({ ...answer, method: answeredMethod(answer.body, method), path: target })
     if (outside) fail(outside)
     return /"code":"([a-z-]+)"/.exec(answer.body)?.[1]
@@ -114,16 +117,16 @@ async function attackOnce(
     fail((error as Error).message)
     return undefined
   } finally {
-    // After one that may not have ended, or wanted another protocol, the next is not to be read as a part of it.
+    // A request with faulty framing may not have ended: the next one must not be read as part of it.
     if (kind === 'framing') connection.close()
     outcome.slowestMs = Math.max(outcome.slowestMs, performance.now() - startedAt)
   }
 }
 
-/** What is no HTTP is answered with a body whatever its method is. */
+/** A request that is not valid HTTP is answered with a body, whatever its method is. */
 const answeredMethod = (body: string, method: string): string => (method === 'HEAD' && body ? 'GET' : method)
 
-/** What no answer may say: where in the code, in whose library, in which database. */
+/** Details that no response may reveal: code locations, libraries, the database. */
 const fromInside = /node_modules|\bat [^ ]+ \(|\.[cm]?[jt]s:\d|Mongo|E11000|FST_|ERR_|\w+Error\b|\/dist\//
 
 const excerpt = (bytes: Buffer): string => JSON.stringify(bytes.subarray(0, 300).toString('latin1'))

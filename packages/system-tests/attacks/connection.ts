@@ -1,11 +1,11 @@
 import { connect, type Socket } from 'node:net'
 
-/** What came back; header names in lower case, of a repeated header the last value. */
+/** A response; header names in lower case, with the last value of a repeated header. */
 export type RawAnswer = { status: number; headers: Record<string, string>; body: string }
 
 /**
- * A connection on which bytes are sent as they are, well-formed HTTP or not, one request after the other. It is opened
- * anew where the server has closed it.
+ * A connection that sends bytes unchanged, well-formed HTTP or not, one request after the other. It reconnects if the
+ * server has closed it.
  */
 export class Connection {
   readonly #port: number
@@ -16,8 +16,8 @@ export class Connection {
   }
 
   /**
-   * Sends a request and waits for its answer. `undefined`: the server closed the connection without a word.
-   * @throws where neither comes within `withinMs`: the server hangs
+   * Sends a request and waits for the response; undefined if the server closes the connection without one.
+   * @throws if neither happens within `withinMs`: the server hangs
    */
   async send(
     request: Buffer,
@@ -25,7 +25,7 @@ export class Connection {
   ): Promise<RawAnswer | undefined> {
     const isReused = this.#socket !== undefined
     const answer = await this.#exchange(request, method, withinMs)
-    // The server may have closed a connection that was idle; a new one tells.
+    // The server may have closed an idle connection; try a new one.
     return answer ?? (isReused ? await this.#exchange(request, method, withinMs) : undefined)
   }
 
@@ -42,14 +42,14 @@ export class Connection {
       const end = (answer: RawAnswer | undefined, isReusable: boolean) => {
         clearTimeout(timer)
         socket.removeAllListeners()
-        // An error that still comes, as of a request that was refused before it was sent whole, is nobody's.
+        // A later error, such as that of a request that was refused before it was sent completely, is ignored.
         socket.on('error', () => {})
         if (!isReusable) this.close()
         resolve(answer)
       }
       const timer = setTimeout(() => {
         this.close()
-        reject(new Error(`no answer within ${withinMs} ms`))
+        reject(new Error(`no response within ${withinMs} ms`))
       }, withinMs)
       socket.on('data', (chunk) => {
         received = Buffer.concat([received, chunk])
@@ -63,7 +63,7 @@ export class Connection {
   }
 }
 
-/** The answer at the start of these bytes, once they hold the whole of it. */
+/** The response at the start of these bytes; undefined until it is complete. */
 function answerIn(bytes: Buffer, method: string): RawAnswer | undefined {
   const end = bytes.indexOf('\r\n\r\n')
   if (end < 0) return undefined

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** Texts that have broken something somewhere. */
+/** Strings that are known to break software. */
 const texts = [
   '',
   ' ',
@@ -48,7 +48,7 @@ const texts = [
 ]
 export const hostileText = fc.oneof(fc.constantFrom(...texts), fc.string({ unit: 'binary', maxLength: 60 }))
 
-/** Values of every type, operators of MongoDB and keys of prototypes among them. */
+/** Values of every type, including MongoDB operators and prototype keys. */
 export const hostileValue: fc.Arbitrary<unknown> = fc.oneof(
   hostileText,
   fc.constantFrom(null, true, false, 0, -1, 1.5, 1e308, -1e308, 2 ** 53, 5e-324, [], {}),
@@ -69,7 +69,7 @@ export const hostileValue: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 4 }),
 )
 
-/** Names that a body or a query string should not have. */
+/** Names that a body or query string should not have. */
 export const hostileName = fc.oneof(
   fc.constantFrom(
     '__proto__',
@@ -96,7 +96,7 @@ export const hostileName = fc.oneof(
   hostileText,
 )
 
-/** Texts that are no JSON, or JSON of a kind that parsers disagree on. */
+/** Strings that are not JSON, or JSON on which parsers disagree. */
 export const hostileJson: fc.Arbitrary<Buffer> = fc.oneof(
   fc
     .constantFrom(
@@ -206,10 +206,10 @@ export const hostileQuery = fc.oneof(
   ),
 )
 
-/** Percent-encoded as UTF-8; half a surrogate pair, which has no UTF-8, as bytes that are none. */
+/** Percent-encoded as UTF-8; a lone surrogate, which UTF-8 cannot encode, as invalid bytes. */
 const encode = (text: string): string => encodeURIComponent(text.toWellFormed()).replaceAll('%EF%BF%BD', '%ED%A0%80')
 
-/** Values of a header, which can hold no line end. */
+/** Header values, which cannot contain line breaks. */
 export const hostileHeaderValue = hostileText.map((text) =>
   Buffer.from(text.replaceAll(/[\r\n\0]/g, '~').slice(0, 3_000)).toString('latin1'),
 )

@@ -3,8 +3,8 @@ import { reportTable } from './report.ts'
 import { besiege } from './siege.ts'
 
 /**
- * `pnpm test:attacks`: 5,000 bad requests to each route, and a table at the end. `--seed 42` repeats the run that printed
- * it, `--requests 100` makes it shorter or longer, `--only login` takes the operations with that in their names.
+ * `pnpm test:attacks` sends 5,000 bad requests to each route and prints a table. `--seed 42` repeats the run that
+ * printed this seed, `--requests 100` changes the number, `--only login` selects the operations whose name contains it.
  */
 const { values } = parseArgs({
   options: { seed: { type: 'string' }, requests: { type: 'string' }, only: { type: 'string' } },

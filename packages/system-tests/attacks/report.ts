@@ -1,6 +1,6 @@
 import type { Outcome } from './campaign.ts'
 
-/** The outcomes as a table in Markdown. */
+/** The outcomes as a Markdown table. */
 export function reportTable(outcomes: Outcome[]): string {
   const rows = outcomes.map(({ operation: { method, path }, requests, statuses, slowestMs, failures }) =>
     [
@@ -20,6 +20,6 @@ ${rows.map((row) => `| ${row} |`).join('\n')}
 `
 }
 
-/** What must not be, of all operations, a line each. */
+/** The failures of all operations, one line each. */
 export const failuresIn = (outcomes: Outcome[]): string[] =>
   outcomes.flatMap(({ operation, failures }) => failures.map((failure) => `${operation.id}: ${failure}`))

@@ -10,7 +10,7 @@ import { forgeries } from './tokens.ts'
 type Options = Campaign & { databases?: StackOptions['databases'] }
 type Memory = { service: string; beforeMib: number; afterMib: number }
 
-/** Starts the whole system, attacks it, and looks whether it is as it was before. */
+/** Starts the whole system, attacks it, and checks that it is in the same state as before. */
 export async function besiege({ databases, ...campaign }: Options): Promise<{
   outcomes: Outcome[]
   memory: Memory[]
@@ -30,7 +30,7 @@ export async function besiege({ databases, ...campaign }: Options): Promise<{
       portOf: (service: (typeof services)[number]) => stack.ports[service],
       newAttacker: () => attackerAt(stack.baseUrl, signingKey),
     }
-    // The code is compiled and the caches are filled before memory is measured.
+    // A warm-up compiles code and fills caches before memory is measured.
     const warmUp = await attack(target, {
       ...campaign,
       seed: campaign.seed + 1_000_000,
@@ -63,17 +63,17 @@ export async function besiege({ databases, ...campaign }: Options): Promise<{
 const services = ['command-api', 'query-api'] as const
 
 /**
- * A heap so small that a leak ends the process: 45,000 bad requests that left 2 KiB each behind would fill it.
+ * A heap so small that a leak ends the process: 45,000 bad requests that leak 2 KiB each would fill it.
  */
 const heap = { NODE_OPTIONS: '--max-old-space-size=96' }
 
 /**
- * Resident memory also holds what V8 has not given back yet: up to the heap's limit and the young generation's 48 MiB. A
- * leak outside the heap, of buffers or connections, shows beyond that.
+ * Resident memory includes what V8 has not yet released: up to the heap limit and the 48 MiB of the young generation. A
+ * leak outside the heap, of buffers or connections, exceeds that.
  */
 const maxGrowthMib = 100
 
-/** Registers a user through the gateway and logs it in. @throws where the system does not answer as it should */
+/** Registers a user through the gateway and logs it in. @throws if the system answers with an error */
 async function attackerAt(baseUrl: string, signingKey: string): Promise<Attacker> {
   const post = async (path: string, body: object) => {
     const headers = { 'content-type': 'application/json' }

@@ -4,8 +4,8 @@ import { eventually, freePort, freshDatabase, freshNats } from '@cqrs/local-stac
 import { generateKeyFiles } from '@cqrs/service-kit'
 
 /**
- * `pnpm test:backlog`: what an outage of NATS leaves behind, drained by three replicas of command-api. Prints how long it
- * takes, how often an event is published, and the memory of each replica; exits with 1 above 1.2 publishes an event.
+ * `pnpm test:backlog`: three replicas of command-api publish the backlog of a NATS outage. Prints how long it takes,
+ * how often an event is published, and the memory of each replica; exits with 1 above 1.2 publishes per event.
  */
 const events = Number(process.argv[2] ?? 100_000)
 const cleanUps: (() => Promise<unknown>)[] = []
@@ -37,12 +37,12 @@ const seconds = (performance.now() - startedAt) / 1_000
 const published = await Promise.all(replicas.map(({ url }) => metric(url, 'outbox_published_total')))
 const each = published.reduce((sum, count) => sum + count) / events
 console.log(`${events} events in ${seconds.toFixed(1)} s, ${Math.round(events / seconds)}/s`)
-console.log(`published by each replica: ${published.join(', ')}; ${each.toFixed(3)} publishes an event`)
-console.log(`resident memory at most, MiB: ${peaks.join(', ')}`)
+console.log(`published by each replica: ${published.join(', ')}; ${each.toFixed(3)} publishes per event`)
+console.log(`peak resident memory, MiB: ${peaks.join(', ')}`)
 for (const cleanUp of cleanUps) await cleanUp()
 process.exit(each <= 1.2 ? 0 : 1)
 
-/** A user as an outage leaves it: stored, its event not published. */
+/** A user as an outage leaves it: stored, with an event that is not yet published. */
 function waiting(n: number) {
   const id = `019a6f0c-3b5e-7c21-9d52-${String(n).padStart(12, '0')}`
   const now = new Date()

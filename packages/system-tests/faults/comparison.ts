@@ -14,7 +14,7 @@ type Row = { _id: string; version: number; deletedAt?: Date; isActive: boolean; 
   unknown
 >
 
-/** What differs between `users` and `users_read` or `user_stats`, told in words; nothing where both are whole. */
+/** The differences between `users` and `users_read` or `user_stats`, in words. */
 export async function differences(write: Db, read: Db): Promise<string[]> {
   const [users, readModels, sums] = await Promise.all([
     rows(write, 'users'),
@@ -36,8 +36,8 @@ export async function differences(write: Db, read: Db): Promise<string[]> {
 }
 
 /**
- * Waits until the read models are whole.
- * @returns after how many ms, and what differs still where that was not in time
+ * Waits until the read models match the write side.
+ * @returns how many ms it took, and the differences that remain after the timeout
  */
 export async function untilWhole(write: Db, read: Db, timeoutMs: number): Promise<{ ms: number; differing: string[] }> {
   const from = performance.now()
@@ -52,7 +52,7 @@ export async function untilWhole(write: Db, read: Db, timeoutMs: number): Promis
   return { ms: performance.now() - from, differing }
 }
 
-/** Acknowledged commands that the write model does not know of. */
+/** Acknowledged commands that the write model does not contain. */
 export async function lostCommands(write: Db, acknowledged: Acknowledged): Promise<string[]> {
   const users = await rows(write, 'users')
   return [...acknowledged].flatMap(([id, { version, deleted }]) => {
@@ -63,7 +63,7 @@ export async function lostCommands(write: Db, acknowledged: Acknowledged): Promi
   })
 }
 
-/** Of a tombstone only that it is one: a user deleted before it was ever shown may have none. */
+/** Of a tombstone only its existence is compared: a user deleted before it became visible may have none. */
 const comparable = ({ _id, version, deletedAt, email, name, roles, isActive, createdAt, updatedAt }: Row) =>
   deletedAt ? { _id, deletedAt } : { _id, version, email, name, roles, isActive, createdAt, updatedAt }
 
@@ -73,7 +73,7 @@ async function rows(db: Db, collection: string): Promise<Map<string, Row>> {
   return new Map(documents.map((document) => [document._id, document as Row]))
 }
 
-/** The sums of `user_stats`, in the form of `count`. */
+/** The sums of `user_stats`, in the shape that `count` returns. */
 async function statistics(read: Db) {
   const collection = read.collection<UserStatsSums>(await liveCollection(read, userStatsCollection))
   const sums = await collection.findOne({ _id: userStatsSums })

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from './random.ts'
 
-/** What a client was told: that this user is at least at this version. */
+/** What a client was told: this user has at least this version. */
 export type Acknowledged = Map<string, { version: number; email: string; deleted: boolean }>
 
 /**
- * Clients that register, change and delete users through any of the addresses, one command after the other, until stopped. A
- * command that fails is not tried again: it was not acknowledged, and may or may not have happened.
+ * Clients that register, change and delete users through any of the addresses, one command after the other, until
+ * stopped. A failed command is not retried: it was not acknowledged, and may or may not have taken effect.
  */
 export function startLoad(options: { baseUrls: string[]; adminToken: string; clients: number; random: Random }) {
   const { baseUrls, adminToken, clients, random } = options
@@ -56,7 +56,7 @@ export function startLoad(options: { baseUrls: string[]; adminToken: string; cli
     acknowledged.set(id, { ...known, version: Math.max(known.version, reply.version), deleted: deletes })
   }
 
-  /** Each client changes only its own users, so what it was told last is how they are at least. */
+  /** Each client changes only its own users, so the last version that it was told is a lower bound. */
   async function client(): Promise<void> {
     const own: string[] = []
     while (running) {

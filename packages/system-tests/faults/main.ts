@@ -4,8 +4,8 @@ import { type Outcome, runScenario } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
 /**
- * `pnpm test:faults`: every scenario, each in rounds, and a table at the end. `--seed 42` repeats the run that printed it,
- * `--rounds 5` makes it shorter or longer, `--only NATS` takes the scenarios with that in their names.
+ * `pnpm test:faults` runs every scenario in rounds and prints a table. `--seed 42` repeats the run that printed this
+ * seed, `--rounds 5` changes the number of rounds, `--only NATS` selects the scenarios whose name contains it.
  */
 const { values } = parseArgs({
   options: { seed: { type: 'string' }, rounds: { type: 'string' }, only: { type: 'string' } },
@@ -25,7 +25,7 @@ for (const scenario of chosen) {
   try {
     outcomes.push(await runScenario(scenario, { rounds, seed, log: console.log }))
   } catch (error) {
-    // The others are run all the same.
+    // The other scenarios still run.
     failures.push(`${scenario.name}: ${(error as Error).stack}`)
   }
 }

@@ -4,10 +4,10 @@ import { eventually } from '@cqrs/local-stack/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import type { World } from './scenario.ts'
 
-/** A message that nobody can apply, on the subject of a user that is nobody else's. */
+/** A message that cannot be applied, on the subject of a user of its own. */
 type Poison = { id: string; reason: UnreadableReason }
 
-/** Publishes one message of each kind that can never be applied, among those of the load. */
+/** Publishes one message of each kind that can never be applied, between the messages of the load. */
 export async function publishPoison({ nats }: World): Promise<Poison[]> {
   const published: Poison[] = []
   for (const [reason, content] of kinds) {
@@ -18,7 +18,7 @@ export async function publishPoison({ nats }: World): Promise<Poison[]> {
   return published
 }
 
-/** @returns in words which of them did not end in the dead letters of each consumer, with the right reason */
+/** @returns the messages that did not become dead letters of each consumer with the right reason, in words */
 export async function notSetAside({ nats }: World, poison: Poison[]): Promise<string[]> {
   const manager = await jetstreamManager(nats)
   const expected = poison.flatMap((one) => consumers.map((consumer) => ({ ...one, consumer })))

@@ -1,4 +1,4 @@
-/** Numbers that look random and are the same for the same seed (mulberry32), so that a run can be repeated. */
+/** Pseudo-random numbers (mulberry32), the same for the same seed, so that a run can be repeated. */
 export function randomFrom(seed: number) {
   let state = seed >>> 0
   const next = (): number => {
@@ -9,10 +9,10 @@ export function randomFrom(seed: number) {
   }
   const between = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1))
   return {
-    /** A whole number from `low` to `high`, both included. */
+    /** An integer from `low` to `high`, inclusive. */
     between,
     oneOf: <Item>(items: readonly Item[]): Item => items[Math.floor(next() * items.length)] as Item,
-    /** The items in another order. */
+    /** The items in random order. */
     shuffled: <Item>(items: readonly Item[]): Item[] => {
       const shuffled = [...items]
       for (let i = shuffled.length - 1; i > 0; i--) {

@@ -6,8 +6,8 @@ import type { World } from './scenario.ts'
 type Published = { subject: string; data: Uint8Array }
 
 /**
- * Empties the read models while no projector runs, and publishes three times and in any order all that was published
- * so far, also of users that are deleted by now. The projectors then have to make of it what the write side holds.
+ * Empties the read models while no projector is running, and republishes every message three times in random order,
+ * including those of users that are deleted. From these the projectors have to reach the state of the write side.
  */
 export async function replayShuffled(world: World, underLoad: () => Promise<void>): Promise<void> {
   const { nats, processes, random, read } = world
@@ -20,7 +20,7 @@ export async function replayShuffled(world: World, underLoad: () => Promise<void
   for (const name of [usersReadCollection, userStatsCollection]) await read.collection(name).deleteMany({})
   listening.unsubscribe()
 
-  // What was heard holds the histories that deletions have taken out of the stream.
+  // `heard` contains the histories that deletions have purged from the stream.
   const history = [...heard, ...(await streamed(nats))]
   const stream = jetstream(nats)
   const messages = random.shuffled([...history, ...history, ...history])
@@ -31,7 +31,7 @@ export async function replayShuffled(world: World, underLoad: () => Promise<void
   await underLoad()
 }
 
-/** Every message that the stream holds now. */
+/** Every message that is in the stream. */
 async function streamed(nats: NatsConnection): Promise<Published[]> {
   const manager = await jetstreamManager(nats)
   const { state } = await manager.streams.info(usersStream.name)

@@ -5,7 +5,7 @@ import { parseEnv } from 'node:util'
 import { ChildServer, type ServiceName } from '@cqrs/local-stack'
 import { freePort } from '@cqrs/local-stack/testing'
 
-/** One more process of a service, beside the stack's own, with its connections and on a port of its own. */
+/** Another process of a service, with the connections of the stack's own process and a port of its own. */
 export async function startReplica(
   name: ServiceName,
   { dataDir, env = {} }: { dataDir: string; env?: Record<string, string> | undefined },

@@ -1,6 +1,6 @@
 import type { Outcome } from './scenario.ts'
 
-/** The outcomes as a table in Markdown. */
+/** The outcomes as a Markdown table. */
 export function reportTable(outcomes: Outcome[]): string {
   const rows = outcomes.map(
     ({ scenario, rounds, acknowledged, lost, differing, doubled, unwelcomed, inTheWindow, longestRecoveryMs }) =>
@@ -23,7 +23,7 @@ ${rows.map((row) => `| ${row} |`).join('\n')}
 `
 }
 
-/** What must not be, of all scenarios, a line each. */
+/** The failures of all scenarios, one line each. */
 export const failuresIn = (outcomes: Outcome[]): string[] =>
   outcomes.flatMap(({ scenario, lost, differing, doubled, unwelcomed, wrong }) => [
     ...[...lost, ...differing, ...wrong].map((what) => `${scenario}: ${what}`),

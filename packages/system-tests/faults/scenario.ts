@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ChildServer, type ReplicaSet, type Stack, startStack } from '@cqrs/local-stack'
-import { eventually, type FreshMail, freshDatabase, freshDirectory, freshMail } from '@cqrs/local-stack/testing'
-import { publicJwk } from '@cqrs/service-kit'
+import {
+  eventually,
+  type FreshMail,
+  freshDatabase,
+  freshDirectory,
+  freshMail,
+  tokenMint,
+} from '@cqrs/local-stack/testing'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { createSigner } from 'fast-jwt'
 import { type Db, MongoClient } from 'mongodb'
 import { lostCommands, untilWhole } from './comparison.ts'
 import { type Acknowledged, startLoad } from './load.ts'
@@ -18,22 +22,22 @@ export type Outcome = {
   scenario: string
   rounds: number
   acknowledged: number
-  /** Acknowledged commands that the write model does not show, and why. */
+  /** Acknowledged commands that the write model does not contain, and why. */
   lost: string[]
-  /** What was not equal in time after a round. */
+  /** Differences that remained after the timeout of a round. */
   differing: string[]
-  /** Users that got more than one welcome e-mail. */
+  /** Users that received more than one welcome e-mail. */
   doubled: string[]
-  /** Living registered users that got none, and no crash leaves unknown whether they did. */
+  /** Existing users that received none, although no crash explains it. */
   unwelcomed: string[]
   /**
-   * Those that got none because a projector was killed between the hand-over of the mail and the mail server's answer: the
-   * window that cannot be closed (welcome-email.ts).
+   * Those that received none because a projector was killed between handing over the e-mail and the response of the
+   * mail server: the window that cannot be closed (welcome-email.ts).
    */
   inTheWindow: string[]
-  /** What else a scenario found wrong. */
+  /** Other failures of a scenario. */
   wrong: string[]
-  /** The longest time from the end of a fault until the read model was whole again. */
+  /** The longest time from the end of a fault until the read model was complete again. */
   longestRecoveryMs: number
 }
 
@@ -47,32 +51,33 @@ export type World = {
   mail: FreshMail
   /** Every process of these services. */
   processes: Record<'command-api' | 'projector', ChildServer[]>
-  /** The write database where it has three nodes. */
+  /** The write database, if it has three nodes. */
   writeSet: ReplicaSet | undefined
-  /** What a fault finds wrong, in words, beyond what is looked at after every fault. */
+  /** Failures that a fault itself finds, in words, in addition to the checks after every fault. */
   wrong: string[]
 }
 
 export type Scenario = {
   name: string
-  /** How often the fault comes, in the long form. */
+  /** The number of rounds in the long form. */
   rounds: number
-  /** Does its harm and ends it; the load goes on meanwhile. */
+  /** Injects the fault and ends it, under load. */
   fault: (world: World, round: number) => Promise<void>
   /** Environment variables of single services. */
   env?: NonNullable<Parameters<typeof startStack>[0]['env']>
-  /** A second command-api and a second projector run beside the first ones, and both command-apis get commands. */
+  /** Runs a second command-api and a second projector; both command-apis get commands. */
   twoOfEach?: true
   /** The write database is a replica set of three nodes. */
   threeNodes?: true
-  /** Projectors are killed: one mail or the other can then be in the window that cannot be closed. */
+  /** Projectors are killed, so that an e-mail can be in the window that cannot be closed. */
   killsProjectors?: true
-  /** The databases are servers that only this scenario uses, so that it may kill them. */
+  /** The scenario has database servers of its own, which it may kill. */
   ownDatabases?: true
 }
 
 /**
- * Runs rounds of one fault on a system of its own, under load, and compares both sides document by document after each.
+ * Runs rounds of one fault on its own system, under load, and compares both sides document by document after each
+ * round.
  */
 export async function runScenario(
   scenario: Scenario,
@@ -115,7 +120,7 @@ export async function runScenario(
   }
 }
 
-/** Starts the system of a scenario. What was started is stopped by `onEnd`'s functions, the last first. */
+/** Starts the system of a scenario. The functions given to `onEnd` stop its parts, the last one first. */
 async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () => Promise<unknown>) => void) {
   const dataDir = await freshDirectory({ teardown: onEnd })
   const mail = await freshMail({ teardown: onEnd })
@@ -138,7 +143,7 @@ async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () 
   const processes = { 'command-api': [stack.servers['command-api']], projector: [stack.servers.projector] }
   const baseUrls = [stack.baseUrl]
   if (scenario.twoOfEach) {
-    // The Windows build of MongoDB crashes when two processes make one collection at the same moment.
+    // The Windows build of MongoDB crashes when two processes create the same collection at the same time.
     await makeCollections(stack.baseUrl, mail)
     for (const name of ['command-api', 'projector'] as const) {
       const replica = await startReplica(name, { dataDir, env: name === 'projector' ? env.projector : undefined })
@@ -166,11 +171,13 @@ async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () 
   const admin = await eventually(
     async () => (await world.write.collection('users').findOne({ email: adminEmail })) ?? false,
   )
-  const signingKey = await readFile(join(dataDir, 'keys/signing-key.pem'), 'utf8')
-  return { world, baseUrls, adminToken: adminToken(String(admin._id), signingKey) }
+  const mint = tokenMint(join(dataDir, 'keys/signing-key.pem'))
+  // Valid for longer than a token of command-api, so that the load needs no login for each user.
+  const adminToken = mint({ sub: String(admin._id), roles: ['admin'] }, { expiresIn: 24 * 3600 * 1000 })
+  return { world, baseUrls, adminToken }
 }
 
-/** Registers a user and waits for its mail: after that every collection is there. */
+/** Registers a user and waits for its e-mail: after that, every collection exists. */
 async function makeCollections(baseUrl: string, mail: FreshMail): Promise<void> {
   await fetch(`${baseUrl}/api/v1/auth/register`, {
     method: 'POST',
@@ -180,7 +187,7 @@ async function makeCollections(baseUrl: string, mail: FreshMail): Promise<void> 
   await eventually(() => mail.mails.length > 0, { timeoutMs: 10_000 })
 }
 
-/** Waits until no more mail is due, then counts them by user. */
+/** Waits until no more e-mail is due, then counts the e-mails of each user. */
 async function welcomes({ mail, read }: World, acknowledged: Acknowledged, { killsProjectors }: Scenario) {
   const users = [...acknowledged].filter(([, { deleted }]) => !deleted)
   const due = users.map(([, { email }]) => email)
@@ -194,7 +201,7 @@ async function welcomes({ mail, read }: World, acknowledged: Acknowledged, { kil
   )
   const received = counts()
   const without = users.filter(([, { email }]) => !received.has(email))
-  // That one process had handed it over, and no other was free to send it since.
+  // One process had handed it over, and since then no other was allowed to send it.
   const unknown = { handedOverAt: { $exists: true }, sentAt: { $exists: false } }
   const left = read.collection<{ _id: string }>('welcome_emails')
   const ids = killsProjectors ? without.map(([id]) => id) : []
@@ -207,17 +214,3 @@ async function welcomes({ mail, read }: World, acknowledged: Acknowledged, { kil
 }
 
 const adminEmail = 'admin@example.com'
-
-/** As command-api would make it for this admin, but longer-lived: the load then needs no login for each user. */
-function adminToken(sub: string, key: string): string {
-  const sign = createSigner({
-    key,
-    algorithm: 'ES256',
-    kid: publicJwk(key).kid,
-    header: { alg: 'ES256', typ: 'at+jwt' },
-    iss: 'cqrs-user-service',
-    aud: 'cqrs-user-service',
-    expiresIn: 24 * 3600 * 1000,
-  })
-  return sign({ sub, roles: ['admin'], ver: 1, jti: randomUUID() })
-}

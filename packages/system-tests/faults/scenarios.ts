@@ -33,7 +33,7 @@ export const scenarios: Scenario[] = [
   {
     name: 'NATS loses its data',
     rounds: 5,
-    // What NATS lost is found by the comparison in the background, and by nothing else.
+    // Only the background comparison finds what NATS lost.
     env: { projector: { VERIFY_EVERY_SECONDS: '2' } },
     fault: (world) =>
       takeAway(world, 'nats', 3_000, () => rm(join(world.dataDir, 'nats/jetstream'), { recursive: true })),
@@ -56,7 +56,7 @@ export const scenarios: Scenario[] = [
     threeNodes: true,
     async fault(world) {
       const { writeSet } = world
-      if (!writeSet) throw new Error('there are no three nodes')
+      if (!writeSet) throw new Error('the write database does not have three nodes')
       await underLoad(world)
       const killed = await writeSet.primary()
       await killed.kill()
@@ -126,7 +126,7 @@ export const scenarios: Scenario[] = [
   },
 ]
 
-/** Kills a part at a random moment under load, leaves it dead for up to `atMostMs`, and starts it again. */
+/** Kills a part at a random moment under load, and restarts it after at most `atMostMs`. */
 async function takeAway(
   world: World,
   name: keyof World['stack']['servers'],
@@ -134,7 +134,7 @@ async function takeAway(
   meanwhile = async () => {},
 ): Promise<void> {
   const server = world.stack.servers[name]
-  if (!server) throw new Error(`${name} is not ours to kill`)
+  if (!server) throw new Error(`${name} was not started by this stack`)
   await underLoad(world)
   await server.kill()
   await meanwhile()

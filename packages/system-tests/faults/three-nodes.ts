@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { findMongod, startMongo, startReplicaSet } from '@cqrs/local-stack'
 import { freePort } from '@cqrs/local-stack/testing'
 
-/** Databases for a stack whose write database is a replica set of three nodes. */
+/** The databases of a stack whose write database is a replica set of three nodes. */
 export async function startThreeNodes(dataDir: string) {
   const mongod = await findMongod(() => {})
   const writeSet = await startReplicaSet({ mongod, dataDir: join(dataDir, 'mongodb') })

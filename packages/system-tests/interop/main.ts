@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startStack } from '@cqrs/local-stack'
 
-// `node interop/main.ts PYTHON`: starts the system, logs a user in, and has another language's library verify the token by the published keys.
+// `node interop/main.ts PYTHON` starts the system, logs a user in, and lets a library of another language verify the
+// token with the published keys.
 const dataDir = await mkdtemp(join(tmpdir(), 'interop-'))
 const stack = await startStack({ dataDir })
 try {

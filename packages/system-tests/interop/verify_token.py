@@ -1,4 +1,4 @@
-"""Verifies a token by a set of public keys, both read from standard input, with python3-jwt. Prints what was checked."""
+"""Verifies a token with a set of public keys, both read from standard input, with python3-jwt. Prints what it checked."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ expected = {
 }
 
 claims = jwt.decode(given["token"], key.key, **expected)
-assert claims["sub"] == given["sub"], "the token is somebody else's"
+assert claims["sub"] == given["sub"], "the token belongs to another user"
 
 head, _, signature = given["token"].split(".")
 forged = f"{head}.{jwt.encode({**claims, 'roles': ['admin']}, 'x' * 32).split('.')[1]}.{signature}"
@@ -26,4 +26,4 @@ try:
 except jwt.InvalidSignatureError:
     pass
 
-print(f"python3-jwt {jwt.__version__} verified a token (ES256, kid {kid}) by the published keys, and refused a forged one")
+print(f"python3-jwt {jwt.__version__} verified a token (ES256, kid {kid}) with the published keys, and rejected a forged one")

@@ -7,10 +7,10 @@ import { createRemoteJWKSet, jwtVerify } from 'jose'
 import t from 'tap'
 import { startSystem } from './system.ts'
 
-// What tools and libraries that others wrote say of the running system.
+// Independent tools and libraries check the running system.
 const { baseUrl, newUser } = await startSystem(t)
 
-t.test('Redocly’s Respect walks through the API and finds each answer to be as described', async (t) => {
+t.test('Redocly Respect walks through the API and finds each response as described', async (t) => {
   const cwd = fileURLToPath(new URL('../../..', import.meta.url))
   const walkthrough = 'docs/openapi/walkthrough.arazzo.yaml'
   const email = `${crypto.randomUUID()}@example.com`
@@ -18,19 +18,19 @@ t.test('Redocly’s Respect walks through the API and finds each answer to be as
   const { stdout, stderr } = await promisify(execFile)(join(cwd, 'node_modules/.bin/redocly'), args, { cwd }).catch(
     (error) => error,
   )
-  const said = `${stdout}${stderr}`
-  t.match(said, /Workflows: 1 passed, 1 total/, 'no step of it failed')
-  t.comment(/Checks: .*/.exec(said)?.[0])
+  const output = `${stdout}${stderr}`
+  t.match(output, /Workflows: 1 passed, 1 total/, 'no step failed')
+  t.comment(/Checks: .*/.exec(output)?.[0])
 })
 
-t.test('the walk-through takes in every operation', async (t) => {
+t.test('the walk-through contains every operation', async (t) => {
   const read = (name: string) => readFile(new URL(`../../../docs/openapi/${name}`, import.meta.url), 'utf8')
   const walkthrough = await read('walkthrough.arazzo.yaml')
   for (const [, operationId] of (await read('api.json')).matchAll(/"operationId": "(\w+)"/g))
     t.ok(walkthrough.includes(`operationId: ${operationId}\n`), `${operationId} is a step of it`)
 })
 
-t.test('jose verifies a token by the published keys, and no other than it', async (t) => {
+t.test('jose verifies a token with the published keys, and rejects a forged one', async (t) => {
   const { id, token } = await newUser()
   const keys = createRemoteJWKSet(new URL(`${baseUrl}/.well-known/jwks.json`))
   const expected = {

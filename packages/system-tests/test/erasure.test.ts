@@ -11,15 +11,15 @@ const nats = await connect({ servers: uris.nats })
 t.teardown(() => nats.close())
 const manager = await jetstreamManager(nats)
 
-/** In the name, in every form of the address, and nowhere else in the world. */
+/** Part of the name and of every form of the address, and of nothing else. */
 const trace = /zaphodella/i
 const email = 'Zaphodella.Erasmus@example.com'
 
-t.test('after a delete the name and the address are nowhere', async (t) => {
+t.test('after a delete, the name and the address are stored nowhere', async (t) => {
   const other = await newUser()
   const { id, token } = await newUser({ email, name: 'Zaphodella Erasmus' })
   await send('PUT', `/api/v1/users/${id}`, { name: 'Zaphodella Renamed', roles: ['buyer', 'seller'] }, token)
-  // With a type of the wrong kind: it can never be applied, and is set aside with the address in it.
+  // Of an invalid type: it can never be applied, and becomes a dead letter that contains the address.
   await jetstream(nats).publish(`users.${id}.updated`, JSON.stringify({ type: 7, data: { user: { email } } }))
 
   const shown = () => send('GET', `/api/v1/users/${id}`, undefined, other.token)
@@ -50,7 +50,7 @@ t.test('after a delete the name and the address are nowhere', async (t) => {
     t.notMatch(JSON.stringify((await send('GET', path, undefined, other.token)).body), trace, path)
 })
 
-t.test('its address can be registered again', async (t) => {
+t.test('the address can be registered again', async (t) => {
   const { status } = await send('POST', '/api/v1/auth/register', {
     email,
     password: 'password123',
@@ -60,7 +60,7 @@ t.test('its address can be registered again', async (t) => {
   t.equal(status, 201)
 })
 
-/** Everything that the system keeps, as text. */
+/** Everything that the system stores, as text. */
 async function stores(): Promise<[name: string, texts: string[]][]> {
   return [
     ['write database', await documentsOf(write)],

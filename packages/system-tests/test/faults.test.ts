@@ -3,7 +3,7 @@ import { failuresIn, reportTable } from '../faults/report.ts'
 import { type Outcome, runScenario } from '../faults/scenario.ts'
 import { scenarios } from '../faults/scenarios.ts'
 
-// The short form of `pnpm test:faults`: a round or two of the faults that are over quickly.
+// A short run of `pnpm test:faults`: one or two rounds of the quick faults.
 t.setTimeout(300_000)
 
 const seed = 7
@@ -20,7 +20,7 @@ const rounds: Record<string, number> = {
 t.comment(`seed ${seed}`)
 const outcomes: Outcome[] = []
 for (const [name, count] of Object.entries(rounds)) {
-  t.test(`${name}: nothing lost, nothing doubled, nothing differs`, async (t) => {
+  t.test(`${name}: nothing is lost, duplicated or different`, async (t) => {
     const scenario = scenarios.find((scenario) => scenario.name === name)
     if (!scenario) throw new Error('there is no such scenario')
     const outcome = await runScenario(scenario, { rounds: count, seed, log: (line) => t.comment(line) })

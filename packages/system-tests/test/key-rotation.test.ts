@@ -15,7 +15,7 @@ const command = async ({ id, token }: typeof old) =>
 const published = async (): Promise<string[]> =>
   (await send('GET', '/.well-known/jwks.json')).body.keys.map(({ kid }: { kid: string }) => kid)
 
-t.test('while keys rotate every token is good on both sides, and new ones are signed by the new key', async (t) => {
+t.test('while keys rotate, both sides accept every token, and new tokens are signed by the new key', async (t) => {
   let isOver = false
   const statuses: number[] = []
   const kids = new Set<string>()
@@ -35,10 +35,10 @@ t.test('while keys rotate every token is good on both sides, and new ones are si
   t.strictSame([...new Set(statuses)], [200], `${statuses.length} requests`)
   t.strictSame((await published()).sort(), [...kids].sort())
   t.ok(kids.has(kidOf(old.token)))
-  t.strictSame(pids(), before, 'neither service was started again')
+  t.strictSame(pids(), before, 'neither service was restarted')
 })
 
-t.test('the old key goes when its tokens are gone, and not before', async (t) => {
+t.test('the old key is removed when its tokens have expired, and not before', async (t) => {
   const fresh = await newUser()
   t.match(await keysRotate('prune'), { code: 0, output: /taken out: none/ })
   t.equal(await query(old.token), 200)
@@ -52,7 +52,7 @@ t.test('the old key goes when its tokens are gone, and not before', async (t) =>
   t.strictSame(pids(), before)
 })
 
-t.test('step by step: the next key is published first, and signs when it is told to', async (t) => {
+t.test('step by step: the next key is published first, and signs after the switch', async (t) => {
   const { token } = await newUser()
   t.match(
     await keysRotate('switch'),

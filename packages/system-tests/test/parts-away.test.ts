@@ -11,7 +11,7 @@ const list = () => send('GET', '/api/v1/users', undefined, token)
 const rename = (name: string) => send('PUT', `/api/v1/users/${id}`, { name, roles: ['buyer'] }, token)
 await eventually(async () => (await get(id)).status === 200)
 
-/** Each part is taken away with kill -9, tried with a command and a query, and brought back. */
+/** Each part is killed with SIGKILL, the system is tried with a command and a query, and the part is restarted. */
 const parts = [
   { name: 'nats', commands: true, queries: true },
   { name: 'projector', commands: true, queries: true },
@@ -31,12 +31,11 @@ for (const { name, commands, queries } of parts) {
       await server.kill()
       const command = await rename(`while ${name} is away`)
       t.equal(command.status, commands ? 200 : 503)
-      // A list is never answered from memory, as a user by id is for a while.
+      // A list is never answered from the cache, unlike a user by id.
       t.equal((await list()).status, queries ? 200 : 503)
       if (!commands) t.match(command.body.code, /^(storage|upstream)-unavailable$/)
-      // A mail server is only missed when the next mail is due.
-      if (name !== 'mail')
-        t.equal((await fetch(`${baseUrl}/healthz`)).status, 503, 'the gateway says that something is missing')
+      // A missing mail server is noticed only when the next e-mail is due.
+      if (name !== 'mail') t.equal((await fetch(`${baseUrl}/healthz`)).status, 503, 'the gateway reports it')
 
       await server.start()
       await eventually(async () => (await fetch(`${baseUrl}/healthz`)).status === 200, { timeoutMs: 20_000 })

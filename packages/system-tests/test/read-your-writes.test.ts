@@ -8,7 +8,7 @@ const rename = (name: string) => send('PUT', `/api/v1/users/${id}`, { name, role
 const getFrom = (version: number) =>
   send('GET', `/api/v1/users/${id}`, undefined, token, { 'x-min-version': String(version) })
 
-t.test('a change is always seen by who asks for its version', async (t) => {
+t.test('a client that asks for the version of a change always sees it', async (t) => {
   const seen: unknown[] = []
   const expected: unknown[] = []
   for (let n = 1; n <= 50; n++) {
@@ -28,19 +28,23 @@ t.test('so is a registration', async (t) => {
   }
 })
 
-t.test('without a projector it is said that the read model is behind, and later it is not', async (t) => {
+t.test('without a projector, the response says that the read model is behind; later it is up to date', async (t) => {
   await servers.projector.kill()
   const { body } = await rename('Not yet seen')
   const answer = await getFrom(body.version)
   t.match(answer, { status: 503, body: { code: 'read-model-behind' } })
   t.match(answer.headers.get('retry-after'), /^\d+$/)
-  t.equal((await send('GET', `/api/v1/users/${id}`, undefined, token)).status, 200, 'who does not ask is answered')
+  t.equal(
+    (await send('GET', `/api/v1/users/${id}`, undefined, token)).status,
+    200,
+    'without a version the query is answered',
+  )
   await servers.projector.start()
   await eventually(async () => (await getFrom(body.version)).status === 200, { timeoutMs: 60_000 })
   t.match(await getFrom(body.version), { status: 200, body: { name: 'Not yet seen' } })
 })
 
-t.test('statistics are what one counts in the list', async (t) => {
+t.test('statistics equal the counts of the list', async (t) => {
   await newUser({ roles: ['seller'] })
   await newUser({ roles: ['buyer', 'seller'] })
   const gone = await newUser({ roles: ['seller'] })

@@ -8,7 +8,7 @@ const { send, newUser, projector, write, read } = await startSystem(t)
 const states = read.collection<{ _id: string; live: string; rebuild?: { filled: number } }>('read_models')
 const clients = [await newUser(), await newUser(), await newUser()]
 
-// Users that the read side has never heard of: the rebuild alone can bring them.
+// Users without events: only a rebuild can add them to the read side.
 const now = new Date()
 const silent = Array.from({ length: 5_000 }, (_, n) => ({
   _id: randomUUIDv7(),
@@ -24,23 +24,23 @@ const silent = Array.from({ length: 5_000 }, (_, n) => ({
 }))
 await write.collection<{ _id: string }>('users').insertMany(silent)
 
-t.test('a rebuild that is killed in the middle is finished by the next', async (t) => {
+t.test('a rebuild that is killed halfway is completed by the next one', async (t) => {
   const first = projector('rebuild', 'users_read')
   await eventually(async () => ((await states.findOne({ _id: 'users_read' }))?.rebuild?.filled ?? 0) > 0, {
     timeoutMs: 30_000,
     intervalMs: 5,
   })
-  first.process.kill('SIGSTOP')
-  t.match(await projector('rebuild', 'users_read').ended, { code: 1 }, 'a second one beside it is refused')
-  first.process.kill('SIGKILL')
+  first.child.kill('SIGSTOP')
+  t.match(await projector('rebuild', 'users_read').ended, { code: 1 }, 'a concurrent rebuild is refused')
+  first.child.kill('SIGKILL')
   await first.ended
   t.match(await states.findOne({ _id: 'users_read' }), { live: 'users_read', rebuild: {} }, 'nothing is switched')
 
-  // The dead one is taken to be alive for a while.
+  // The lease of the dead rebuild has to expire first.
   const next = await eventually(
     async () => {
-      const { code, output } = await projector('rebuild', 'users_read').ended
-      return code === 0 && output
+      const { code, stdout } = await projector('rebuild', 'users_read').ended
+      return code === 0 && stdout
     },
     { timeoutMs: 60_000, intervalMs: 1_000 },
   )
@@ -50,7 +50,7 @@ t.test('a rebuild that is killed in the middle is finished by the next', async (
   t.strictSame(await differences(write, read), [])
 })
 
-t.test('while a rebuild goes on no query fails, and no client sees an older version than before', async (t) => {
+t.test('during a rebuild no query fails, and no client sees an older version than before', async (t) => {
   const rebuilding = projector('rebuild', 'users_read').ended
   let isOver = false
   void rebuilding.then(() => {
@@ -60,7 +60,7 @@ t.test('while a rebuild goes on no query fails, and no client sees an older vers
   async function useIt({ id, token }: { id: string; token: string }) {
     let seen = 0
     let queries = 0
-    // On beyond the switch, which query-api learns of about a second later.
+    // Continue after the switch, which query-api notices about a second later.
     for (let after = 0; after < 100; after += isOver ? 1 : 0) {
       if (queries % 5 === 0) {
         const name = `Change ${queries}`

@@ -8,7 +8,7 @@ const logIn = async (email: string, password: string) =>
   (await send('POST', '/api/v1/auth/login', { email, password })).body.accessToken as string
 const adminToken = await eventually(async () => (await logIn(admin.ADMIN_EMAIL, admin.ADMIN_PASSWORD)) ?? false)
 
-/** What ends all sessions of a user. */
+/** The ways to end all sessions of a user. */
 const revocations = {
   'a deletion': (id: string, token: string) => send('DELETE', `/api/v1/users/${id}`, undefined, token),
   'a deactivation': (id: string) => send('POST', `/api/v1/users/${id}/deactivate`, undefined, adminToken),
@@ -18,7 +18,7 @@ const revocations = {
 const query = async (id: string, token: string) => send('GET', `/api/v1/users/${id}`, undefined, token)
 
 for (const [what, revoke] of Object.entries(revocations)) {
-  t.test(`how long after ${what} query-api takes the token`, async (t) => {
+  t.test(`how long query-api accepts the token after ${what}`, async (t) => {
     const lags: number[] = []
     for (let i = 0; i < 55; i++) {
       const { id, token } = await newUser()
@@ -31,11 +31,13 @@ for (const [what, revoke] of Object.entries(revocations)) {
     }
     lags.sort((a, b) => a - b)
     const [p50, max] = [lags[Math.ceil(lags.length / 2) - 1], lags.at(-1)].map((lag) => lag?.toFixed(1))
-    t.comment(`from the answer to ${what} to the first refusal: p50 ${p50} ms, max ${max} ms over ${lags.length} tries`)
+    t.comment(
+      `from the response to ${what} to the first refusal: p50 ${p50} ms, max ${max} ms in ${lags.length} attempts`,
+    )
   })
 }
 
-t.test('a query-api that was killed refuses from its first answer what was revoked before', async (t) => {
+t.test('after a kill, query-api refuses revoked tokens from its first response', async (t) => {
   const [before, meanwhile, untouched] = [await newUser(), await newUser(), await newUser()]
   await revocations['a deactivation'](before.id)
   await eventually(async () => (await query(before.id, before.token)).status === 401)
@@ -44,13 +46,13 @@ t.test('a query-api that was killed refuses from its first answer what was revok
   await servers['query-api'].start()
   const startedAt = performance.now()
   t.equal((await query(before.id, before.token)).status, 401)
-  // The projector may still be at this one.
+  // The projector may still be applying the last one.
   await eventually(async () => (await query(meanwhile.id, meanwhile.token)).status === 401)
   t.comment(`after a restart with kill -9: ${(performance.now() - startedAt).toFixed(1)} ms to the first refusal`)
   t.equal((await query(untouched.id, untouched.token)).status, 200)
 })
 
-t.test('query-api starts and refuses what was revoked while the write side is away', async (t) => {
+t.test('query-api starts and refuses revoked tokens while the write side is unavailable', async (t) => {
   const [gone, stays] = [await newUser(), await newUser()]
   await revocations['a deletion'](gone.id, gone.token)
   await eventually(async () => (await query(gone.id, gone.token)).status === 401)

@@ -5,43 +5,43 @@ import { type System, startSystem } from './system.ts'
 
 const orphan = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'
 
-t.test('verify names what is missing, stale and orphaned, and repairs it', async (t) => {
+t.test('verify names missing, stale and orphaned documents, and repairs them', async (t) => {
   const system = await startSystem(t)
   t.match(await system.projector('verify').ended, { code: 0 })
   const { missing, stale } = await plantDifferences(system)
 
-  const { code, output } = await system.projector('verify').ended
+  const { code, stdout } = await system.projector('verify').ended
   t.equal(code, 1)
   for (const [kind, id] of [
     ['missing', missing],
     ['stale', stale],
     ['orphaned', orphan],
   ])
-    t.match(output, new RegExp(`users_read +${kind} +${id}`))
-  t.match(output, /users_read: 3 users compared, 3 differ/)
-  t.ok((await differences(system.write, system.read)).length > 0, 'looking changes nothing')
+    t.match(stdout, new RegExp(`users_read +${kind} +${id}`))
+  t.match(stdout, /users_read: 3 users compared, 3 differ/)
+  t.ok((await differences(system.write, system.read)).length > 0, 'verify without --repair changes nothing')
 
-  t.match(await system.projector('verify', '--repair').ended, { code: 0, output: /3 events published/ })
+  t.match(await system.projector('verify', '--repair').ended, { code: 0, stdout: /3 events published/ })
   t.strictSame(await differences(system.write, system.read), [])
   t.match(await system.projector('verify').ended, { code: 0 })
-  t.equal((await system.mails()).length, 3, 'nobody is welcomed a second time')
+  t.equal((await system.mails()).length, 3, 'no welcome e-mail is sent again')
 })
 
-t.test('the comparison in the background heals the same without anyone', async (t) => {
+t.test('the background comparison repairs the same differences by itself', async (t) => {
   const system = await startSystem(t, { projector: { VERIFY_EVERY_SECONDS: '1' } })
   await plantDifferences(system)
   await eventually(async () => (await differences(system.write, system.read)).length === 0, {
     timeoutMs: 30_000,
   }).catch(() => {})
   t.strictSame(await differences(system.write, system.read), [])
-  t.equal((await system.mails()).length, 3, 'nobody is welcomed a second time')
+  t.equal((await system.mails()).length, 3, 'no welcome e-mail is sent again')
 })
 
-/** Three users; of the read model's documents one is taken away, one made older, and one added that is nobody's. */
+/** Three users; in the read model one document is removed, one is outdated, and one without a user is added. */
 async function plantDifferences({ newUser, write, read, mails }: System) {
   const [missing = '', stale = ''] = [(await newUser()).id, (await newUser()).id, (await newUser()).id]
   await eventually(async () => (await differences(write, read)).length === 0 && (await mails()).length === 3)
-  // The write side is ahead by versions of which the read side never hears.
+  // The write side is ahead by versions that are never published.
   await write.collection<{ _id: string }>('users').updateOne({ _id: stale }, { $set: { name: 'Silent', version: 3 } })
   const readModel = read.collection<{ _id: string }>('users_read')
   const document = await readModel.findOne({ _id: missing })

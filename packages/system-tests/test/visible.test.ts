@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startSystem } from './system.ts'
 
-t.test('how long from 201 until a query shows the user', async (t) => {
+t.test('how long it takes from the 201 until a query returns the user', async (t) => {
   const { send, newUser } = await startSystem(t)
   const { token } = await newUser()
   const register = () =>

@@ -2,7 +2,7 @@ import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { startSystem } from './system.ts'
 
-// The steps of the mission's "Testing the Implementation", through the gateway, in its order.
+// The steps of "Testing the Implementation" in the mission, in order, through the gateway.
 const { send, newUser, logs, mails } = await startSystem(t, {}, { ownDatabases: true })
 const email = 'test@example.com'
 const password = 'password123'
@@ -63,7 +63,7 @@ t.test('update', async (t) => {
   t.match({ status, body }, { status: 200, body: { version: 2 } })
   await eventually(async () => (await get(`/api/v1/users/${id}`)).body.version === 2)
   t.match((await get(`/api/v1/users/${id}`)).body, { name: 'Jane Doe', roleCount: 2, isSeller: true })
-  // Totals are those of another read model.
+  // Totals come from another read model.
   await eventually(async () => (await get('/api/v1/users/by-role/seller')).body.pagination.total === 1)
   t.match((await get('/api/v1/users/by-role/seller')).body, { data: [{ id }], pagination: { total: 1 } })
 })
@@ -88,7 +88,7 @@ t.test('delete', async (t) => {
   t.match(await send('POST', '/api/v1/auth/login', { email, password }), { status: 401 })
 })
 
-t.test('the log shows the way of the events, with the address masked', async (t) => {
+t.test('the log shows the flow of the events, with the address masked', async (t) => {
   const lines = logs.map((line) => JSON.parse(line)).filter((line) => line.user_id === id)
   const messages = lines.map(({ msg }) => msg)
   for (const expected of [

@@ -1,68 +1,44 @@
 import {
-  type Audit,
   answerHealth,
   answerMetrics,
+  type Check,
   createServer,
   type HttpServer,
   type Logger,
-  type RequiredResources,
   verifyAccessTokens,
 } from '@cqrs/service-kit'
+import type { Dependencies } from './commands/dependencies.ts'
 import * as commands from './commands/index.ts'
 import type { Config } from './config.ts'
-import type { Relay } from './publishing/relay.ts'
-import type { AccessTokenSigner } from './sign-in/access-token-signer.ts'
+import { publicKeys } from './http/public-keys.ts'
 import { admit } from './sign-in/admit.ts'
-import type { LoginBackOff } from './sign-in/login-back-off.ts'
-import type { PasswordHasher } from './sign-in/password-hasher.ts'
-import type { RateLimits } from './sign-in/rate-limits.ts'
-import type { Sessions } from './sign-in/sessions.ts'
-import type { UserRepository } from './store/user-repository.ts'
-
-type Parts = {
-  logger: Logger
-  users: UserRepository
-  relay: Relay
-  passwords: PasswordHasher
-  limits: RateLimits
-  backOff: LoginBackOff
-  audit: Audit
-  tokens: AccessTokenSigner
-  sessions: Sessions
-  isMongoUp: () => Promise<boolean>
-  isNatsUp: () => boolean
-  collections: RequiredResources
-  streams: RequiredResources
-}
 
 /** The HTTP side of command-api: every command, and nothing else. */
-export function buildApp(config: Config, parts: Parts): HttpServer {
-  const app = createServer(parts.logger, config)
+export function buildApp(
+  config: Config,
+  { logger, checks, ...parts }: Omit<Dependencies, 'authenticate'> & { logger: Logger; checks: Record<string, Check> },
+): HttpServer {
+  const app = createServer(logger, config)
   const authenticate = verifyAccessTokens(app, {
     jwksFile: config.JWKS_FILE,
     issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
     admit: (caller) => admit(caller, parts),
   })
-  answerHealth(app, {
-    mongodb: { required: true, isUp: parts.isMongoUp },
-    collections: parts.collections.check({ required: true }),
-    // Commands are taken without it: their events wait in the outbox.
-    nats: { required: false, isUp: parts.isNatsUp },
-    streams: parts.streams.check({ required: false }),
-  })
+  const dependencies: Dependencies = { ...parts, authenticate }
+  answerHealth(app, checks)
   answerMetrics(app, config)
+  publicKeys(app, { jwksFile: config.JWKS_FILE })
 
-  commands.registerUser(app, parts)
-  commands.logIn(app, parts)
-  commands.refreshSession(app, parts)
-  commands.logOut(app, parts)
-  commands.logOutEverywhere(app, { ...parts, authenticate })
-  commands.updateUser(app, { ...parts, authenticate })
-  commands.deleteUser(app, { ...parts, authenticate })
-  commands.changePassword(app, { ...parts, authenticate })
-  commands.deactivateUser(app, { ...parts, authenticate })
-  commands.activateUser(app, { ...parts, authenticate })
-  commands.publicKeys(app, { jwksFile: config.JWKS_FILE })
+  commands.registerUser(app, dependencies)
+  commands.logIn(app, dependencies)
+  commands.refreshSession(app, dependencies)
+  commands.logOut(app, dependencies)
+  commands.logOutEverywhere(app, dependencies)
+  commands.updateUser(app, dependencies)
+  commands.deleteUser(app, dependencies)
+  commands.changePassword(app, dependencies)
+  commands.deactivateUser(app, dependencies)
+  commands.activateUser(app, dependencies)
   return app
 }

@@ -11,6 +11,7 @@ import {
   freePort,
   freshDatabase,
   freshNats,
+  saw,
 } from '@cqrs/local-stack/testing'
 import { generateKeyFiles, publicJwk } from '@cqrs/service-kit'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
@@ -130,6 +131,7 @@ export async function startCommandApi(
         const events: UserEvent[] = []
         if (count > 0)
           for await (const message of await consumer.fetch({ max_messages: count })) events.push(message.json())
+        for (const { type } of events) saw(`event ${type} published`)
         return events
       }),
     published: (userId, verb) =>
@@ -138,7 +140,10 @@ export async function startCommandApi(
           // A broker that has just started may leave a request without an answer.
           const { streams } = await jetstreamManager(connection, { timeout: 1_000 })
           const message = await streams.getMessage(usersStream.name, { last_by_subj: `users.${userId}.${verb}` })
-          return message ? message.json<UserEvent>() : false
+          if (!message) return false
+          const event = message.json<UserEvent>()
+          saw(`event ${event.type} published`)
+          return event
         }),
       ),
     newUser,

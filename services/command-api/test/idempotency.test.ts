@@ -6,6 +6,7 @@ import { startCommandApi } from './fixture.ts'
 
 const api = await startCommandApi(t)
 const { send, newUser, newAdmin, database, server } = api
+const replica = await api.replica()
 const users = database.db.collection<any>('users')
 const register = '/api/v1/auth/register'
 const newKey = () => `"${crypto.randomUUID()}"`
@@ -25,6 +26,26 @@ const sendOnce = (
 ) => send(method, path, body, as, { 'idempotency-key': key, ...more })
 const logIn = async ({ email, password }: { email: string; password: string }): Promise<string> =>
   (await send('POST', '/api/v1/auth/login', { email, password })).body.accessToken
+/** Sends the same request three times each to two processes, all at once. */
+async function onBoth(method: string, path: string, body: object, key: string, as?: string) {
+  const headers = {
+    'content-type': 'application/json',
+    'idempotency-key': key,
+    ...(as && { authorization: `Bearer ${as}` }),
+  }
+  return Promise.all(
+    [api, replica, api, replica, api, replica].map(async ({ url }) => {
+      const response = await fetch(url + path, { method, headers, body: JSON.stringify(body) })
+      const isReplay = response.headers.get('idempotency-replayed') === 'true'
+      return { status: response.status, body: (await response.json()) as any, isReplay }
+    }),
+  )
+}
+/** Type and version of each event of a user that reached the stream, once its outbox is empty. */
+async function eventsOf(id: string) {
+  await eventually(async () => (await users.findOne({ _id: id })).outbox.length === 0)
+  return (await api.stream()).filter(({ subject }) => subject === id).map(({ type, version }) => `${type} ${version}`)
+}
 const headersOf = ({ headers }: { headers: Headers }) =>
   ['location', 'etag', 'idempotency-replayed'].map((name) => headers.get(name))
 
@@ -62,21 +83,17 @@ t.test('what was refused is not kept: the key is still good', async (t) => {
   t.equal((await sendOnce('POST', register, body, key)).status, 201)
 })
 
-t.test('of the same registration at once one is done; the others are told so, or get its answer', async (t) => {
+t.test('concurrent registrations with one key, on two processes, are one registration with one answer', async (t) => {
   const [key, body] = [newKey(), jane()]
-  const replica = await api.replica()
-  const headers = { 'content-type': 'application/json', 'idempotency-key': key }
-  const there = async () => {
-    const response = await fetch(replica.url + register, { method: 'POST', headers, body: JSON.stringify(body) })
-    return { status: response.status, body: (await response.json()) as any }
-  }
-  const answers = await Promise.all([0, 1, 2].flatMap(() => [sendOnce('POST', register, body, key), there()]))
-  const done = answers.filter(({ status }) => status === 201)
-  const waiting = answers.filter(({ status, body }) => status === 409 && body.code === 'idempotency-in-flight')
-  t.ok(done.length >= 1 && waiting.length >= 1, `${done.length} answered, ${waiting.length} told that it is under way`)
-  t.equal(done.length + waiting.length, answers.length)
-  t.equal(new Set(done.map(({ body }) => body.id)).size, 1)
+  const answers = await onBoth('POST', register, body, key)
+  t.strictSame(
+    answers.map(({ status }) => status),
+    Array(6).fill(201),
+  )
+  for (const answer of answers) t.strictSame(answer.body, answers[0]?.body)
+  t.equal(answers.filter(({ isReplay }) => !isReplay).length, 1)
   t.equal(await users.countDocuments({ email: body.email }), 1)
+  t.strictSame(await eventsOf(answers[0]?.body.id), ['UserCreated 1'])
 })
 
 t.test('an answer that was cut off, by the client or by kill -9, is had by sending again', async (t) => {
@@ -99,10 +116,7 @@ t.test('an answer that was cut off, by the client or by kill -9, is had by sendi
       await server.start()
     }
     socket.destroy()
-    const again = await eventually(async () => {
-      const answer = await sendOnce('POST', register, body, key)
-      return answer.status !== 409 && answer // where the process still waits for the database's answer
-    })
+    const again = await sendOnce('POST', register, body, key)
     t.match([again.status, again.body.id], [201, stored._id], cut)
     t.equal(again.headers.get('idempotency-replayed'), 'true')
   }
@@ -135,24 +149,41 @@ t.test('an update that had nothing to change is kept as well', async (t) => {
   t.match(await users.findOne({ _id: user.id }), { name: 'Second', version: 2 })
 })
 
-t.test('many updates with one key at once are one update', async (t) => {
-  const { user, token } = await newUser()
-  const replica = await api.replica()
-  const [key, body] = [newKey(), { name: 'Once', roles: ['buyer'] }]
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key }
-  const statuses = await Promise.all(
-    [api, replica, api, replica, api, replica].map(async ({ url }) => {
-      const init = { method: 'PUT', headers, body: JSON.stringify(body) }
-      return (await fetch(`${url}/api/v1/users/${user.id}`, init)).status
-    }),
-  )
-  t.ok(statuses.includes(200))
-  t.ok(
-    statuses.every((status) => status === 200 || status === 409),
-    statuses.join(),
-  )
-  t.equal((await users.findOne({ _id: user.id })).version, 2)
-})
+for (const [what, name, version] of [
+  ['', 'Once', 2],
+  [' that have nothing to change', 'Jo', 1],
+] as const) {
+  t.test(`concurrent updates with one key${what}, on two processes, are one update with one answer`, async (t) => {
+    const { user, token } = await newUser()
+    const answers = await onBoth('PUT', `/api/v1/users/${user.id}`, { name, roles: ['buyer'] }, newKey(), token)
+    t.strictSame(
+      answers.map(({ status }) => status),
+      Array(6).fill(200),
+    )
+    for (const answer of answers) t.strictSame(answer.body, answers[0]?.body)
+    t.equal(answers.filter(({ isReplay }) => !isReplay).length, 1)
+    const stored = await users.findOne({ _id: user.id })
+    t.match({ version: stored.version, updates: stored.updatesDone.length }, { version, updates: 1 })
+    t.strictSame(await eventsOf(user.id), ['UserCreated 1', 'UserUpdated 2'].slice(0, version))
+  })
+}
+
+t.test(
+  'of concurrent updates with one key and two bodies one is done, whether it changes something or not',
+  async (t) => {
+    const { user, token } = await newUser()
+    const self = `/api/v1/users/${user.id}`
+    const key = newKey()
+    const answers = await Promise.all(
+      ['Jo', 'Other', 'Jo', 'Other'].map((name) => sendOnce('PUT', self, { name, roles: ['buyer'] }, key, token)),
+    )
+    const done = answers.filter(({ status }) => status === 200)
+    t.equal(new Set(done.map(({ body }) => body.name)).size, 1)
+    for (const refused of answers.filter(({ status }) => status !== 200))
+      t.match(refused, { status: 422, body: { code: 'idempotency-key-reused' } })
+    t.equal(done.length, 2)
+  },
+)
 
 t.test('a key is its caller’s own', async (t) => {
   const { user, token } = await newUser()

@@ -1,6 +1,6 @@
 import type { UserEvent } from '@cqrs/contracts'
 import * as contracts from '@cqrs/contracts'
-import { freshDatabase } from '@cqrs/local-stack/testing'
+import { freshDatabase, saw } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { project } from '../src/projections/projection.ts'
 import { usersRead } from '../src/projections/users-read.ts'
@@ -35,6 +35,7 @@ for (const [type, historyOf] of Object.entries(historiesEndingWith)) {
         await usersReadIn(db),
         history.slice(-1).map((event) => project(usersRead, event)),
       )
+      saw(`event ${type} applied`)
     })
   }
 }

@@ -6,42 +6,35 @@ import {
   type RequiredResources,
   verifyAccessTokens,
 } from '@cqrs/service-kit'
-import { inTurn } from './batches.ts'
 import type { RedisCache } from './by-id/redis-cache.ts'
-import type { UserLookUp } from './by-id/user-look-up.ts'
 import type { Config } from './config.ts'
-import type { AppliedNotices } from './freshness/applied-notices.ts'
-import { getUser, getUserStats, listUsers, listUsersByRole } from './queries/index.ts'
-import type { UserReadRepository } from './read-store/user-read-repository.ts'
-import type { UserSearchRepository } from './read-store/user-search-repository.ts'
-import type { UserStatsRepository } from './read-store/user-stats-repository.ts'
+import { type Dependencies, getUser, getUserStats, listUsers, listUsersByRole } from './queries/index.ts'
+import { inTurn } from './read-store/batches.ts'
 import type { RevocationList } from './revocation-list.ts'
 
-type Parts = {
-  logger: Logger
-  lookUp: UserLookUp
-  /** Where the cache has a second level. */
-  shared: Pick<RedisCache, 'isConnected'> | undefined
-  users: UserReadRepository
-  ordered: UserSearchRepository
-  stats: UserStatsRepository
-  notices: AppliedNotices
-  revocations: RevocationList
-  isDatabaseUp: () => Promise<boolean>
-  isNatsUp: () => boolean
-  readStore: RequiredResources
-}
-
 /**
- * The HTTP side of the service, not yet listening.
- * @throws ConfigError when the file of public keys cannot be used
+ * The HTTP server with every route of the service, not yet listening.
+ * @throws ConfigError when the file of public keys is missing or invalid
  */
 export function buildApp(
-  config: Pick<
-    Config,
-    'JWKS_FILE' | 'JWT_ISSUER' | 'JWT_AUDIENCE' | 'READ_YOUR_WRITES_TIMEOUT_MS' | 'TRUSTED_PROXIES' | 'CORS_ORIGINS'
-  >,
-  { logger, lookUp, shared, users, ordered, stats, notices, revocations, isDatabaseUp, isNatsUp, readStore }: Parts,
+  config: Config,
+  {
+    logger,
+    redis,
+    revocations,
+    required,
+    isDatabaseUp,
+    isNatsUp,
+    ...dependencies
+  }: Omit<Dependencies, 'authenticate' | 'listing' | 'waitMs'> & {
+    logger: Logger
+    /** Undefined if the cache has no second level. */
+    redis: RedisCache | undefined
+    revocations: RevocationList
+    required: RequiredResources
+    isDatabaseUp: () => Promise<boolean>
+    isNatsUp: () => boolean
+  },
 ): HttpServer {
   const app = createServer(logger, config)
   const authenticate = verifyAccessTokens(app, {
@@ -52,18 +45,19 @@ export function buildApp(
   })
   answerHealth(app, {
     mongodb: { required: true, isUp: isDatabaseUp },
-    collections: readStore.check({ required: true }),
+    collections: required.check({ required: true }),
     'revoked tokens': { required: true, isUp: () => revocations.loaded().then(() => true) },
-    // Without it, who waits for a version looks again by the clock.
+    // Without NATS, a query that waits for a version polls.
     nats: { required: false, isUp: isNatsUp },
-    ...(shared && { redis: { required: false, isUp: () => shared.isConnected } }),
+    ...(redis && { redis: { required: false, isUp: () => redis.isConnected } }),
   })
 
-  // What the pool of connections to the database takes beside look-ups, health and versions that are waited for.
+  // The driver's pool has 100 connections: the others are left to look-ups by id and health checks.
   const listing = inTurn<string>({ maxRunning: 32, maxWaiting: 500 })
-  getUser(app, { users: lookUp, notices, authenticate, timeoutMs: config.READ_YOUR_WRITES_TIMEOUT_MS })
-  listUsers(app, { users, ordered, stats, authenticate, listing })
-  listUsersByRole(app, { users, stats, authenticate, listing })
-  getUserStats(app, { stats, authenticate })
+  const all = { ...dependencies, authenticate, listing, waitMs: config.READ_YOUR_WRITES_TIMEOUT_MS }
+  getUser(app, all)
+  listUsers(app, all)
+  listUsersByRole(app, all)
+  getUserStats(app, all)
   return app
 }

@@ -3,59 +3,63 @@ import { type Caller, type Logger, pause } from '@cqrs/service-kit'
 import type { UserReadRepository } from './read-store/user-read-repository.ts'
 
 /**
- * The users of whom access tokens were revoked lately, in memory, so that a dead token is refused without a look-up.
+ * The users whose access tokens were revoked recently, in memory, so that a revoked token is refused without a look-up.
  *
- * Notices bring a revocation within milliseconds. What they miss is read from `users_read`: at the start, whenever NATS
- * comes back, once a second while it is away, and every ten seconds in any case. A user is remembered for as long as a
- * token from before the revocation can live, so the list stays as small as an hour's revocations.
+ * Notices deliver a revocation within milliseconds. The list is also read from `users_read`, in case notices are
+ * missed: at startup, when NATS reconnects, every second while NATS is unavailable, and every ten seconds in any case.
+ * An entry is kept until the last token from before the revocation has expired, so the list holds about an hour of
+ * revocations.
  */
 export class RevocationList {
-  readonly #parts: Parts
-  readonly #dead = new Map<string, { tokensFromVersion: number; until: number }>()
+  readonly #options: Options
+  readonly #revoked = new Map<string, { tokensFromVersion: number; until: number }>()
   readonly #closing = new AbortController()
-  readonly #running: Promise<void>
+  #running: Promise<void> | undefined
   #wake = new AbortController()
   #loading: Promise<void> | undefined
-  /** Of `performance.now`; undefined until the list was first loaded. */
+  /** Time of the last load (`performance.now`), undefined before the first. */
   #loadedAt: number | undefined
   #isStale = true
   #isFailing = false
 
-  constructor(parts: Parts) {
-    this.#parts = parts
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  start(): void {
     this.#running = this.#keepCurrent()
   }
 
   /**
-   * Returns when it was loaded once. Until then no token can be trusted.
-   * @throws the driver's error where it cannot be loaded now
+   * Resolves when the list has been loaded once. Until then no token can be trusted.
+   * @throws the driver's error if the first load fails
    */
   async loaded(): Promise<void> {
     if (this.#loadedAt === undefined) await this.#load()
   }
 
-  /** How many users it remembers. */
+  /** The number of users in the list. */
   get size(): number {
-    return this.#dead.size
+    return this.#revoked.size
   }
 
   /**
-   * Lets a caller through whose token is not revoked.
-   * @throws Refusal `token-revoked`; the driver's error where the list cannot be loaded for the first time
+   * Returns the caller if the token is not revoked.
+   * @throws Refusal `token-revoked`, or the driver's error if the list has never been loaded and cannot be now
    */
   async admit(caller: Caller): Promise<Caller> {
     await this.loaded()
-    const dead = this.#dead.get(caller.id)
-    if (dead && caller.version < dead.tokensFromVersion) throw new Refusal('token-revoked')
+    const revoked = this.#revoked.get(caller.id)
+    if (revoked && caller.version < revoked.tokensFromVersion) throw new Refusal('token-revoked')
     return caller
   }
 
-  /** Takes in what a notice says of a user. Notices may come twice and in any order. */
+  /** Adds the revocation of a notice. Notices may be repeated and arrive in any order. */
   hear(id: string, tokensFromVersion: number): void {
     this.#remember(id, tokensFromVersion, Date.now() + rememberedMs)
   }
 
-  /** Reads the list anew, in the background: notices may have been missed. */
+  /** Reloads the list in the background, because notices may have been missed. */
   reload(): void {
     this.#isStale = true
     this.#wake.abort()
@@ -67,24 +71,23 @@ export class RevocationList {
   }
 
   async #keepCurrent(): Promise<void> {
-    const { isNatsUp, logger } = this.#parts
+    const { isNatsUp, logger } = this.#options
     while (!this.#closing.signal.aborted) {
       this.#wake = new AbortController()
       const ageMs = performance.now() - (this.#loadedAt ?? 0)
       try {
-        if (this.#isStale || ageMs > readAnewMs || !isNatsUp()) await this.#load()
+        if (this.#isStale || ageMs > reloadEveryMs || !isNatsUp()) await this.#load()
         this.#isFailing = false
       } catch (error) {
-        if (!this.#isFailing)
-          logger.warn({ err: error }, 'revoked tokens cannot be looked up; those known stay refused')
+        if (!this.#isFailing) logger.warn({ err: error }, 'cannot load revoked tokens; known revocations still apply')
         this.#isFailing = true
       }
-      await pause(lookEveryMs, AbortSignal.any([this.#closing.signal, this.#wake.signal]))
+      await pause(checkEveryMs, AbortSignal.any([this.#closing.signal, this.#wake.signal]))
     }
   }
 
   #load(): Promise<void> {
-    // One that is under way may have begun before what the caller wants to see.
+    // A load in progress may have begun before the change that the caller needs to see.
     const before = this.#isStale ? this.#loading : undefined
     this.#loading ??= this.#read().finally(() => {
       this.#loading = undefined
@@ -96,30 +99,30 @@ export class RevocationList {
     this.#isStale = false
     const now = Date.now()
     try {
-      const revoked = await this.#parts.users.revokedSince(new Date(now - rememberedMs))
+      const revoked = await this.#options.users.revokedSince(new Date(now - rememberedMs))
       for (const { id, tokensFromVersion, at } of revoked)
         this.#remember(id, tokensFromVersion, at.getTime() + rememberedMs)
     } catch (error) {
       this.#isStale = true
       throw error
     }
-    for (const [id, { until }] of this.#dead) if (until < now) this.#dead.delete(id)
+    for (const [id, { until }] of this.#revoked) if (until < now) this.#revoked.delete(id)
     this.#loadedAt = performance.now()
   }
 
   #remember(id: string, tokensFromVersion: number, until: number): void {
-    const known = this.#dead.get(id)
-    this.#dead.set(id, {
+    const known = this.#revoked.get(id)
+    this.#revoked.set(id, {
       tokensFromVersion: Math.max(tokensFromVersion, known?.tokensFromVersion ?? 0),
       until: Math.max(until, known?.until ?? 0),
     })
   }
 }
 
-type Parts = { users: Pick<UserReadRepository, 'revokedSince'>; isNatsUp: () => boolean; logger: Logger }
+type Options = { users: Pick<UserReadRepository, 'revokedSince'>; isNatsUp: () => boolean; logger: Logger }
 
-/** The longest life of a token, and five minutes for a login that was under way and for clocks that differ. */
+/** The longest lifetime of a token, plus five minutes for a login in progress and for clocks that differ. */
 const rememberedMs = (maxAccessTokenLifetimeSeconds + 300) * 1_000
-const lookEveryMs = 1_000
-/** Although NATS is there: the projector may have been cut off from it just then, and its notice lost. */
-const readAnewMs = 10_000
+const checkEveryMs = 1_000
+/** Also while NATS is connected: the projector may have lost its own connection, and the notice with it. */
+const reloadEveryMs = 10_000

@@ -7,7 +7,7 @@ import { AppliedNotices, maxWatches } from '../src/freshness/applied-notices.ts'
 import { idOf } from './fixtures/users.ts'
 
 const forever = new AbortController().signal
-// Longer than the test may take: only a notice ends such a wait.
+// Longer than the timeout of the test: only a notice ends such a wait.
 const longMs = 3_600_000
 
 const logger = createLogger('query-api', 'silent')
@@ -26,7 +26,7 @@ await eventually(async () => (await link.connection()?.flush()) === undefined &&
 
 const say = (...applied: AppliedNotice['applied']) => projector.publish(subject, JSON.stringify({ applied }))
 
-/** A watch in whose waits nothing but a notice counts. */
+/** A watch that counts how often a notice wakes it. */
 const probe = (number: number, version: number) => {
   const watch = notices.watch(idOf(number), version)
   let wakes = 0
@@ -47,14 +47,14 @@ const probe = (number: number, version: number) => {
   }
 }
 
-t.test('a notice of the user in this version or a higher one wakes, and nothing else does', async (t) => {
+t.test('a watch wakes on a notice of its version or a higher one, and on no other', async (t) => {
   const same = probe(1, 3)
   const lower = probe(1, 2)
   const higher = probe(1, 4)
   const other = probe(2, 1)
   const last = probe(3, 1)
   say([idOf(9), 7], [idOf(1), 3])
-  say([idOf(3), 1]) // NATS keeps the order of one publisher
+  say([idOf(3), 1]) // NATS preserves the order of one publisher
   await eventually(() => last.wakes() === 1)
   t.strictSame(
     [same, lower, higher, other].map(({ wakes }) => wakes()),
@@ -62,12 +62,12 @@ t.test('a notice of the user in this version or a higher one wakes, and nothing 
   )
   say([idOf(1), 4])
   await eventually(() => higher.wakes() === 1)
-  t.equal(same.wakes(), 2, 'a watch goes on after a notice')
+  t.equal(same.wakes(), 2, 'a watch continues after a notice')
   await Promise.all([same, lower, higher, other, last].map(({ end }) => end()))
   t.equal(notices.count, 0)
 })
 
-t.test('a notice counts from the moment the watch begins', async (t) => {
+t.test('a notice that arrives before the first wait is not lost', async (t) => {
   const watch = notices.watch(idOf(1), 1)
   const after = probe(2, 1)
   say([idOf(1), 1])
@@ -79,7 +79,7 @@ t.test('a notice counts from the moment the watch begins', async (t) => {
   t.equal(notices.count, 0)
 })
 
-t.test('a wait ends with its time, and with the client', async (t) => {
+t.test('a wait ends on timeout and on abort', async (t) => {
   const watch = notices.watch(idOf(1), 1)
   await watch.noticed(1, forever)
   await watch.noticed(longMs, AbortSignal.abort())
@@ -87,7 +87,7 @@ t.test('a wait ends with its time, and with the client', async (t) => {
   t.equal(notices.count, 0)
 })
 
-t.test('what is no notice is passed over', async (t) => {
+t.test('malformed notices are ignored', async (t) => {
   const watch = probe(1, 1)
   for (const text of ['', '{', 'null', '{}', '{"applied": 5}', '{"applied": [null]}', '[]'])
     projector.publish(subject, text)
@@ -97,7 +97,7 @@ t.test('what is no notice is passed over', async (t) => {
   t.equal(notices.count, 0)
 })
 
-t.test('notices are heard again when NATS comes back', async (t) => {
+t.test('notices arrive again after NATS restarts', async (t) => {
   const watch = probe(1, 1)
   await server.kill()
   await eventually(() => link.connection() === undefined)
@@ -113,7 +113,7 @@ t.test('notices are heard again when NATS comes back', async (t) => {
   t.equal(notices.count, 0)
 })
 
-t.test('the watches are bounded in number; one that has ended frees its place, once', async (t) => {
+t.test('the number of watches is bounded; ending one frees its place once', async (t) => {
   const watches = Array.from({ length: maxWatches }, (_, number) => notices.watch(idOf(number % 10), 1))
   t.equal(notices.count, maxWatches)
   t.throws(() => notices.watch(idOf(1), 1), new Refusal('overloaded'))

@@ -14,7 +14,7 @@ const one = `/api/v1/users/${idOf(1)}`
 const all = '/api/v1/users'
 const byRole = '/api/v1/users/by-role/buyer'
 
-const pageParts = {
+const invalidPages = {
   'limit=0': 'limit',
   'limit=-1': 'limit',
   'limit=-0': 'limit',
@@ -59,7 +59,7 @@ const pageParts = {
   'constructor=1': 'constructor',
 }
 for (const path of [all, byRole]) {
-  for (const [query, field] of Object.entries(pageParts)) {
+  for (const [query, field] of Object.entries(invalidPages)) {
     t.test(`GET ${path}?${query}`, async (t) => {
       const problem = await refused(t, 'GET', `${path}?${query}`, 'validation-failed')
       t.strictSame([...new Set(problem.errors?.map(({ pointer }) => pointer))], [`#/querystring/${field}`])
@@ -97,34 +97,34 @@ for (const [query, field] of Object.entries({
   })
 }
 
-t.test('the list of a role has no filters', async (t) => {
+t.test('the list of a role takes no filters', async (t) => {
   const problem = await refused(t, 'GET', `${byRole}?q=jane`, 'validation-failed')
   t.equal(problem.errors?.[0]?.pointer, '#/querystring/q')
 })
 
-const noIds = {
-  'no UUID': 'jane',
+const invalidIds = {
+  'not a UUID': 'jane',
   'UUID of version 4': 'f81d4fae-7dec-41d0-a765-00a0c91e6bf6',
   'upper case': idOf(10).toUpperCase(),
-  'one digit more': `${idOf(1)}0`,
+  'one digit too many': `${idOf(1)}0`,
   'white space': `%20${idOf(1)}`,
   'line end': `${idOf(1)}%0A`,
   'NUL alone': '%00',
   'NUL at the end': `${idOf(1)}%00`,
-  'operator of the database': '%7B%22$ne%22:null%7D',
-  'path that climbs': '..%2F..%2Fhealthz',
-  nothing: '',
+  'MongoDB operator': '%7B%22$ne%22:null%7D',
+  'path traversal': '..%2F..%2Fhealthz',
+  empty: '',
   'name of another route': 'by-role',
 }
-for (const [what, id] of Object.entries(noIds)) {
-  t.test(`an id that is none: ${what}`, async (t) => {
+for (const [what, id] of Object.entries(invalidIds)) {
+  t.test(`invalid id: ${what}`, async (t) => {
     const problem = await refused(t, 'GET', `${all}/${id}`, 'validation-failed')
     t.equal(problem.errors?.[0]?.pointer, '#/params/id')
   })
 }
 
 for (const role of ['owner', 'Buyer', 'buyer%00', '%00', '__proto__', '$ne', 'buyer,seller', '']) {
-  t.test(`a role that is none: ${role || 'nothing'}`, async (t) => {
+  t.test(`invalid role: ${role || 'empty'}`, async (t) => {
     const problem = await refused(t, 'GET', `${all}/by-role/${role}`, 'validation-failed')
     t.equal(problem.errors?.[0]?.pointer, '#/params/role')
   })
@@ -147,7 +147,7 @@ for (const version of [
   '1, 2',
   '1'.repeat(20),
 ]) {
-  t.test(`X-Min-Version: ${version || 'nothing'}`, async (t) => {
+  t.test(`invalid X-Min-Version: ${version || 'empty'}`, async (t) => {
     const problem = await refused(t, 'GET', one, 'validation-failed', { 'x-min-version': version })
     t.strictSame(
       problem.errors?.map(({ pointer }) => pointer),
@@ -156,31 +156,29 @@ for (const version of [
   })
 }
 
-t.test('a single user has no query parameters', async (t) => {
+t.test('GET of a single user takes no query parameters', async (t) => {
   const problem = await refused(t, 'GET', `${one}?limit=5`, 'validation-failed')
   t.equal(problem.errors?.[0]?.pointer, '#/querystring/limit')
 })
 
-t.test('statistics have no query parameters', async (t) => {
+t.test('statistics take no query parameters', async (t) => {
   const problem = await refused(t, 'GET', `${routes.userStats.path}?limit=5`, 'validation-failed')
   t.equal(problem.errors?.[0]?.pointer, '#/querystring/limit')
 })
 
-t.test('every wrong part is named at once', async (t) => {
+t.test('all invalid parameters are reported together', async (t) => {
   const problem = await refused(t, 'GET', `${all}?limit=0&offset=-1`, 'validation-failed')
   t.strictSame(problem.errors?.map(({ pointer }) => pointer).sort(), ['#/querystring/limit', '#/querystring/offset'])
 })
 
 for (const path of [`${all}/%zz`, `${all}/%`, `${all}/%E0%A4%A`, `${all}/%ff`, `${all}/by-role/%c0%80`]) {
-  t.test(`a path that cannot be decoded: ${path}`, (t) => refused(t, 'GET', path, 'malformed-request'))
+  t.test(`undecodable path: ${path}`, (t) => refused(t, 'GET', path, 'malformed-request'))
 }
-t.test('an id longer than any path may be', (t) =>
-  refused(t, 'GET', `${all}/${'a'.repeat(5_000)}`, 'malformed-request'),
-)
+t.test('a path that is too long', (t) => refused(t, 'GET', `${all}/${'a'.repeat(5_000)}`, 'malformed-request'))
 
 const allowed = [
   [all, ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], 'GET, HEAD'],
-  // The API as a whole takes these; which service answers is not the client's concern.
+  // `Allow` names the methods of the whole API, whichever service answers them.
   [one, ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'], 'DELETE, GET, HEAD, PUT'],
   [byRole, ['POST', 'PUT', 'DELETE'], 'GET, HEAD'],
   [routes.userStats.path, ['POST', 'PUT', 'DELETE'], 'GET, HEAD'],
@@ -196,18 +194,18 @@ for (const [path, methods, allow] of allowed) {
 }
 
 for (const path of ['/', '/api/v1/user', '/api/v2/users', `${one}/roles`, '/api/v1/users/by-role/buyer/x', '//api']) {
-  t.test(`nothing is at ${path}`, (t) => refused(t, 'GET', path, 'route-not-found'))
+  t.test(`unknown path: ${path}`, (t) => refused(t, 'GET', path, 'route-not-found'))
 }
 
-t.test('a body on a GET means nothing and is not read (RFC 9110, 9.3.1)', async (t) => {
+t.test('the body of a GET is ignored (RFC 9110, 9.3.1)', async (t) => {
   for (const payload of ['{"limit":', 'x'.repeat(100_000)]) {
     const headers = { ...bearer, 'content-type': 'application/json' }
     t.equal((await app.inject({ method: 'GET', url: one, headers, payload })).statusCode, 200)
   }
 })
 
-t.test('what is no HTTP is answered before any route, and a header sent twice is no version', async (t) => {
-  const port = Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port)
+t.test('malformed HTTP and a repeated X-Min-Version are refused', async (t) => {
+  const port = Number(new URL(app.listeningOrigin).port)
   const headers = `Host: a\r\nConnection: close\r\nAuthorization: ${bearer.authorization}`
   for (const [sent, code] of [
     [`GET ${one} HTTP/1.1\r\n${headers}\r\nX-Min-Version: 1\r\nX-Min-Version: 1\r\n\r\n`, 'validation-failed'],
@@ -226,7 +224,7 @@ t.test('what is no HTTP is answered before any route, and a header sent twice is
   }
 })
 
-/** Sends the request with a good token and expects a problem that says nothing from inside. */
+/** Sends the request with a valid token and expects a problem without internal details. */
 async function refused(t: Test, method: string, url: string, code: ProblemCode, more: Record<string, string> = {}) {
   const { statusCode, headers, body } = await app.inject({
     method: method as 'GET',
@@ -237,7 +235,7 @@ async function refused(t: Test, method: string, url: string, code: ProblemCode, 
   t.match(headers['content-type'], /^application\/problem\+json/)
   const problem = JSON.parse(body) as Problem
   t.equal(problem.code, code)
-  t.ok(Value.Check(Problem, problem), 'the body has the form of contracts')
+  t.ok(Value.Check(Problem, problem), 'the body matches its schema in contracts')
   t.notMatch(body, /node_modules|at .*:\d+:\d+|Mongo|FST_|Error/)
   return { ...problem, headers }
 }

@@ -10,10 +10,10 @@ const broker = await freshNats(t)
 const projector = await connect({ servers: broker.url })
 t.teardown(() => projector.close())
 const path = (number: number) => `/api/v1/users/${idOf(number)}`
-// Nothing here is that old: only notices drop what is cached.
+// Longer than any test: only notices drop cached users.
 const cacheTtlMs = 600_000
 
-t.test('an answer from the cache is the same as the first one', async (t) => {
+t.test('a cached answer equals the first one', async (t) => {
   const { get, stored } = await startCached(t)
   await stored.insertOne(user(1))
   const first = await get(path(1))
@@ -32,31 +32,34 @@ t.test('an update is never followed by an older answer once its notice has arriv
   await stored.insertMany(numbers.map((number) => user(number)))
   let isReading = true
   let answers = 0
+  const older: string[] = []
   const read = async (number: number) => {
     while (isReading) {
       const atLeast = newest.get(number) ?? 0
       const { body } = await get(path(number))
       answers++
-      // An answer from memory leaves no time for the network by itself.
+      // Answers from memory alone would never let the event loop read from the network.
       await setImmediate()
-      if (!(body.version >= atLeast)) t.fail(`version ${body.version} after the notice of ${atLeast}`)
+      if (!(body.version >= atLeast)) older.push(`version ${body.version} after the notice of ${atLeast}`)
     }
   }
   const reading = Promise.all([...numbers, ...numbers].map(read))
-  for (let version = 2; version <= 150; version++) {
+  for (let version = 2; version <= 150 && older.length === 0; version++) {
     const number = numbers[version % numbers.length] as number
     const arrived = arrival(number, version)
     await stored.updateOne({ _id: idOf(number) }, { $set: { version } })
     await arrived()
     newest.set(number, version)
-    t.ok((await get(path(number))).body.version >= version)
+    const { body } = await get(path(number))
+    if (!(body.version >= version)) older.push(`version ${body.version} after the notice of ${version}`)
   }
   isReading = false
   await reading
+  t.strictSame(older, [])
   t.ok(answers > 150)
 })
 
-t.test('after the notice of a deletion the user is gone', async (t) => {
+t.test('the notice of a deletion removes the user from the cache', async (t) => {
   const { get, stored, arrival, cache } = await startCached(t)
   await stored.insertOne(user(1))
   t.match(await get(path(1)), { status: 200 })
@@ -64,28 +67,28 @@ t.test('after the notice of a deletion the user is gone', async (t) => {
   const arrived = arrival(1, 2)
   await stored.replaceOne({ _id: idOf(1) }, tombstone(1))
   await arrived()
-  t.equal(cache.size, 0, 'nothing personal stays')
+  t.equal(cache.size, 0, 'no personal data remains')
   t.match(await get(path(1)), { status: 404, body: { code: 'user-not-found' } })
 })
 
-t.test('who registers after having been unknown is found', async (t) => {
+t.test('an unknown user is found after registering', async (t) => {
   const { get, stored } = await startCached(t)
   t.match(await get(path(1)), { status: 404 })
   await stored.insertOne(user(1))
   t.match(await get(path(1)), { status: 200 })
 })
 
-t.test('a version that is asked for is not answered by an older one from the cache', async (t) => {
+t.test('X-Min-Version skips an older cached version', async (t) => {
   const { get, stored } = await startCached(t)
   await stored.insertOne(user(1))
   t.match(await get(path(1)), { body: { version: 1 } })
   await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
-  t.match(await get(path(1)), { body: { version: 1 } }, 'no notice has come')
+  t.match(await get(path(1)), { body: { version: 1 } }, 'no notice has arrived')
   t.match(await get(path(1), { 'x-min-version': '2' }), { status: 200, body: { version: 2 } })
-  t.match(await get(path(1)), { body: { version: 2 } }, 'from then on everyone sees it')
+  t.match(await get(path(1)), { body: { version: 2 } }, 'afterwards everyone gets it')
 })
 
-t.test('when NATS comes back, what was cached before is not believed', async (t) => {
+t.test('the cache is emptied when NATS reconnects', async (t) => {
   const { get, stored, nats } = await startCached(t)
   await stored.insertOne(user(1))
   t.match(await get(path(1)), { body: { version: 1 } })
@@ -102,13 +105,17 @@ async function startCached(t: Test) {
   await eventually(
     async () => (await api.nats.connection()?.flush()) === undefined && api.nats.connection() !== undefined,
   )
-  /** To be called before the change: gives back what sends its notice and waits until that has arrived. */
+  /** Call this before the change. Returns a function that publishes its notice and waits until it has arrived. */
   const arrival = (number: number, version: number) => {
     const watch = api.notices.watch(idOf(number), version)
     return async () => {
       const notice: AppliedNotice = { applied: [[idOf(number), version]] }
       projector.publish(appliedSubject(usersReadCollection), JSON.stringify(notice))
-      await watch.noticed(60_000, new AbortController().signal)
+      let hasArrived = false
+      void watch.noticed(3_600_000, new AbortController().signal).then(() => {
+        hasArrived = true
+      })
+      await eventually(() => hasArrived, { timeoutMs: 20_000, intervalMs: 1 })
       watch.end()
     }
   }

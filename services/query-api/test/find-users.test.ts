@@ -5,7 +5,7 @@ import { sums, tombstone, user } from './fixtures/users.ts'
 
 const { get, stored, stats } = await startQueryApi(t)
 const registered = (number: number) => new Date(Date.UTC(2026, 10, number, 12))
-/** An id that was made at this time, as command-api makes them. */
+/** An id that command-api would create at this time. */
 const idAt = (time: Date, number: number) => {
   const hex = time.getTime().toString(16).padStart(12, '0')
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-${String(number).padStart(12, '0')}`
@@ -46,12 +46,12 @@ const all = async (query: string, limit = 3) => {
 
 const byName = ['100% (real)', 'a.b', 'Ädam', 'axb', 'Élodie Martin', 'Jane Doe', 'jane doe', 'JANUS', 'Zoë', '李雷']
 
-t.test('by name, whatever the case, and accents where a reader looks for them', async (t) => {
+t.test('sort=name ignores case and sorts accented letters with their base letters', async (t) => {
   for (const limit of [1, 3, 100]) t.strictSame((await all('sort=name', limit)).flatMap(names), byName)
   t.strictSame(names((await get('/api/v1/users?sort=name&limit=2&offset=5')).body), ['Jane Doe', 'jane doe'])
 })
 
-t.test('those who are active, and those who are not, in either order', async (t) => {
+t.test('isActive filters both orders', async (t) => {
   const inactive = ['Élodie Martin', 'JANUS']
   t.strictSame((await all('sort=name&isActive=false', 1)).flatMap(names), inactive)
   t.strictSame((await all('isActive=false', 1)).flatMap(names), [...inactive].reverse())
@@ -67,7 +67,7 @@ t.test('those who are active, and those who are not, in either order', async (t)
     t.match((await get(`/api/v1/users?${query}`)).body.pagination, { total })
 })
 
-t.test('those registered from a time on, until before another', async (t) => {
+t.test('createdAfter is inclusive, createdBefore exclusive', async (t) => {
   const at = (number: number) => registered(number).toISOString()
   const from = (number: number, to: number) =>
     people
@@ -86,7 +86,7 @@ t.test('those registered from a time on, until before another', async (t) => {
   t.equal((await get(`/api/v1/users?createdAfter=${at(3)}`)).body.pagination.total, null)
 })
 
-t.test('a search finds what the name or the address begins with, each user once', async (t) => {
+t.test('q finds prefixes of names and e-mail addresses, each user once', async (t) => {
   for (const [q, found] of [
     ['jan', ['Jane Doe', 'jane doe', 'JANUS', 'Ädam', 'Zoë']],
     ['JANE', ['Jane Doe', 'jane doe', 'Zoë']],
@@ -111,7 +111,7 @@ t.test('a search finds what the name or the address begins with, each user once'
   t.match((await get('/api/v1/users?q=jan')).body.pagination, { offset: 0, total: null, nextCursor: null })
 })
 
-t.test('what cannot be combined is refused, with the reason', async (t) => {
+t.test('parameters that cannot be combined are refused, with the reason', async (t) => {
   const { nextCursor } = (await get('/api/v1/users?limit=1')).body.pagination
   for (const [query, field] of [
     ['q=jan&sort=name', 'sort'],

@@ -7,7 +7,7 @@ const path = '/api/v1/stats/users'
 const { app, bearer, get, stored, stats } = await startQueryApi(t)
 const none = { users: 0, active: 0, byRole: { buyer: 0, seller: 0, admin: 0 }, registrationsByDay: [] }
 
-t.test('before there are sums everything is zero, the total of a list too', async (t) => {
+t.test('without sums every count is zero, including the totals of lists', async (t) => {
   await stored.insertOne(user(1))
   const { status, headers, body } = await get(path)
   t.equal(status, 200)
@@ -18,7 +18,7 @@ t.test('before there are sums everything is zero, the total of a list too', asyn
   }
 })
 
-t.test('the sums are shown, the days newest first', async (t) => {
+t.test('the sums are returned, with the newest days first', async (t) => {
   const byDay = { '2026-11-22': 2, '2026-11-23': 1, '2025-12-31': 4 }
   await replaceSums(sums({ users: 7, active: 6, byRole: { buyer: 5, seller: 3, admin: 1 }, byDay }))
   t.strictSame((await get(path)).body, {
@@ -35,7 +35,7 @@ t.test('the sums are shown, the days newest first', async (t) => {
   t.equal((await get('/api/v1/users/by-role/seller')).body.pagination.total, 3)
 })
 
-t.test('of many days the last 31 that have any registration', async (t) => {
+t.test('registrations are returned for the last 31 days that have any', async (t) => {
   const days = Array.from({ length: 40 }, (_, index) =>
     new Date(Date.UTC(2026, 10, 23 - index)).toISOString().slice(0, 10),
   )
@@ -49,12 +49,12 @@ t.test('of many days the last 31 that have any registration', async (t) => {
   )
 })
 
-t.test('sums that lack a member count as zero in it', async (t) => {
+t.test('missing members of the sums count as zero', async (t) => {
   await stats.replaceOne({ _id: 'sums' }, { users: 1, byRole: { buyer: 1 } } as UserStatsSums)
   t.strictSame((await get(path)).body, { ...none, users: 1, byRole: { buyer: 1, seller: 0, admin: 0 } })
 })
 
-t.test('HEAD answers the same headers and no body', async (t) => {
+t.test('HEAD returns the headers of GET without a body', async (t) => {
   const { statusCode, headers, body } = await app.inject({ method: 'HEAD', url: path, headers: bearer })
   t.equal(statusCode, 200)
   t.match(headers, { 'content-type': /^application\/json/, 'cache-control': 'no-store' })

@@ -11,7 +11,7 @@ import t from 'tap'
 import { queryApiOn, setUpReadStore } from './fixtures/query-api.ts'
 import { idOf, sums, tombstone, user } from './fixtures/users.ts'
 
-// A user of this database alone, with MongoDB's built-in role `read`.
+// A user of this database only, with MongoDB's built-in role `read`.
 const { db, name, uri } = await freshDatabase(t)
 await setUpReadStore(db)
 await db.collection<UserReadDocument>(usersReadCollection).insertMany([user(1), user(2)])
@@ -25,7 +25,7 @@ readerUri.username = 'reader'
 readerUri.password = 'reader'
 readerUri.searchParams.set('authSource', name)
 
-t.test('a database user who can only read is enough for everything that query-api does', async (t) => {
+t.test('query-api works with a database user that can only read', async (t) => {
   const { get } = await queryApiOn(t, readerUri.href)
   t.match(await get('/readyz'), { status: 200, body: { checks: { mongodb: 'up' } } })
   t.match(await get(`/api/v1/users/${idOf(1)}`), { status: 200, body: { id: idOf(1) } })
@@ -36,7 +36,7 @@ t.test('a database user who can only read is enough for everything that query-ap
   t.match(await get('/api/v1/stats/users'), { status: 200, body: { users: 2 } })
 })
 
-t.test('with that user nothing can be written', async (t) => {
+t.test('that database user cannot write', async (t) => {
   const client = await new MongoClient(readerUri.href).connect()
   t.teardown(() => client.close())
   const users = client.db().collection<UserReadTombstone>(usersReadCollection)

@@ -3,7 +3,7 @@ import t from 'tap'
 import { startQueryApi } from './fixtures/query-api.ts'
 import { idOf, sums, tombstone, user } from './fixtures/users.ts'
 
-// 1 to 30, stored in another order than that of their age: each third a seller too, each tenth deleted.
+// Users 1 to 30, not stored in the order of their ids. Every third is also a seller, every tenth is deleted.
 const { get, stored, stats } = await startQueryApi(t)
 const numbers = Array.from({ length: 30 }, (_, index) => ((index * 7) % 30) + 1)
 await stored.insertMany(
@@ -27,7 +27,7 @@ for (const { path, wanted, total } of [
   { path: '/api/v1/users/by-role/seller', wanted: isSeller, total: 9 },
 ]) {
   t.test(path, async (t) => {
-    t.test('lists 20 users, newest first, without the deleted ones', async (t) => {
+    t.test('returns 20 users by default, newest first, without deleted ones', async (t) => {
       const { status, headers, body } = await get(path)
       t.equal(status, 200)
       t.match(headers, { 'content-type': /^application\/json/, 'cache-control': 'no-store' })
@@ -35,13 +35,13 @@ for (const { path, wanted, total } of [
       t.match(body.pagination, { limit: 20, offset: 0, total })
     })
 
-    t.test('limit and offset choose the page', async (t) => {
+    t.test('limit and offset select the page', async (t) => {
       const { body } = await get(`${path}?limit=4&offset=3`)
       t.strictSame(ids(body), newestFirst(3, 4, wanted))
       t.match(body.pagination, { limit: 4, offset: 3, total, nextCursor: String })
     })
 
-    t.test('pages follow each other without a gap and end with what is left', async (t) => {
+    t.test('pages by offset cover every user once', async (t) => {
       const pages: string[] = []
       for (let offset = 0; offset < total; offset += 5) {
         pages.push(...ids((await get(`${path}?limit=5&offset=${offset}`)).body))
@@ -49,13 +49,13 @@ for (const { path, wanted, total } of [
       t.strictSame(pages, newestFirst(0, total, wanted))
     })
 
-    t.test('beyond the end the page is empty and the total stays', async (t) => {
+    t.test('a page beyond the end is empty and has the total', async (t) => {
       const { status, body } = await get(`${path}?limit=100&offset=100000`)
       t.equal(status, 200)
       t.strictSame(body, { data: [], pagination: { limit: 100, offset: 100_000, total, nextCursor: null } })
     })
 
-    t.test('cursors lead through all of it, from any page, and end', async (t) => {
+    t.test('cursors continue from any page to the end', async (t) => {
       for (const [limit, offset] of [
         [5, 0],
         [4, 3],
@@ -73,17 +73,17 @@ for (const { path, wanted, total } of [
   })
 }
 
-t.test('each user of a page has all the fields of a single one', async (t) => {
+t.test('a user in a page has all the fields of a single user', async (t) => {
   const single = await get(`/api/v1/users/${idOf(29)}`)
   t.strictSame((await get('/api/v1/users?limit=1')).body.data, [single.body])
 })
 
-t.test('a role that nobody has gives an empty page', async (t) => {
+t.test('a role without users returns an empty page', async (t) => {
   const { body } = await get('/api/v1/users/by-role/admin')
   t.strictSame(body, { data: [], pagination: { limit: 20, offset: 0, total: 0, nextCursor: null } })
 })
 
-t.test('who registers or goes meanwhile moves no cursor', async (t) => {
+t.test('registrations and deletions between pages do not shift a cursor', async (t) => {
   const first = (await get('/api/v1/users?limit=5')).body as UserPage
   await stored.insertOne(user(1_000))
   await stored.deleteOne({ _id: first.data.at(-1)?.id as string })
@@ -91,7 +91,7 @@ t.test('who registers or goes meanwhile moves no cursor', async (t) => {
   t.strictSame(ids(body), newestFirst(5, 5))
 })
 
-/** The pages from this one on. */
+/** This page and all that follow by cursor. */
 async function followed(url: string): Promise<UserPage[]> {
   const pages: UserPage[] = []
   for (let next: string | null = url; next; ) {

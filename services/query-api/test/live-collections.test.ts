@@ -7,7 +7,7 @@ import { idOf, sums, user } from './fixtures/users.ts'
 
 const path = `/api/v1/users/${idOf(1)}`
 
-t.test('where no live collection is named it is that of the read model’s own name', async (t) => {
+t.test('by default the live collection has the name of the read model', async (t) => {
   const { db, get, stored, stats } = await startQueryApi(t)
   await db.collection<ReadModelState>(readModelsCollection).insertOne({ _id: 'another', live: 'x', written: [] })
   await stored.insertOne(user(1))
@@ -17,7 +17,7 @@ t.test('where no live collection is named it is that of the read model’s own n
   t.match((await get('/api/v1/stats/users')).body, { users: 1 })
 })
 
-t.test('the live collection is read, and no other', async (t) => {
+t.test('only the live collection is read', async (t) => {
   const { db, get, stored, stats } = await startQueryApi(t)
   await stored.insertMany([{ ...user(1), name: 'Old' }, user(2)])
   await stats.insertOne(sums({ users: 2 }))
@@ -36,13 +36,13 @@ t.test('the live collection is read, and no other', async (t) => {
   t.match((await get('/api/v1/stats/users')).body, { users: 1 })
 })
 
-t.test('a switch under way of queries: none fails, and none is older than one before it', async (t) => {
+t.test('during a switch no query fails and no answer is older than the previous one', async (t) => {
   const { db, get, stored } = await startQueryApi(t)
   const next = usersOf(db, 'users_read_2')
   await stored.insertOne({ ...user(1), name: 'from the old' })
   await next.insertOne({ ...user(1), name: 'from the new' })
 
-  // The projector: a version after the other, into both, into the newer collection first.
+  // Like the projector: writes each version to both collections, to the new one first.
   let version = 1
   let isWriting = true
   const writing = (async () => {
@@ -68,20 +68,24 @@ t.test('a switch under way of queries: none fails, and none is older than one be
 
   t.ok(
     seen.every(({ status }) => status === 200),
-    'no failed query',
+    'no query failed',
   )
   t.ok(
     seen.every((one, index) => one.version >= (seen[index - 1]?.version ?? 0)),
-    'no older version after a newer one',
+    'versions never decrease',
   )
   const names = seen.map(({ name }) => name)
-  t.equal(names.lastIndexOf('from the old') + 1, names.indexOf('from the new'), 'one switch, and no way back')
+  t.equal(names.lastIndexOf('from the old') + 1, names.indexOf('from the new'), 'switched once')
 
   await stored.drop()
-  t.match(await get(path), { status: 200, body: { name: 'from the new', version } }, 'the old one is not needed')
+  t.match(
+    await get(path),
+    { status: 200, body: { name: 'from the new', version } },
+    'the old collection is no longer read',
+  )
 })
 
-t.test('who waits for a version gets it from the collection that has become live meanwhile', async (t) => {
+t.test('a waiting query reads the collection that became live during the wait', async (t) => {
   const { db, get, stored, notices } = await startQueryApi(t, { timeoutMs: 30_000 })
   await stored.insertOne(user(1))
   const answer = get(path, { 'x-min-version': '2' })

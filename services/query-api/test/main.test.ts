@@ -4,35 +4,43 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { usersReadIndexes } from '@cqrs/contracts'
-import { eventually, freePort, freshDatabase, freshNats, freshRedis } from '@cqrs/local-stack/testing'
+import {
+  eventually,
+  freePort,
+  freshDatabase,
+  freshNats,
+  freshRedis,
+  runProgram,
+  startProcess,
+  tokenMint,
+} from '@cqrs/local-stack/testing'
 import { generateKeyFiles } from '@cqrs/service-kit'
 import t, { type Test } from 'tap'
-import { failingProcess, startProcess } from './fixtures/process.ts'
-import { setUpReadStore, startQueryApi } from './fixtures/query-api.ts'
-import { tokenMint } from './fixtures/tokens.ts'
+import { freshReadStore, setUpReadStore } from './fixtures/query-api.ts'
 import { idOf, sums, user } from './fixtures/users.ts'
 
 const dir = t.testdir({ 'hello.txt': 'hello', 'empty.json': '{}' })
 const { jwksFile, signingKeyFile } = await generateKeyFiles(dir)
-const mint = tokenMint(signingKeyFile, { iss: 'cqrs-user-service', aud: 'cqrs-user-service' })
-await rm(signingKeyFile) // whatever query-api does below, it does without one
-const { uri: thereUri } = await freshDatabase(t)
-const awayUri = `mongodb://127.0.0.1:${await freePort()}/read`
+const mint = tokenMint(signingKeyFile)
+await rm(signingKeyFile) // query-api never needs it
+const { uri: presentUri } = await freshDatabase(t)
+const absentUri = `mongodb://127.0.0.1:${await freePort()}/read`
 
 t.test('runs from its settings until SIGTERM', async (t) => {
-  const { stored, stats, uri } = await startQueryApi(t)
+  const { stored, stats, uri } = await freshReadStore(t)
   await stored.insertOne(user(1))
   await stats.insertOne(sums({ users: 1 }))
   const token = mint()
   const nats = await freshNats(t)
   const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: nats.url }
-  const { url, logs, stop } = await startProcess(t, settings)
+  const { url, logs, metrics, terminate } = await startProcess(t, 'query-api', settings)
 
   t.match(await get(`${url}/healthz`), { status: 200, body: { status: 'ok' } })
   await eventually(async () => (await get(`${url}/readyz`)).body.status === 'ready')
   t.match(await get(`${url}/api/v1/users/${idOf(1)}`, token), { status: 200, body: { id: idOf(1) } })
   t.match(await get(`${url}/api/v1/users?limit=7`, token), { status: 200, body: { pagination: { total: 1 } } })
-  t.equal(await stop(), 0)
+  for (const metric of ['query_user_cache_misses_total 1', 'nodejs_version_info']) t.match(await metrics(), metric)
+  t.equal(await terminate(), 'exit code 0')
 
   t.match(logs[0], { level: 'info', service: 'query-api', time: /^\d{4}-\d\d-\d\dT.*Z$/ })
   t.match(
@@ -45,41 +53,41 @@ t.test('runs from its settings until SIGTERM', async (t) => {
   t.notMatch(JSON.stringify(logs), new RegExp(`${idOf(1)}|limit=7|${token}|user-1@`), 'no personal data in the log')
 })
 
-t.test('starts and stops while its database is away, and says so', async (t) => {
-  const { url, stop } = await startProcess(t, { MONGODB_READ_URI: awayUri, JWKS_FILE: jwksFile })
+t.test('starts and stops while its database is unavailable, and reports it', async (t) => {
+  const { url, terminate } = await startProcess(t, 'query-api', { MONGODB_READ_URI: absentUri, JWKS_FILE: jwksFile })
   t.match(await get(`${url}/healthz`), { status: 200 })
   t.match(await get(`${url}/readyz`), { status: 503, body: { status: 'unready', checks: { mongodb: 'down' } } })
-  t.equal(await stop(), 0)
+  t.equal(await terminate(), 'exit code 0')
 })
 
-t.test('stays in service while NATS is away', async (t) => {
-  const { uri } = await startQueryApi(t)
+t.test('serves queries while NATS is unavailable', async (t) => {
+  const { uri } = await freshReadStore(t)
   const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: `nats://127.0.0.1:${await freePort()}` }
-  const { url, stop } = await startProcess(t, settings)
+  const { url, terminate } = await startProcess(t, 'query-api', settings)
   t.match(await get(`${url}/readyz`), { status: 200, body: { status: 'degraded', checks: { nats: 'down' } } })
   t.match(await get(`${url}/api/v1/users`, mint()), { status: 200 })
-  t.equal(await stop(), 0)
+  t.equal(await terminate(), 'exit code 0')
 })
 
-t.test('stays in service while Redis is away, and says so', async (t) => {
-  const { uri } = await startQueryApi(t)
+t.test('serves queries while Redis is unavailable, and reports it', async (t) => {
+  const { uri } = await freshReadStore(t)
   const nats = await freshNats(t)
   const redis = await freshRedis(t)
   const settings = { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile, NATS_URL: nats.url, REDIS_URL: redis.url }
-  const { url } = await startProcess(t, settings)
+  const { url } = await startProcess(t, 'query-api', settings)
   await eventually(async () => (await get(`${url}/readyz`)).body.status === 'ready')
   await redis.server.kill()
-  const isAway = { status: 200, body: { status: 'degraded', checks: { redis: 'down' } } }
+  const isDegraded = { status: 200, body: { status: 'degraded', checks: { redis: 'down' } } }
   await eventually(async () => (await get(`${url}/readyz`)).body.status === 'degraded')
-  t.match(await get(`${url}/readyz`), isAway)
+  t.match(await get(`${url}/readyz`), isDegraded)
   t.match(await get(`${url}/api/v1/users`, mint()), { status: 200 })
   await redis.server.start()
   await eventually(async () => (await get(`${url}/readyz`)).body.status === 'ready')
 })
 
-t.test('is out of service until the projector’s migrate has run, and says what is missing', async (t) => {
+t.test('is not ready until the projector’s migrate has run, and reports what is missing', async (t) => {
   const { db, uri } = await freshDatabase(t)
-  const { url, logs } = await startProcess(t, { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile })
+  const { url, logs } = await startProcess(t, 'query-api', { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile })
   t.match(await get(`${url}/readyz`), {
     status: 503,
     body: { checks: { mongodb: 'up', collections: 'down' }, missing: ['collection users_read'] },
@@ -99,38 +107,38 @@ t.test('is out of service until the projector’s migrate has run, and says what
   )
 })
 
-t.test('every wrong setting is named at once, without its value', async (t) => {
+t.test('all invalid settings are reported together, without their values', async (t) => {
   const { line } = await refusedStart(t, { PORT: '80abc', LOG_LEVEL: 'loud', MONGODB_READ_URI: 'localhost/secret' })
   for (const name of ['PORT', 'LOG_LEVEL', 'MONGODB_READ_URI', 'JWKS_FILE is not set']) t.match(line, name)
   t.notMatch(line, /80abc|loud|secret/)
 })
 
 for (const [what, env, says] of [
-  ['a JWKS file that is not there', { JWKS_FILE: join(dir, 'nowhere.json') }, 'nowhere.json'],
-  ['a JWKS file that cannot be read', { JWKS_FILE: dir }, 'EISDIR'],
-  ['a JWKS file that is no JSON', { JWKS_FILE: join(dir, 'hello.txt') }, 'hello.txt is no JWKS'],
+  ['a missing JWKS file', { JWKS_FILE: join(dir, 'nowhere.json') }, 'nowhere.json'],
+  ['an unreadable JWKS file', { JWKS_FILE: dir }, 'EISDIR'],
+  ['a JWKS file that is not JSON', { JWKS_FILE: join(dir, 'hello.txt') }, 'hello.txt is no JWKS'],
   ['a JWKS file without keys', { JWKS_FILE: join(dir, 'empty.json') }, 'empty.json is no JWKS'],
-  ['a database URI that is none', { MONGODB_READ_URI: 'mongodb://jane:secret@:x' }, 'MongoDB'],
+  ['an invalid database URI', { MONGODB_READ_URI: 'mongodb://jane:secret@:x' }, 'MongoDB'],
 ] as const) {
   t.test(`does not start with ${what}`, async (t) => {
-    const { line } = await refusedStart(t, { MONGODB_READ_URI: thereUri, JWKS_FILE: jwksFile, ...env })
+    const { line } = await refusedStart(t, { MONGODB_READ_URI: presentUri, JWKS_FILE: jwksFile, ...env })
     t.match(line, says)
     t.notMatch(line, 'secret')
   })
 }
 
-t.test('does not start on a port that is taken', async (t) => {
+t.test('does not start on a port in use', async (t) => {
   const other = createServer()
   await once(other.listen(0, '127.0.0.1'), 'listening')
   t.teardown(() => other.close())
   const { port } = other.address() as AddressInfo
-  const env = { HOST: '127.0.0.1', PORT: String(port), MONGODB_READ_URI: thereUri, JWKS_FILE: jwksFile }
+  const env = { HOST: '127.0.0.1', PORT: String(port), MONGODB_READ_URI: presentUri, JWKS_FILE: jwksFile }
   t.match((await refusedStart(t, env)).line, new RegExp(`EADDRINUSE.*${port}`))
 })
 
-/** The process ends with exit code 1 and one line, which is no stack. */
+/** Expects exit code 1 and one line on stderr, not a stack. */
 async function refusedStart(t: Test, env: Record<string, string>) {
-  const { stdout, stderr, code } = await failingProcess(t, env)
+  const { stdout, stderr, code } = await runProgram('query-api', 'main.js', [], env)
   t.equal(code, 1)
   t.equal(stdout, '')
   t.match(stderr, /^[^\n]+\n$/)

@@ -18,10 +18,10 @@ const notify = (number: number, version: number) =>
 
 for (const [what, natsUrl] of [
   ['with notices', broker.url],
-  ['while NATS is away, or its notices are missed', undefined],
+  ['without NATS, or with missed notices', undefined],
 ] as const) {
   t.test(what, async (t) => {
-    // Far longer than anything here takes.
+    // Much longer than any of these waits.
     const { get, stored, notices, nats } = await startQueryApi(t, { timeoutMs: 30_000, ...(natsUrl && { natsUrl }) })
     if (natsUrl) await eventually(async () => nats.connection() !== undefined)
     t.match((await get('/readyz')).body, { status: natsUrl ? 'ready' : 'degraded' })
@@ -29,11 +29,11 @@ for (const [what, natsUrl] of [
     const isWaiting = () => eventually(() => notices.count === 1)
     const told = (number: number, version: number) => natsUrl && notify(number, version)
 
-    t.test('a version that is there is answered at once', async (t) => {
+    t.test('a version that is present is answered at once', async (t) => {
       for (const version of [1, 2]) t.match(await get(path(1), from(version)), { status: 200, body: { version: 2 } })
     })
 
-    t.test('a version that is to come is waited for', async (t) => {
+    t.test('a later version is awaited', async (t) => {
       const answer = get(path(1), from(3))
       await isWaiting()
       const changed: UserReadDocument = { ...user(1), name: 'New', version: 3 }
@@ -42,7 +42,7 @@ for (const [what, natsUrl] of [
       t.match(await answer, { status: 200, headers: { etag: '"3"' }, body: { name: 'New', version: 3 } })
     })
 
-    t.test('a version that was leapt over is answered by the higher one', async (t) => {
+    t.test('a skipped version is answered by a higher one', async (t) => {
       const answer = get(path(1), from(4))
       await isWaiting()
       await stored.replaceOne({ _id: idOf(1) }, { ...user(1), version: 9 })
@@ -50,7 +50,7 @@ for (const [what, natsUrl] of [
       t.match(await answer, { status: 200, body: { version: 9 } })
     })
 
-    t.test('a lower version that comes meanwhile is not the answer', async (t) => {
+    t.test('a lower version that arrives during the wait is not returned', async (t) => {
       const answer = get(path(2), from(6))
       await isWaiting()
       await stored.replaceOne({ _id: idOf(2) }, { ...user(2), version: 5 })
@@ -60,7 +60,7 @@ for (const [what, natsUrl] of [
       t.match(await answer, { status: 200, body: { version: 6 } })
     })
 
-    t.test('a user that the read model does not have yet is waited for', async (t) => {
+    t.test('an unknown user is awaited', async (t) => {
       const answer = get(path(4), from(1))
       await isWaiting()
       await stored.insertOne(user(4))
@@ -68,7 +68,7 @@ for (const [what, natsUrl] of [
       t.match(await answer, { status: 200, body: { id: idOf(4), version: 1 } })
     })
 
-    t.test('a deletion is waited for, and answered as one', async (t) => {
+    t.test('a deletion is awaited and answered 404', async (t) => {
       const answer = get(path(5), from(2))
       await isWaiting()
       await stored.replaceOne({ _id: idOf(5) }, tombstone(5))
@@ -76,11 +76,11 @@ for (const [what, natsUrl] of [
       t.match(await answer, { status: 404, body: { code: 'user-not-found' } })
     })
 
-    t.test('a deletion that is there is answered at once', async (t) => {
+    t.test('a deletion that is present is answered at once', async (t) => {
       for (const version of [2, 3]) t.match(await get(path(3), from(version)), { status: 404 })
     })
 
-    t.test('a tombstone of an older version is waited on like any other', async (t) => {
+    t.test('an older tombstone is awaited like any older version', async (t) => {
       const answer = get(path(3), from(4))
       await isWaiting()
       await stored.replaceOne({ _id: idOf(3) }, tombstone(3, 4))
@@ -88,7 +88,7 @@ for (const [what, natsUrl] of [
       t.match(await answer, { status: 404 })
     })
 
-    t.test('many wait for many, each for its own', async (t) => {
+    t.test('many queries wait for different users', async (t) => {
       const numbers = Array.from({ length: 40 }, (_, index) => 100 + index)
       const answers = numbers.map((number) => get(path(number), from(1)))
       await eventually(() => notices.count === numbers.length)
@@ -101,11 +101,11 @@ for (const [what, natsUrl] of [
       }
     })
 
-    t.test('nobody is left', async (t) => t.equal(notices.count, 0))
+    t.test('no watch remains', async (t) => t.equal(notices.count, 0))
   })
 }
 
-t.test('past the bound the answer is to try again', async (t) => {
+t.test('a wait that times out is answered 503 with Retry-After', async (t) => {
   const { get, stored, notices } = await startQueryApi(t, { timeoutMs: 5 })
   await stored.insertMany([user(1), tombstone(2)])
   for (const [number, version] of [
@@ -120,29 +120,29 @@ t.test('past the bound the answer is to try again', async (t) => {
     t.match(body, { code: 'read-model-behind', status: 503 })
   }
   t.equal(notices.count, 0)
-  t.match(await get(path(1)), { status: 200, body: { version: 1 } }, 'without the header nothing is waited for')
+  t.match(await get(path(1)), { status: 200, body: { version: 1 } }, 'without the header it does not wait')
 })
 
-t.test('with a bound of 0 it looks, and does not wait', async (t) => {
+t.test('a timeout of 0 looks once and does not wait', async (t) => {
   const { get, stored } = await startQueryApi(t, { timeoutMs: 0 })
   await stored.insertOne(user(1))
   t.match(await get(path(1), from(1)), { status: 200 })
   t.match(await get(path(1), from(2)), { status: 503, body: { code: 'read-model-behind' } })
 })
 
-t.test('those who wait are bounded in number, and a client that goes frees its place', async (t) => {
+t.test('the number of waiting queries is bounded; a client that disconnects frees its place', async (t) => {
   const { app, bearer, get, stored, notices } = await startQueryApi(t, { timeoutMs: 30_000 })
   await stored.insertOne(user(1))
   for (let number = 1; number < maxWatches; number++) notices.watch(idOf(number), 1)
 
-  const url = new URL(path(1), await app.listen({ host: '127.0.0.1', port: 0 }))
+  const url = new URL(path(1), app.listeningOrigin)
   const waiting = request(url, { headers: { ...bearer, ...from(2) } }).on('error', () => {})
   waiting.end()
   await eventually(() => notices.count === maxWatches)
 
   const refused = await get(path(1), from(2))
   t.match(refused, { status: 503, headers: { 'retry-after': /^[1-9]\d*$/ }, body: { code: 'overloaded' } })
-  t.match(await get(path(1), from(1)), { status: 200 }, 'who does not have to wait is answered')
+  t.match(await get(path(1), from(1)), { status: 200 }, 'a query that need not wait is answered')
   t.match(await get(path(1)), { status: 200 })
 
   waiting.destroy()

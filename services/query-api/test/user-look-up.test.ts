@@ -13,7 +13,7 @@ import { LiveCollections } from '../src/read-store/live-collections.ts'
 import { UserReadRepository } from '../src/read-store/user-read-repository.ts'
 import { idOf, tombstone, user } from './fixtures/users.ts'
 
-t.test('many who want one user at a time cost one query, and so do many who want many', async (t) => {
+t.test('concurrent look-ups share one query, and those of one user one read', async (t) => {
   const { lookUp, stored, queries } = await start(t)
   await stored.insertMany([1, 2, 3].map((number) => user(number)))
   const wanted = Array.from({ length: 300 }, (_, index) => idOf((index % 4) + 1))
@@ -27,11 +27,11 @@ t.test('many who want one user at a time cost one query, and so do many who want
   t.strictSame(
     queries.slice(1).map(({ filter }) => filter._id.$in),
     [[idOf(4)]],
-    'who is unknown is asked for again',
+    'an unknown user is read again',
   )
 })
 
-t.test('what comes while enough queries are under way is gathered, within bounds', async (t) => {
+t.test('look-ups beyond the running queries are batched, within bounds', async (t) => {
   const { lookUp, stored, queries } = await start(t)
   await stored.insertMany(Array.from({ length: 1_000 }, (_, number) => user(number)))
   const found = await Promise.all(Array.from({ length: 1_000 }, (_, number) => lookUp.find(idOf(number))))
@@ -42,21 +42,21 @@ t.test('what comes while enough queries are under way is gathered, within bounds
   t.equal((await Promise.allSettled(tooMany)).filter(({ status }) => status === 'rejected').length, 1)
 })
 
-t.test('a notice drops what is older, and nothing else', async (t) => {
-  const { lookUp, stored, queries } = await start(t)
+t.test('a notice drops only older versions', async (t) => {
+  const { lookUp, cached, stored, queries } = await start(t)
   await stored.insertMany([user(1), { ...user(2), version: 5 }])
   await Promise.all([lookUp.find(idOf(1)), lookUp.find(idOf(2))])
   lookUp.outdate(idOf(2), 5)
-  t.match(lookUp.cached(idOf(2)), { version: 5, etag: '"5"' })
+  t.match(cached(idOf(2)), { version: 5, etag: '"5"' })
   await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
   lookUp.outdate(idOf(1), 2)
-  t.equal(lookUp.cached(idOf(1)), undefined)
+  t.equal(cached(idOf(1)), undefined)
   t.match(await lookUp.find(idOf(1)), { version: 2 })
   t.equal(queries.length, 2)
 })
 
 t.test('a notice that overtakes a look-up keeps the older version out of the cache', async (t) => {
-  const { lookUp, stored, hold } = await start(t)
+  const { lookUp, cached, stored, hold } = await start(t)
   await stored.insertOne(user(1))
   const release = hold()
   const before = lookUp.find(idOf(1))
@@ -65,13 +65,13 @@ t.test('a notice that overtakes a look-up keeps the older version out of the cac
   lookUp.outdate(idOf(1), 2)
   const after = lookUp.find(idOf(1))
   release()
-  t.match(await before, { version: 1 }, 'who asked before the notice may be told what was true then')
-  t.match(await after, { version: 2 }, 'who asks after it is not')
-  t.match(lookUp.cached(idOf(1)), { version: 2 })
+  t.match(await before, { version: 1 }, 'a look-up from before the notice may return the older version')
+  t.match(await after, { version: 2 }, 'a later one does not')
+  t.match(cached(idOf(1)), { version: 2 })
 })
 
-t.test('the same where the older answer comes last', async (t) => {
-  const { lookUp, stored, hold } = await start(t)
+t.test('the same when the older answer arrives last', async (t) => {
+  const { lookUp, cached, stored, hold } = await start(t)
   await stored.insertOne(user(1))
   const release = hold()
   const before = lookUp.find(idOf(1))
@@ -83,11 +83,11 @@ t.test('the same where the older answer comes last', async (t) => {
   lookUp.outdate(idOf(1), 3)
   release()
   t.match(await before, { version: 1 })
-  t.equal(lookUp.cached(idOf(1)), undefined)
+  t.equal(cached(idOf(1)), undefined)
 })
 
-t.test('after missed notices nothing from before them is left, nor comes late', async (t) => {
-  const { lookUp, stored, hold } = await start(t)
+t.test('after missed notices nothing older stays in the cache or is added late', async (t) => {
+  const { lookUp, cached, stored, hold } = await start(t)
   await stored.insertMany([user(1), user(2)])
   await lookUp.find(idOf(1))
   const release = hold()
@@ -96,34 +96,33 @@ t.test('after missed notices nothing from before them is left, nor comes late', 
   lookUp.outdateAll()
   release()
   await before
-  t.equal(lookUp.cached(idOf(1)), undefined)
-  t.equal(lookUp.cached(idOf(2)), undefined)
+  t.equal(cached(idOf(1)), undefined)
+  t.equal(cached(idOf(2)), undefined)
 })
 
-t.test('of a deleted user nothing personal stays', async (t) => {
-  const { lookUp, stored } = await start(t)
+t.test('no personal data of a deleted user remains', async (t) => {
+  const { lookUp, cached, stored } = await start(t)
   await stored.insertOne(user(1))
   await lookUp.find(idOf(1))
   await stored.replaceOne({ _id: idOf(1) }, tombstone(1))
   lookUp.outdate(idOf(1), 2)
-  t.equal(lookUp.cached(idOf(1)), undefined)
+  t.equal(cached(idOf(1)), undefined)
   await lookUp.find(idOf(1))
-  t.strictSame(lookUp.cached(idOf(1)), { version: 2, etag: '"2"', body: undefined })
+  t.strictSame(cached(idOf(1)), { version: 2, etag: '"2"', body: undefined })
 })
 
-t.test('a cached version is no answer to who wants a higher one', async (t) => {
-  const { lookUp, stored } = await start(t)
+t.test('a look-up of a higher version skips the cached one', async (t) => {
+  const { lookUp, cached, stored } = await start(t)
   await stored.insertOne(user(1))
   await lookUp.find(idOf(1))
   await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
-  t.match(lookUp.cached(idOf(1), 1), { version: 1 })
-  t.equal(lookUp.cached(idOf(1), 2), undefined)
+  t.match(lookUp.find(idOf(1), 1), { version: 1 }, 'answered from memory, without a promise')
   t.match(await lookUp.find(idOf(1), 2), { version: 2 })
-  t.match(lookUp.cached(idOf(1)), { version: 2 })
+  t.match(cached(idOf(1)), { version: 2 })
 })
 
-t.test('what has been read from one collection is not answered once another is live', async (t) => {
-  const { lookUp, stored, db, collections, hold } = await start(t)
+t.test('users read from one collection are not returned once another is live', async (t) => {
+  const { lookUp, cached, stored, db, collections, hold } = await start(t)
   await stored.insertMany([user(1), user(2)])
   await db.collection<UserReadDocument>('users_read_2').insertMany([
     { ...user(1), name: 'New' },
@@ -137,15 +136,15 @@ t.test('what has been read from one collection is not answered once another is l
   await eventually(async () => collections.nameOf(usersReadCollection) === 'users_read_2', { timeoutMs: 20_000 })
   release()
   await before
-  t.equal(lookUp.cached(idOf(1)), undefined)
-  t.equal(lookUp.cached(idOf(2)), undefined)
+  t.equal(cached(idOf(1)), undefined)
+  t.equal(cached(idOf(2)), undefined)
   t.match(await lookUp.find(idOf(1)), { body: /"name":"New"/ })
 })
 
-t.test('a failed query fails for those who wait for it, and for nobody after them', async (t) => {
+t.test('a failed query fails only the look-ups that wait for it', async (t) => {
   const { lookUp, stored, db } = await start(t)
   await stored.insertOne(user(1))
-  await lookUp.find(idOf(2)) // the name of the collection is known
+  await lookUp.find(idOf(2)) // loads the name of the live collection
   await db.client.close()
   t.strictSame(
     (await Promise.allSettled([lookUp.find(idOf(1)), lookUp.find(idOf(1))])).map(({ status }) => status),
@@ -155,12 +154,12 @@ t.test('a failed query fails for those who wait for it, and for nobody after the
   t.match(await lookUp.find(idOf(1)), { version: 1 })
 })
 
-t.test('a member that lags behind a notice, or behind the version asked for, is not believed', async (t) => {
+t.test('if a member lags behind a notice or the wanted version, the primary is read', async (t) => {
   const { stored, db, queries } = await start(t)
   await stored.insertOne(user(1))
   const collections = new LiveCollections(db)
   const users = new UserReadRepository(collections, { canLag: true })
-  const lookUp = lookUpOn(t, collections, users)
+  const { lookUp } = lookUpOn(t, collections, users)
   const readPreferences = () => queries.map(({ $readPreference }) => $readPreference?.mode)
   await lookUp.find(idOf(1))
   t.strictSame(readPreferences(), [undefined])
@@ -188,20 +187,19 @@ async function start(t: Test) {
     collections,
     queries,
     stored: stored.collection<UserReadDocument | UserReadTombstone>(usersReadCollection),
-    lookUp: lookUpOn(t, collections, users),
-    /** Keeps the answer of the next query back until it is called. */
+    ...lookUpOn(t, collections, users),
+    /** Holds back the next answer of the database until the returned function is called. */
     hold: () => holdNext(users),
   }
 }
 
 function lookUpOn(t: Test, collections: LiveCollections, users: UserReadRepository) {
-  const lookUp = new UserLookUp({
-    collections,
-    users,
-    cache: new UserCache({ lifetimeMs: 3_600_000, maxBytes: 2 ** 20 }),
-  })
+  const cache = new UserCache({ lifetimeMs: 3_600_000, maxBytes: 2 ** 20 })
+  const lookUp = new UserLookUp({ collections, users, cache })
   t.teardown(() => lookUp.close())
-  return lookUp
+  /** The user that is answered from memory. */
+  const cached = (id: string) => cache.get(id, collections.nameOf(usersReadCollection) ?? '')
+  return { lookUp, cached }
 }
 
 function holdNext(users: UserReadRepository) {

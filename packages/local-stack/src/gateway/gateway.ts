@@ -7,7 +7,7 @@ import { allReady, type ServiceUrls } from './readiness.ts'
 import { answerReference } from './reference.ts'
 import { normalisePath, upstreamFor } from './routing.ts'
 
-/** Starts the gateway in this process, on localhost; it answers while the services still start. */
+/** Starts the gateway in this process, on localhost. It answers while the services are still starting. */
 export async function startGateway(
   port: number,
   services: ServiceUrls,
@@ -18,22 +18,22 @@ export async function startGateway(
   return { stop: () => gateway.close() }
 }
 
-/** The one address in front of the services. `/healthz` is its own; every other request goes to a service. */
+/** The gateway in front of the services. It answers `/healthz` and `/docs` itself and forwards every other request. */
 export function buildGateway(services: ServiceUrls, logger: Logger): HttpServer {
   const app = createServer(logger)
-  // Shorter than the server's own limit for a handler: a service that hangs is the service's fault, and said so.
+  // Shorter than the handler timeout of this server, so that the response blames the service that hangs.
   app.register(replyFrom, {
     disableRequestLogging: true,
     destroyAgent: true,
     undici: { headersTimeout: 12_000, connectTimeout: 2_000 },
   })
-  // Bodies are read to the end before they are passed on, which the server's limit bounds. While one is passed on as it
-  // comes, a service that refuses its size closes the connection, and often nobody sees its 413 any more.
+  // Bodies are read completely, within the size limit of the server, before they are forwarded. If a body were
+  // streamed, a service that refuses its size would close the connection, and the client would often miss the 413.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, Readable.from([body])))
   app.get('/healthz', { logLevel: 'silent' }, async (_request, reply) => {
-    const { ready, said } = await allReady(services)
-    return reply.status(ready ? 200 : 503).send(ready ? { status: 'ok' } : { status: 'unready', services: said })
+    const { ready, answers } = await allReady(services)
+    return reply.status(ready ? 200 : 503).send(ready ? { status: 'ok' } : { status: 'unready', services: answers })
   })
   answerReference(app)
   app.all('/*', (request, reply) => forward(request, reply, services))
@@ -47,11 +47,11 @@ function forward(request: FastifyRequest, reply: FastifyReply, services: Service
     getUpstream: () => services[upstream],
     rewriteRequestHeaders: (_request, headers) => requestHeaders(request, headers),
     rewriteHeaders: (headers) => ({ ...headers, connection: undefined, 'keep-alive': undefined }),
-    // A 503 is the client's to try again. The library would do it ten times by itself, and takes no 0.
+    // The client retries after a 503. By default the library itself retries ten times, and it does not accept 0.
     retryDelay: () => null,
     onError: () => {
       reply.header('retry-after', '1')
-      sendProblem(reply, problem('upstream-unavailable', { detail: `${upstream} does not answer` }))
+      sendProblem(reply, problem('upstream-unavailable', { detail: `${upstream} is not responding` }))
     },
   })
 }
@@ -59,19 +59,19 @@ function forward(request: FastifyRequest, reply: FastifyReply, services: Service
 function requestHeaders(request: FastifyRequest, headers: Headers): Headers {
   const forwarded: Headers = {
     ...headers,
-    // Set, not appended to: nobody in front of this gateway can be trusted to tell the client's address.
+    // Set, not appended: no proxy in front of this gateway is trusted to report the client's address.
     'x-forwarded-for': request.ip,
     'x-forwarded-host': request.headers.host,
     'x-forwarded-proto': 'http',
   }
-  // These are about the connection to the gateway; the HTTP client refuses to send them.
+  // These headers describe the connection to the gateway; the HTTP client refuses to send them.
   for (const name of ['expect', 'upgrade', 'keep-alive', 'te', 'trailer', 'proxy-connection']) delete forwarded[name]
-  // A body that came with GET or HEAD is not forwarded.
+  // The body of a GET or HEAD request is not forwarded.
   if (request.body === undefined) delete forwarded['content-length']
   return forwarded
 }
 
-// In the form of the services' log lines, and only what is wrong: each service logs its requests itself.
+// The format of the services' logs, warnings and errors only: each service logs its own requests.
 const gatewayLogger = (onLine: (line: string) => void): Logger =>
   createLogger('gateway', 'warn', { write: (line) => onLine(line.trimEnd()) })
 

@@ -5,7 +5,7 @@ import type { HttpServer } from '@cqrs/service-kit'
 
 const docs = fileURLToPath(new URL('../../../../docs/', import.meta.url))
 
-/** The files of the API reference, by their names below /docs/. */
+/** The files of the API reference, by name below /docs/. */
 const files: Record<string, string> = {
   'index.html': join(docs, 'reference/index.html'),
   'start.js': join(docs, 'reference/start.js'),
@@ -21,9 +21,10 @@ const types: Record<string, string> = {
   '.json': 'application/json; charset=utf-8',
 }
 
-/** Only what comes from here, besides the styles and small pictures that Swagger UI writes into the page. */
+/** Only files of this origin, plus the inline styles and data: images of Swagger UI. */
 export const referencePolicy =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 /** Serves the API reference at /docs. */
 export function answerReference(app: HttpServer): void {
@@ -40,7 +41,7 @@ export function answerReference(app: HttpServer): void {
   }
 }
 
-/** Copies the files into a directory, from which any server of files can serve them below /docs/. */
+/** Copies the files into a directory, from which any static file server can serve them below /docs/. */
 export async function copyReference(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true })
   await Promise.all(Object.entries(files).map(([name, file]) => copyFile(file, join(directory, basename(name)))))

@@ -1,11 +1,11 @@
 export type Upstream = 'command-api' | 'query-api'
 
-// Prefixes, not the routes themselves: any proxy can be told these. A test compares them with the table in contracts.
+// Prefixes rather than routes, as every proxy supports them. A test compares them with the routes in contracts.
 const readPaths = ['/api/v1/users', '/api/v1/stats']
 
 /**
- * Which service answers a request: reading users, and figures about them, is query-api's, everything else command-api's.
- * `path` is as the client sent it, without the query string.
+ * Which service answers a request: query-api reads users and statistics, command-api answers everything else.
+ * @param path as the client sent it, without the query string
  */
 export function upstreamFor(method: string, path: string): Upstream {
   const normal = normalisePath(path)
@@ -14,9 +14,9 @@ export function upstreamFor(method: string, path: string): Upstream {
 }
 
 /**
- * The path that a service will see for this one: no empty segments, no `.` and `..`, nothing percent-encoded that need
- * not be (RFC 3986, 6.2.2). An encoded slash stays a part of its segment. What is routed by this path must also be
- * forwarded with it, or a service would answer for another path than the one that was decided on.
+ * The normalised path: no empty segments, no `.` or `..`, and no unnecessary percent-encoding (RFC 3986, 6.2.2). An
+ * encoded slash remains part of its segment. A request that is routed by this path must also be forwarded with it;
+ * otherwise the service might answer a path other than the one that was routed.
  */
 export function normalisePath(path: string): string {
   const decoded = path.replaceAll('\\', '%5C').replaceAll(/%[0-9a-f]{2}/gi, (code) => {

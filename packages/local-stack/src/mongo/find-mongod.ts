@@ -6,7 +6,7 @@ import { portableMongod } from './portable-mongod.ts'
 
 const officialHost = 'fastdl.mongodb.org'
 
-/** In the order of preference: what the user installed, the official server, and what works on a closed network. */
+/** In order of preference: what the user installed, the official server, and what works on a closed network. */
 export const mongodSources: readonly MongodSource[] = [
   { name: 'mongod on PATH', find: () => nativeMongod('mongod', 'mongod on PATH') },
   { name: 'downloaded before', find: downloadedMongod },
@@ -14,7 +14,7 @@ export const mongodSources: readonly MongodSource[] = [
   { name: 'Windows build under wine', find: portableMongod },
 ]
 
-/** The first server that one of the sources has. Fails with what to do, and why each source had none. */
+/** Finds a server. @throws with instructions, and with the reason why each source has none */
 export async function findMongod(log: Log, sources = mongodSources): Promise<Mongod> {
   const reasons: string[] = []
   for (const { name, find } of sources) {
@@ -26,28 +26,28 @@ export async function findMongod(log: Log, sources = mongodSources): Promise<Mon
   }
   throw new Error(
     `no MongoDB server found. Install MongoDB so that mongod is on PATH, or set MONGODB_URI and MONGODB_READ_URI ` +
-      `to servers that run already (${reasons.join('; ')})`,
+      `to running servers (${reasons.join('; ')})`,
   )
 }
 
 async function downloadedMongod(): Promise<Mongod> {
   const binary = await DryMongoBinary.locateBinary(DryMongoBinary.getEnsuredOptions())
-  if (!binary) throw new Error('nothing there')
+  if (!binary) throw new Error('no download found')
   return await nativeMongod(binary, 'official build')
 }
 
 async function downloadMongod(log: Log): Promise<Mongod> {
-  // The download retries for seven seconds where there is no network, and says nothing meanwhile.
+  // Without a network the download retries silently for seven seconds.
   const patience = AbortSignal.timeout(2_000)
   await Promise.race([
     lookup(officialHost),
-    new Promise((_, reject) => patience.addEventListener('abort', () => reject(new Error('no answer from DNS')))),
+    new Promise((_, reject) => patience.addEventListener('abort', () => reject(new Error('no response from DNS')))),
   ])
   log('MongoDB: downloading the official server (once)…')
   return await nativeMongod(await MongoBinary.getPath(), 'official build')
 }
 
-// A binary that is there may still not run, for example when a library is missing.
+// A binary that exists may not run, for example when a library is missing.
 async function nativeMongod(command: string, origin: string): Promise<Mongod> {
   const version = (await run(command, ['--version'])).match(/db version v(\S+)/)?.[1]
   return { command, args: [], env: process.env, description: `MongoDB ${version ?? '(unknown version)'} (${origin})` }

@@ -7,26 +7,26 @@ import type { Mongod } from './mongod.ts'
 import { isUsable, type MongoUser, prepareReplicaSet, replicaSetName } from './replica-set.ts'
 
 export type MongoOptions = {
-  /** Stands in messages, and is the name of the log file. */
+  /** Names the server in messages, and its log file. */
   name: string
   mongod: Mongod
-  /** Holds the data and the server's secrets. Used again by the next start. */
+  /** Holds the data and the secrets of the server between runs. */
   dataDir: string
   logDir: string
   port: number
-  /** Each exists with this password and exactly these roles once the server has started. */
+  /** Each exists with this password and exactly these roles after the start. */
   users: readonly MongoUser[]
 }
 
 export type MongoServer = {
   server: ChildServer
-  /** The connection string of the administrator, for this database or none. */
+  /** The connection string of the administrator, with or without a database. */
   rootUri: (database?: string) => string
-  /** The connection string of one of the users, for this database. */
+  /** The connection string of a user for this database. */
   uriFor: (user: MongoUser, database: string) => string
 }
 
-/** Starts a replica set of one node on 127.0.0.1, with authentication. Ready for reads and writes when it returns. */
+/** Starts a replica set of one node on 127.0.0.1, with authentication, and waits until it accepts reads and writes. */
 export async function startMongo({ name, mongod, dataDir, logDir, port, users }: MongoOptions): Promise<MongoServer> {
   const keyFile = join(dataDir, 'keyfile')
   await mkdir(join(dataDir, 'db'), { recursive: true })
@@ -57,9 +57,9 @@ export function mongoProcess({ name, mongod, dataDir, logDir, port, keyFile, rea
     cwd: dataDir,
     output: join(logDir, `${name}.log`),
     ready,
-    // Under wine the sockets of a killed process belong to wineserver, which closes them a little later.
+    // Under wine the sockets of a killed process belong to wineserver, which closes them later.
     isClear: () => isFree(port),
-    // The only signal that the build for Windows obeys; the others treat it like SIGTERM.
+    // The only signal that the Windows build handles; other builds treat it like SIGTERM.
     stopSignal: 'SIGINT',
   })
 }
@@ -73,17 +73,19 @@ function mongodOptions(dbpath: string, keyFile: string, port: number): string[] 
     dbpath,
     keyFile,
     replSet: replicaSetName,
-    // Otherwise each server takes half of the memory and a twentieth of the disk.
+    // By default each server takes half of the memory and 5 % of the disk.
     wiredTigerCacheSizeGB: '0.25',
     oplogSize: '256',
-    // A projector that is killed within a transaction leaves it open, and others wait for it that long (default: 60 s).
+    // A projector that is killed in a transaction leaves it open, and others wait for it this long (default: 60 s).
     setParameter: 'transactionLifetimeLimitSeconds=10',
   }
   return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value])
 }
 
-// With replicaSet= instead of directConnection=true the driver waits for the election after a restart; connected
-// directly it would take the server as it comes, and writes would fail until it is primary again.
+/**
+ * A connection string. With `replicaSet` the driver waits for the election after a restart; with `directConnection` it
+ * would use the server in any state, and writes would fail until it is primary again.
+ */
 export function uri(
   { user, password }: { user: string; password: string },
   ports: readonly number[],

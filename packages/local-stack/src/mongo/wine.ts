@@ -6,7 +6,7 @@ import { run } from '../run.ts'
 import type { Log } from './mongod.ts'
 
 /**
- * Makes sure that wine for 64-bit programs is there, and gives back its version. Installs Debian's packages when this
+ * Ensures that wine for 64-bit programs is installed, and returns its version. Installs the Debian packages if this
  * process runs as root.
  */
 export async function requireWine(cache: string, log: Log): Promise<string> {
@@ -21,9 +21,9 @@ export async function requireWine(cache: string, log: Log): Promise<string> {
   return await run('wine', ['--version'])
 }
 
-/** A wine prefix (the directory that plays the Windows machine), made at the first call: about ten seconds. */
+/** A wine prefix (the directory that emulates a Windows machine). The first call creates it in about ten seconds. */
 export async function winePrefix(cache: string, version: string, log: Log): Promise<string> {
-  // Another wine would rewrite the files of an older one's prefix, and with them what the links lead to.
+  // One prefix for each version: another version would rewrite the files of the prefix, and the targets of its links.
   const prefix = join(cache, version.replaceAll(/[^\w.-]+/g, '-'))
   await makeOnce(prefix, async (draft) => {
     log('MongoDB: preparing wine (once, about ten seconds)…')
@@ -41,10 +41,10 @@ export function wineEnvironment(prefix: string): NodeJS.ProcessEnv {
     ...process.env,
     WINEPREFIX: prefix,
     WINEARCH: 'win64',
-    // All processes of a prefix meet here. In different places each would start a server of its own for the prefix.
+    // The processes of a prefix find their wineserver here; with different directories, each would start its own.
     TMPDIR: join(prefix, 'tmp'),
     WINEDEBUG: '-all',
-    // Without these two it would ask on the screen whether to download Mono and Gecko.
+    // Without these two, wine opens a dialog that offers to download Mono and Gecko.
     WINEDLLOVERRIDES: 'mscoree,mshtml=',
     DISPLAY: '',
   }
@@ -54,7 +54,7 @@ async function wineVersion(): Promise<string | undefined> {
   return run('wine', ['--version']).catch(() => undefined)
 }
 
-// A prefix holds copies of wine's own libraries, 700 MB of them. Links to them do as well.
+// A prefix contains copies of wine's libraries, 700 MB. Links to the originals work equally well.
 async function linkCopies(directory: string): Promise<void> {
   for await (const original of glob('/usr/lib/{,*/}wine/x86_64-windows/*')) {
     const copy = join(directory, original.slice(original.lastIndexOf('/') + 1))

@@ -6,22 +6,22 @@ import type { Log, Mongod } from '../mongo/mongod.ts'
 import { secretIn } from '../secrets.ts'
 import type { Ports } from './ports.ts'
 
-/** Connection strings of databases that run already. */
+/** Connection strings of databases that are already running. */
 export type GivenDatabases = {
   write: string
   read: string
 }
 
-/** One side's database, and the connection string of each service that may use it. */
+/** The database of one side, with the connection string of each service that may use it. */
 export type Database<Service extends string> = {
   uris: Record<Service, string>
-  /** With an administrator's rights, for tests. */
+  /** The connection string of the administrator, for tests. */
   rootUri: string
-  /** Absent when the database was given. */
+  /** Absent if the connection string was given. */
   server?: ChildServer
 }
 
-/** The databases named by MONGODB_URI and MONGODB_READ_URI; undefined when neither is set. */
+/** The databases named by MONGODB_URI and MONGODB_READ_URI; undefined if neither is set. @throws if only one is set */
 export function readGivenDatabases({ MONGODB_URI, MONGODB_READ_URI }: NodeJS.ProcessEnv): GivenDatabases | undefined {
   if (MONGODB_URI && MONGODB_READ_URI) return { write: MONGODB_URI, read: MONGODB_READ_URI }
   if (!MONGODB_URI && !MONGODB_READ_URI) return undefined
@@ -34,7 +34,7 @@ type Place = {
   ports: Ports
 }
 
-/** Starts both databases. Each is a promise of its own: who needs one does not wait for the other. */
+/** Starts both databases. Each has its own promise, so that its users do not wait for the other. */
 export function startDatabases(place: Place, given: GivenDatabases | undefined, log: Log) {
   if (given) {
     const { write, read } = given

@@ -14,7 +14,7 @@ const parts = {
 } as const
 
 export type PortName = keyof typeof parts
-/** 0 stands for any free port. */
+/** 0 means any free port. */
 export type Ports = Record<PortName, number>
 
 const names = Object.keys(parts) as PortName[]
@@ -22,24 +22,28 @@ const names = Object.keys(parts) as PortName[]
 /** Every part on a free port: for tests. */
 export const anyPorts = Object.fromEntries(names.map((name) => [name, 0])) as Ports
 
-/** The ports that the environment asks for. Fails with one line that names every wrong value. */
+/** The ports that the environment asks for. @throws with one line that names every invalid value */
 export function readPorts(environment: NodeJS.ProcessEnv): Ports {
   const values = names.map((name) => [name, environment[parts[name].variable] || String(parts[name].port)] as const)
   const wrong = values.filter(([, value]) => !/^\d{1,5}$/.test(value) || Number(value) > 65_535)
   if (wrong.length > 0) {
     const list = wrong.map(([name, value]) => `${parts[name].variable}=${value}`).join(', ')
-    throw new Error(`not a port number (0 to 65535; 0 takes a free one): ${list}`)
+    throw new Error(`not a port number (0 to 65535; 0 means any free port): ${list}`)
   }
   const ports = Object.fromEntries(values.map(([name, value]) => [name, Number(value)])) as Ports
   const doubled = names.filter(
     (name) => ports[name] && names.some((other) => other !== name && ports[other] === ports[name]),
   )
   if (doubled.length > 0)
-    throw new Error(`the same port for several things: ${doubled.map((name) => describe(name, ports)).join(', ')}`)
+    throw new Error(`the same port is set more than once: ${doubled.map((name) => describe(name, ports)).join(', ')}`)
   return ports
 }
 
-/** Puts a free port where 0 stands, and makes sure of the others but the unused. Fails with one line that names all that are taken. */
+/**
+ * Replaces each 0 with a free port, and checks that the other ports are free.
+ * @param unused ports that nothing will listen on
+ * @throws with one line that names every port in use
+ */
 export async function claimPorts(wanted: Ports, unused: readonly PortName[] = []): Promise<Ports> {
   const ports = { ...wanted }
   const taken: PortName[] = []
@@ -49,7 +53,7 @@ export async function claimPorts(wanted: Ports, unused: readonly PortName[] = []
   }
   if (taken.length > 0) {
     const list = taken.map((name) => describe(name, ports)).join(', ')
-    throw new Error(`ports in use: ${list}. Stop what uses them, or set these variables to other ports`)
+    throw new Error(`ports in use: ${list}. Stop the processes that use them, or set these variables to other ports`)
   }
   return ports
 }

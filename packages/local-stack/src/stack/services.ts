@@ -11,17 +11,19 @@ export type Environment = Record<string, string>
 export type ServiceOptions = {
   name: ServiceName
   port: number
-  /** The connections and keys of this service; kept in `envFile`, so that commands reach the running system. */
+  /**
+   * The connections and keys of this service. They are written to `envFile`, so that commands reach the running system.
+   */
   own: Environment
   envFile: string
-  /** Wins over `own`, and is not kept. */
+  /** Takes precedence over `own`, and is not written to `envFile`. */
   overrides: Environment
-  /** Settings for any service. Connections and secrets among them are left out. */
+  /** Settings for every service. Connections and secrets are removed from them. */
   settings: NodeJS.ProcessEnv
   onLine: (line: string) => void
 }
 
-/** Runs the `migrate` of a service to its end: what it needs of databases and broker is there then. */
+/** Runs the `migrate` of a service, which creates what the service needs in the database and the broker. */
 export async function migrate({ name, own, settings }: MigrateOptions): Promise<void> {
   const { PATH, HOME } = process.env
   const env = { PATH, HOME, ...withoutConnections(settings), ...own }
@@ -33,7 +35,7 @@ export async function migrate({ name, own, settings }: MigrateOptions): Promise<
     await running
   } catch (error) {
     const { stdout, stderr } = error as { stdout: string; stderr: string }
-    throw new Error(`the set-up of ${name} failed: ${lastLine(stderr) || lastLine(stdout)}`, { cause: error })
+    throw new Error(`migrate of ${name} failed: ${lastLine(stderr) || lastLine(stdout)}`, { cause: error })
   } finally {
     process.off('exit', end)
   }
@@ -44,7 +46,7 @@ type MigrateOptions = { name: 'command-api' | 'projector' } & Pick<ServiceOption
 const execute = promisify(execFile)
 const lastLine = (text: string) => text.trim().split('\n').at(-1)
 
-/** Starts one of the three services. It answers /healthz when this returns. */
+/** Starts a service and waits until it answers /healthz. */
 export async function startService(options: ServiceOptions): Promise<{ server: ChildServer }> {
   const { name, port, own, envFile, overrides, settings, onLine } = options
   await writeEnvironment(envFile, own)
@@ -55,7 +57,7 @@ export async function startService(options: ServiceOptions): Promise<{ server: C
     env: {
       PATH,
       HOME,
-      // Node's threads are few: one heap of the C library is enough for all of them, and what one frees the next can use.
+      // One malloc arena serves the few threads of Node, and memory that one frees can be used by the others.
       MALLOC_ARENA_MAX: '1',
       ...withoutConnections(settings),
       HOST: '127.0.0.1',
@@ -72,16 +74,22 @@ export async function startService(options: ServiceOptions): Promise<{ server: C
 }
 
 /**
- * How a service, its `migrate` or its command line is run. On a large machine Node lets garbage pile up to gigabytes before it collects
- * any: so it is told the bounds that it sets by itself in a container of 384 MiB.
+ * The command that runs a service, its `migrate` or its command line. On a large machine Node would let its heap grow
+ * to gigabytes; these are the limits that it sets by itself in a container of 384 MiB.
  */
 export function programOf(
   name: ServiceName,
   file: 'main' | 'migrate' | 'cli' = 'main',
 ): { command: string; args: string[] } {
-  const program = fileURLToPath(new URL(`../../../../services/${name}/dist/${file}.js`, import.meta.url))
-  return { command: process.execPath, args: ['--max-old-space-size=192', '--max-semi-space-size=4', program] }
+  return {
+    command: process.execPath,
+    args: ['--max-old-space-size=192', '--max-semi-space-size=4', distFile(name, `${file}.js`)],
+  }
 }
+
+/** The path of a built file of a service. @param file its path below `dist` */
+export const distFile = (name: ServiceName, file: string): string =>
+  fileURLToPath(new URL(`../../../../services/${name}/dist/${file}`, import.meta.url))
 
 async function writeEnvironment(file: string, environment: Environment): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
@@ -89,7 +97,7 @@ async function writeEnvironment(file: string, environment: Environment): Promise
   await writeFile(file, lines.join(''), { mode: 0o600 })
 }
 
-// No service is to learn another one's credentials from the environment that `npm start` was called in.
+// A service must not get the credentials of another from the environment of `npm start`.
 const connections = /^(MONGODB_(READ_)?URI|NATS_URL|SMTP_URL|JWT_SIGNING_KEY_FILE|JWKS_FILE|ADMIN_\w+|NODE_OPTIONS)$/
 
 function withoutConnections(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

@@ -11,36 +11,38 @@ import { type Environment, migrate, type ServiceName, startService } from './ser
 import { allServers, becomesReady, type Servers, stopAll } from './together.ts'
 
 export type StackOptions = {
-  /** Data, keys, passwords and logs; used again by the next start. */
+  /** Data, keys, passwords and logs; kept between runs. */
   dataDir: string
   /** Default: every part on a free port. */
   ports?: Ports
   /** Databases to use instead of starting MongoDB. */
   databases?: GivenDatabases | undefined
-  /** Environment variables for every service, except those that say where things are and what opens them. */
+  /** Environment variables for every service. Connections and secrets are removed from them. */
   settings?: NodeJS.ProcessEnv
-  /** Environment variables of single services, which win over everything. */
+  /** Environment variables of single services, which take precedence over everything else. */
   env?: Partial<Record<ServiceName, Environment>>
-  /** Gets a line about what goes on. */
+  /** Gets progress messages. */
   onProgress?: Log
-  /** Gets each line that a service or the gateway logs: JSON, if all is well. */
+  /** Gets each line that a service or the gateway logs, normally as JSON. */
   onLogLine?: Log
 }
 
 export type Stack = {
-  /** The gateway, without a slash at the end. */
+  /** The URL of the gateway, without a trailing slash. */
   baseUrl: string
-  /** The page that shows the mails; `/api/email` below it lists them as JSON. */
+  /** The page that shows the e-mails; `/api/email` below it lists them as JSON. */
   mailUrl: string
-  /** Connection strings: of each service with its own rights, and of both databases with an administrator's. */
+  /** Connection strings: of each service with its own rights, and of both databases with those of an administrator. */
   uris: Record<ServiceName | 'write' | 'read' | 'nats', string>
-  /** For taking parts away. The databases are absent when they were given. */
+  /** For tests that stop parts. The databases are absent if their connection strings were given. */
   servers: Servers
   ports: Ports
   stop: () => Promise<void>
 }
 
-/** Starts the whole system. When it returns, the gateway's /healthz answers 200. If a part fails, none is left running. */
+/**
+ * Starts the whole system, and waits until /healthz of the gateway answers 200. If a part fails, all parts are stopped.
+ */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const dataDir = resolve(options.dataDir)
   const release = await lockData(dataDir, options.onProgress ?? (() => {}))
@@ -73,7 +75,7 @@ async function startParts(options: StackOptions): Promise<Stack> {
     })
   }
 
-  // Everything starts at once and waits for just what it needs.
+  // All parts start at the same time; each waits only for the parts it needs.
   const keys = generateKeyFiles(join(dataDir, 'keys'))
   const { write, read } = startDatabases({ ...directory(''), ports }, databases, onProgress)
   const NATS_URL = urlOf('nats', 'nats')
@@ -134,7 +136,7 @@ async function startParts(options: StackOptions): Promise<Stack> {
   }
 }
 
-/** What production is stricter about. Here all clients are at one address, and their passwords are examples. */
+/** Where production is stricter: here all clients share one address, and their passwords are examples. */
 function forDevelopment(settings: NodeJS.ProcessEnv): Environment {
   const fallbacks = {
     TRUSTED_PROXIES: '127.0.0.1',

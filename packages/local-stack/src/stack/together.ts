@@ -8,7 +8,7 @@ export type Servers = Record<ServiceName | 'nats' | 'mail', ChildServer> &
 type Children = ServiceName | 'nats' | 'mail' | 'mongodb' | 'mongodb-read'
 type Parts = Record<Children, Promise<{ server?: ChildServer }>> & { gateway: Promise<{ stop: () => Promise<void> }> }
 
-/** Waits until all parts have started, and gives back those that are processes of their own. */
+/** Waits until all parts have started, and returns those that are processes of their own. */
 export async function allServers({ gateway, ...children }: Parts): Promise<Servers> {
   const servers: Partial<Servers> = {}
   const entries = Object.entries(children) as [Children, Promise<{ server?: ChildServer }>][]
@@ -22,7 +22,7 @@ export async function allServers({ gateway, ...children }: Parts): Promise<Serve
   return servers as Servers
 }
 
-/** Stops what has started and what is still starting: first those that others do not need. */
+/** Stops all parts, including those that are still starting: first the parts on which no other depends. */
 export async function stopAll(parts: Parts): Promise<void> {
   await (await parts.gateway.catch(() => undefined))?.stop()
   const stop = async (name: Children) => (await parts[name].catch(() => undefined))?.server?.stop()
@@ -31,7 +31,7 @@ export async function stopAll(parts: Parts): Promise<void> {
   await Promise.all([stop('mongodb'), stop('mongodb-read')])
 }
 
-/** Waits until the gateway says that every service has what it needs. Fails at once when a server ends meanwhile. */
+/** Waits until the gateway reports that every service is ready. @throws at once if a server ends before that */
 export async function becomesReady(healthUrl: string, servers: ChildServer[]): Promise<void> {
   const crash = new Promise<never>((_, reject) => {
     for (const server of servers) server.onCrash = (message) => reject(new Error(message))
@@ -39,7 +39,7 @@ export async function becomesReady(healthUrl: string, servers: ChildServer[]): P
   const ready = eventually(
     async () => {
       const response = await fetch(healthUrl)
-      if (!response.ok) throw new Error(`${healthUrl} says ${await response.text()}`)
+      if (!response.ok) throw new Error(`${healthUrl} answered ${await response.text()}`)
     },
     { timeoutMs: 60_000, intervalMs: 50 },
   )

@@ -1,6 +1,6 @@
 import pretty from 'pino-pretty'
 
-/** A function that prints a log line: for a person when the stream is a terminal, as it is otherwise. */
+/** Returns a function that prints a log line, formatted if the stream is a terminal and unchanged otherwise. */
 export function logPrinter(stream: NodeJS.WriteStream): (line: string) => void {
   if (!stream.isTTY) return (line) => stream.write(`${line}\n`)
   const printer = pretty({

@@ -1,16 +1,16 @@
 import type { Stack } from '../stack/stack.ts'
 
-/** What runs where, and what to try next. */
+/** The addresses of the parts, and a first command to try. */
 export function welcome({ ports, servers }: Stack, dataDir: string): string {
   const api = `http://localhost:${ports.gateway}`
   const databases = servers.mongodb ? `MongoDB on ${ports.mongodb} (write) and ${ports['mongodb-read']} (read), ` : ''
   return `
-The system runs after ${process.uptime().toFixed(1)} s. Ctrl-C stops it; its data stays in ${dataDir}.
+The system is ready after ${process.uptime().toFixed(1)} s. Ctrl-C stops it; its data is kept in ${dataDir}.
 
   API     ${api}            health: ${api}/healthz
-  Mail    http://localhost:${ports['mail-web']}            shows every e-mail that the system sends
+  Mail    http://localhost:${ports['mail-web']}            every e-mail that the system sends
   Others  ${databases}NATS on ${ports.nats}
-  Logs    of the services: here; of the others: ${dataDir}/logs
+  Logs    services: here; other parts: ${dataDir}/logs
 
 Try:
   curl -X POST ${api}/api/v1/auth/register -H 'Content-Type: application/json' \\

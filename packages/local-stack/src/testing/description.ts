@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { allowedMethods, type ProblemCode } from '@cqrs/contracts'
+import { allowedMethods, type ProblemCode, routes } from '@cqrs/contracts'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import { saw } from './seen.ts'
 
-/** An answer as a client got it; header names in lower case, the body as text. */
+/** A response as a client got it; header names in lower case, the body as text. */
 export type Answer = {
   method: string
   /** Path and query string as they were sent. */
@@ -11,33 +12,66 @@ export type Answer = {
   headers: Record<string, unknown>
   body: string
 }
-type Content = Record<string, { schema: object }>
+type Content = Record<string, { schema: { allOf?: { properties?: { code?: { enum: ProblemCode[] } } }[] } }>
 type Response = { headers?: Record<string, { required?: boolean; schema: object }>; content?: Content }
-type Operation = { responses: Record<string, Response> }
-type OpenApi = { paths: Record<string, Record<string, Operation>> }
+type Operation = { operationId: keyof typeof routes; responses: Record<string, Response> }
+export type OpenApi<Described = Operation> = { paths: Record<string, Record<string, Described>> }
+
+/** The description of the API, docs/openapi/api.json. */
+export const readDescription = <Described = Operation>(): OpenApi<Described> =>
+  JSON.parse(readFileSync(new URL('../../../../docs/openapi/api.json', import.meta.url), 'utf8'))
 
 /**
- * Gives a function that says in a sentence how an answer is outside what docs/openapi describes of the whole `api` or of a
- * service alone; undefined where it is inside. The status, the type of the content, the headers that are always there and
- * the body are looked at. `/healthz` and the like, which are not of the API, can answer anything.
+ * Gives a function that compares a response with the description of the API: its status, content type, required headers
+ * and body. It returns one sentence where they differ, undefined where they agree. The responses that agree are
+ * recorded, so that `npm test` finds those that no test has seen. Responses of `/healthz` and the like are not part of
+ * the API and always agree.
+ * @param name `api` for what the gateway answers, a service for what it answers without the gateway
+ * @param isRecorded false for random requests, whose responses no test expects
  */
-export function descriptionOf(name: 'api' | 'command-api' | 'query-api'): (answer: Answer) => string | undefined {
-  const file = new URL(`../../../../docs/openapi/${name}.json`, import.meta.url)
-  const document = JSON.parse(readFileSync(file, 'utf8')) as OpenApi
+export function descriptionOf(
+  name: 'api' | 'command-api' | 'query-api',
+  { isRecorded = true } = {},
+): (answer: Answer) => string | undefined {
+  const document = name === 'api' ? readDescription() : partOf(name, readDescription())
   const find = operationsOf(document)
   const ajv = new Ajv2020({ strict: false, allErrors: true }).addSchema(document, 'api')
   return (answer) => {
     // Fastify ends a path at # as well, which no client should send.
     const pathname = answer.path.split(/[?#]/, 1)[0] ?? ''
     if (ofProcess.test(pathname)) return undefined
-    const found = find(answer.method, pathname)
-    const wrong = found ? outside({ ...found, ajv }, answer) : outsideOfNothing(answer, pathname)
-    const named = `${answer.method} ${answer.path.slice(0, 200)} answered ${answer.status} ${answer.body.slice(0, 200)}`
-    return wrong && `${named}: ${wrong}`
+    const described = find(answer.method, pathname)
+    const difference = described ? outside({ ...described, ajv }, answer) : outsideOfNothing(answer, pathname)
+    if (difference) {
+      const { method, path, status, body } = answer
+      return `${method} ${path.slice(0, 200)} answered ${status} ${body.slice(0, 200)}: ${difference}`
+    }
+    if (isRecorded) record(answer, described?.operation.operationId)
+    return undefined
   }
 }
 
 const ofProcess = /^\/(healthz|readyz|metrics|docs(\/.*)?)$/
+
+function record({ status, body }: Answer, operationId: string | undefined): void {
+  const { code } = status < 400 ? {} : (Object(parsed(body)) as { code?: ProblemCode })
+  if (operationId) saw([operationId, status, ...(code ? [code] : [])].join(' '))
+  if (code) saw(`problem ${code}`)
+}
+
+/** The operations of one service. Without the gateway, `upstream-unavailable` does not exist. */
+function partOf(service: 'command-api' | 'query-api', document: OpenApi): OpenApi {
+  for (const item of Object.values(document.paths)) {
+    for (const [method, { operationId, responses }] of Object.entries(item)) {
+      if (routes[operationId].service !== service) delete item[method]
+      for (const { schema } of Object.values(responses['503']?.content ?? {})) {
+        const { code } = schema.allOf?.find(({ properties }) => properties)?.properties ?? {}
+        if (code) code.enum = code.enum.filter((one) => one !== 'upstream-unavailable')
+      }
+    }
+  }
+  return document
+}
 
 function operationsOf(document: OpenApi) {
   const templates = Object.entries(document.paths).map(([path, item]) => ({
@@ -46,7 +80,7 @@ function operationsOf(document: OpenApi) {
     parameters: path.split('{').length,
     pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]*')}$`),
   }))
-  // A path that stands as it is goes before one with parameters (OpenAPI 3.1, 4.8.8).
+  // A path without parameters takes precedence (OpenAPI 3.1, 4.8.8).
   templates.sort((one, other) => one.parameters - other.parameters)
   return (method: string, pathname: string): { operation: Operation; pointer: string } | undefined => {
     const key = method === 'HEAD' ? 'get' : method.toLowerCase()
@@ -58,25 +92,26 @@ function operationsOf(document: OpenApi) {
 
 const escaped = (path: string): string => path.replaceAll('~', '~0').replaceAll('/', '~1')
 
-type Found = { operation: Operation; pointer: string; ajv: Ajv2020 }
+type DescribedOperation = { operation: Operation; pointer: string; ajv: Ajv2020 }
 
-function outside({ operation, pointer, ajv }: Found, answer: Answer): string | undefined {
+function outside({ operation, pointer, ajv }: DescribedOperation, answer: Answer): string | undefined {
   const response = operation.responses[answer.status]
   if (!response) return `the description has only ${Object.keys(operation.responses).join(', ')}${undeclared}`
   const wrong = Object.entries(response.headers ?? {}).filter(([name, { required, schema }]) => {
     const value = answer.headers[name.toLowerCase()]
     return value === undefined ? required : !ajv.validate(schema, String(value))
   })
-  if (wrong.length > 0) return `without ${wrong.map(([name]) => name).join(', ')} of the form described`
+  if (wrong.length > 0) return `without ${wrong.map(([name]) => name).join(', ')} as described`
   if (!response.content) return emptyBody(answer)
   return outsideContent(response.content, answer, (type) =>
     ajv.getSchema(`${pointer}/responses/${answer.status}/content/${escaped(type)}/schema`),
   )
 }
 
-const undeclared = ': where this is meant to be, declare it in the `config` of the route and run `pnpm openapi`'
+const undeclared = ': if this is intended, declare it in the `config` of the route and run `pnpm openapi`'
 
-const emptyBody = ({ body }: Answer): string | undefined => (body === '' ? undefined : 'described without a body')
+const emptyBody = ({ body }: Pick<Answer, 'body'>): string | undefined =>
+  body === '' ? undefined : 'described without a body'
 
 function outsideContent(
   content: Content,
@@ -84,23 +119,23 @@ function outsideContent(
   schemaOf: (type: string) => ValidateFunction | undefined,
 ): string | undefined {
   const type = String(headers['content-type']).split(';', 1)[0] ?? ''
-  if (!content[type]) return `its content is ${type}, not ${Object.keys(content).join(' or ')}`
-  // A HEAD is answered with the headers of GET alone (RFC 9110, 9.3.2).
-  if (method === 'HEAD') return emptyBody({ body } as Answer)
+  if (!content[type]) return `its content type is ${type}, not ${Object.keys(content).join(' or ')}`
+  // HEAD is answered with the headers of GET and no body (RFC 9110, 9.3.2).
+  if (method === 'HEAD') return emptyBody({ body })
   const validate = schemaOf(type)
   if (validate?.(parsed(body))) return undefined
   const errors = (validate?.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)
   return `${errors.join(', ')}${undeclared}`
 }
 
-/** Where there is no operation, only these can be answered. */
+/** The only refusals of a request that no operation takes. */
 const withoutOperation: Partial<Record<ProblemCode, number>> = {
   'route-not-found': 404,
   'method-not-allowed': 405,
   'malformed-request': 400,
   'request-timeout': 408,
   'headers-too-large': 431,
-  // A body is read before it is known that nobody wants it.
+  // A body is read before the server knows that nothing needs it.
   'malformed-json': 400,
   'body-too-large': 413,
   'unsupported-media-type': 415,
@@ -112,8 +147,8 @@ function outsideOfNothing({ method, status, headers, body }: Answer, pathname: s
   if (status === 405 && headers['allow'] !== methods) return `Allow should be ${methods}`
   if (method === 'HEAD') return Object.values(withoutOperation).includes(status) ? undefined : 'there is no operation'
   const { code } = Object(parsed(body)) as { code?: ProblemCode }
-  if (!code || withoutOperation[code] !== status) return 'there is no operation, so there can be no such answer'
-  if (!String(headers['content-type']).startsWith('application/problem+json')) return 'it is no problem+json'
+  if (!code || withoutOperation[code] !== status) return 'there is no operation that could answer this'
+  if (!String(headers['content-type']).startsWith('application/problem+json')) return 'it is not problem+json'
   return undefined
 }
 

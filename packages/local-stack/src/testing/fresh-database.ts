@@ -3,14 +3,14 @@ import { type Db, MongoClient } from 'mongodb'
 import type { Teardown } from './teardown.ts'
 
 export type FreshDatabase = {
-  /** Names the database, with an administrator's rights. */
+  /** The connection string of the administrator for this database. */
   uri: string
   name: string
   client: MongoClient
   db: Db
 }
 
-/** An empty database that nobody else uses, on the server that TEST_MONGODB_URI names. Dropped at the test's end. */
+/** An empty database for this test only, on the server that TEST_MONGODB_URI names. Dropped when the test ends. */
 export async function freshDatabase(t: Teardown): Promise<FreshDatabase> {
   if (!process.env.TEST_MONGODB_URI) {
     throw new Error('TEST_MONGODB_URI is not set: run the tests with `pnpm test`, which starts the servers they need')

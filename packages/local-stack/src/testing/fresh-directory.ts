@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { Teardown } from './teardown.ts'
 
 /**
- * An empty directory for the servers of this test. It is removed at the test's end, after they have been stopped, as what
- * is torn down goes in the order in which it was set up, backwards. (tap's `testdir` is removed first.)
+ * An empty directory for the servers of this test. It is removed when the test ends, after the servers have stopped,
+ * because teardowns run in reverse order. (The `testdir` of tap is removed first.)
  */
 export async function freshDirectory(t: Teardown): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'test-'))

@@ -11,28 +11,28 @@ export type ReceivedMail = Email & { envelopeTo: string[] }
 export type FreshMail = {
   /** For SMTP_URL. */
   url: string
-  /** What was accepted, in this order. */
+  /** The accepted e-mails, in order. */
   mails: ReceivedMail[]
-  /** Answers every recipient with this SMTP code (451: try again later, 550: never) until `accept` is called. */
+  /** Rejects every recipient with this SMTP code (451: temporary, 550: permanent) until `accept` is called. */
   refuse: (code: 451 | 550) => void
-  /** Takes the whole of a mail and never answers, until `accept` is called. */
+  /** Reads each e-mail completely and never answers, until `accept` is called. */
   hang: () => void
-  /** Cuts every connection as soon as a mail comes in, before it is taken, until `accept` is called. */
+  /** Closes every connection as soon as an e-mail arrives, before it is accepted, until `accept` is called. */
   dieInDelivery: () => void
   accept: () => void
-  /** Nobody listens any more; `start` listens again at the same address. */
+  /** Stops listening; `start` listens again on the same port. */
   stop: () => Promise<void>
   start: () => Promise<void>
 }
 
-/** A real SMTP server that only this test uses and that keeps what it gets. Stopped at the test's end. */
+/** A real SMTP server for this test only, which keeps the e-mails it accepts. Stopped when the test ends. */
 export async function freshMail(t: Teardown): Promise<FreshMail> {
   const port = await freePort()
   const mails: ReceivedMail[] = []
   let mood: 451 | 550 | 'hangs' | 'dies' | undefined
   const options: SMTPServerOptions = {
     authOptional: true,
-    // A client that keeps its connection open must not hold up `stop`.
+    // A client that keeps its connection open must not delay `stop`.
     closeTimeout: 50,
     disabledCommands: ['STARTTLS', 'AUTH'],
     onRcptTo: (_address, _session, done) =>

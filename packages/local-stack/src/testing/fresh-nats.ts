@@ -6,8 +6,8 @@ import type { Teardown } from './teardown.ts'
 export type FreshNats = NatsServer
 
 /**
- * A NATS server with JetStream that only this test uses; `server.kill()`, `stop()`, `start()` and `restart()` keep its
- * address and its streams. Stopped at the test's end.
+ * A NATS server with JetStream for this test only. It keeps its port and its streams when `server` is killed, stopped
+ * and started again. Stopped when the test ends.
  */
 export async function freshNats(t: Teardown): Promise<FreshNats> {
   const directory = await freshDirectory(t)

@@ -6,8 +6,8 @@ import type { Teardown } from './teardown.ts'
 export type FreshRedis = RedisServer
 
 /**
- * A Valkey or Redis server that only this test uses; `server.kill()`, `stop()` and `start()` keep its address. Stopped at
- * the test's end.
+ * A Valkey or Redis server for this test only. It keeps its port when `server` is killed, stopped and started again.
+ * Stopped when the test ends.
  */
 export async function freshRedis(t: Teardown, options: readonly string[] = []): Promise<FreshRedis> {
   const redis = await startRedis(await freshDirectory(t), await freePort(), options)

@@ -1,7 +1,7 @@
 import { routes } from '@cqrs/contracts'
 import type { Upstream } from '../gateway/routing.ts'
 
-/** Where a gateway sends requests. Whatever stands in front of the services is tested with these: they must all agree. */
+/** Which service gets a request. Every gateway in front of the services is tested with these cases. */
 export const routingCases: readonly (readonly [method: string, path: string, upstream: Upstream])[] = [
   ...Object.values(routes).map(({ method, path, service }) => [method, path.replaceAll(':', ''), service] as const),
   ['GET', '/api/v1/users', 'query-api'],
@@ -18,8 +18,7 @@ export const routingCases: readonly (readonly [method: string, path: string, ups
 ]
 
 /**
- * Paths that are written otherwise than a service reads them (RFC 3986, 6.2.2), as a service reads them, and where a GET
- * of them goes.
+ * Paths that are not in normal form (RFC 3986, 6.2.2), their normal form, and the service that gets a GET of them.
  */
 export const unusualPaths: readonly (readonly [path: string, normal: string, upstream: Upstream])[] = [
   ['/api/v1/users/../auth/login', '/api/v1/auth/login', 'command-api'],

@@ -1,9 +1,9 @@
-/** What these helpers need of tap's test object: the functions given to it run when the test has ended. */
+/** The part of tap's test object that these helpers use: `cleanUp` runs when the test has ended. */
 export type Teardown = {
   teardown: (cleanUp: () => Promise<unknown>) => unknown
 }
 
-// A test that takes too long is ended by a signal, and then only the 'exit' event ends its servers.
+// tap ends a test that times out by a signal; its servers are stopped by the 'exit' event.
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   process.once(signal, () => process.exit(1))
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { eventually } from '../../src/eventually.ts'
 
-t.test('gives back the first answer that is neither an error nor false', async (t) => {
+t.test('returns the first result that is neither an error nor false', async (t) => {
   let tries = 0
   const answer = await eventually(() => {
     tries++
@@ -11,7 +11,7 @@ t.test('gives back the first answer that is neither an error nor false', async (
   t.equal(answer, 3)
 })
 
-t.test('fails with the last refusal when the time is over', async (t) => {
+t.test('fails with the last failure after the timeout', async (t) => {
   const refusal = new Error('still 1 of 2')
   const attempt = eventually(
     () => {
@@ -26,9 +26,9 @@ t.test('fails with the last refusal when the time is over', async (t) => {
   )
 })
 
-t.test('does not wait for an attempt that never ends', async (t) => {
+t.test('does not wait for an attempt that never settles', async (t) => {
   await t.rejects(
     eventually(() => new Promise(() => {}), { timeoutMs: 50 }),
-    { message: /did not answer/ },
+    { message: /did not settle/ },
   )
 })

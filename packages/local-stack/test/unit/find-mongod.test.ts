@@ -11,14 +11,14 @@ const source = (name: string, has: boolean, asked: string[]): MongodSource => ({
   },
 })
 
-t.test('the sources come in the order of preference', async (t) => {
+t.test('the sources are in order of preference', async (t) => {
   t.strictSame(
     mongodSources.map(({ name }) => name),
     ['mongod on PATH', 'downloaded before', 'download from fastdl.mongodb.org', 'Windows build under wine'],
   )
 })
 
-t.test('the first source that has a server is taken, and those after it are not asked', async (t) => {
+t.test('the first source that has a server is used, and later ones are not asked', async (t) => {
   for (const [chosen, name] of ['first', 'second', 'third'].entries()) {
     const asked: string[] = []
     const sources = ['first', 'second', 'third'].map((name, place) => source(name, place >= chosen, asked))
@@ -27,7 +27,7 @@ t.test('the first source that has a server is taken, and those after it are not 
   }
 })
 
-t.test('where there is none, one line says what to do and why each source has none', async (t) => {
+t.test('without a server, one line says what to do and why each source has none', async (t) => {
   const sources = ['first', 'second'].map((name) => source(name, false, []))
   const error = await findMongod(() => {}, sources).catch((error: Error) => error.message)
   t.match(error, /Install MongoDB .* or set MONGODB_URI and MONGODB_READ_URI/)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { makeOnce } from '../../src/once.ts'
 
-t.test('a directory is made once, however many want it at the same time', async (t) => {
+t.test('a directory is created once, even for concurrent calls', async (t) => {
   const target = join(t.testdir(), 'sub/made')
   let made = 0
   const make = async (draft: string) => {
@@ -17,7 +17,7 @@ t.test('a directory is made once, however many want it at the same time', async 
   t.strictSame(await readdir(join(target, '..')), ['made'], 'nothing else is left')
 })
 
-t.test('what fails leaves nothing, and can be tried again', async (t) => {
+t.test('a failure leaves nothing, and can be retried', async (t) => {
   const target = join(t.testdir(), 'made')
   const fail = makeOnce(target, async (draft) => {
     await writeFile(join(draft, 'file'), 'half')
@@ -28,7 +28,7 @@ t.test('what fails leaves nothing, and can be tried again', async (t) => {
   await t.resolves(makeOnce(target, async () => {}))
 })
 
-t.test('the lock and the draft of a killed process are in nobody’s way', async (t) => {
+t.test('the lock and the draft of a killed process do not block others', async (t) => {
   const target = join(t.testdir(), 'made')
   const noProcess = 2 ** 22 + 1
   await mkdir(`${target}.lock`)

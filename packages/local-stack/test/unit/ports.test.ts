@@ -21,7 +21,7 @@ t.test('every port has a default and a variable', async (t) => {
   t.strictSame(Object.values(chosen).sort(), [9_000, 9_001, 9_002, 9_003, 9_004, 9_005, 9_006, 9_007, 9_008])
 })
 
-t.test('one line names every value that is no port', async (t) => {
+t.test('one line names every invalid value', async (t) => {
   for (const value of ['abc', '-1', '65536', '80 80', '1e3', '0x50']) {
     const read = () => readPorts({ GATEWAY_PORT: value, NATS_PORT: value, SMTP_PORT: '25' })
     t.throws(read, { message: `GATEWAY_PORT=${value}, NATS_PORT=${value}` })
@@ -29,19 +29,19 @@ t.test('one line names every value that is no port', async (t) => {
   }
 })
 
-t.test('one line names what shares a port', async (t) => {
+t.test('one line names the parts that share a port', async (t) => {
   t.throws(() => readPorts({ GATEWAY_PORT: '1025' }), { message: '1025 (GATEWAY_PORT), 1025 (SMTP_PORT)' })
 })
 
-t.test('one line names every port that is taken, with its variable', async (t) => {
+t.test('one line names every port in use, with its variable', async (t) => {
   const taken = await Promise.all([occupied(t), occupied(t)])
   const [gateway, nats] = taken
   const claim = claimPorts({ ...anyPorts, gateway, nats })
   await t.rejects(claim, { message: `${gateway} (GATEWAY_PORT), ${nats} (NATS_PORT)` })
-  await t.resolves(claimPorts({ ...anyPorts, nats }, ['nats']), 'a part that is not used needs no port')
+  await t.resolves(claimPorts({ ...anyPorts, nats }, ['nats']), 'an unused part needs no port')
 })
 
-t.test('0 takes a free port, another one for each', async (t) => {
+t.test('0 means any free port, a different one for each part', async (t) => {
   const ports = Object.values(await claimPorts(anyPorts))
   t.equal(new Set(ports).size, variables.length)
   t.ok(ports.every((port) => port > 1_024))

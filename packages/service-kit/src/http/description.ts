@@ -45,3 +45,6 @@ export function problemsOf({ schema, config, ...route }: RouteOptions): ProblemC
 
 const ofServer = ['malformed-request', 'request-timeout', 'headers-too-large', 'internal', 'overloaded'] as const
 const ofBodies = ['malformed-json', 'body-too-large', 'unsupported-media-type'] as const
+
+/** What the server refuses with on any route; the route itself has no part in it. */
+export const problemsOfServer: readonly ProblemCode[] = [...ofServer, ...ofBodies]

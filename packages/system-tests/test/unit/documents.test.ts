@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { settingsPart, settingsTables } from '../../settings-tables.ts'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const documents = [
@@ -11,7 +10,7 @@ const documents = [
 ].filter((name) => name.endsWith('.md'))
 const text = (name: string) => readFileSync(join(root, name), 'utf8')
 
-t.test('every link to a file leads to one', async (t) => {
+t.test('every link to a file has a target', async (t) => {
   for (const name of documents) {
     for (const [, target = ''] of text(name).matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
       if (!target.startsWith('http')) t.ok(existsSync(join(root, dirname(name), target)), `${name} → ${target}`)
@@ -27,20 +26,13 @@ t.test('every pnpm or npm command that is shown exists', async (t) => {
   }
 })
 
-t.test('every script that hands over to a package finds one of that name there', async (t) => {
+t.test('every script that is delegated to a package exists there', async (t) => {
   const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> }
   const handedOver = Object.values(scripts).flatMap((script) => [...script.matchAll(/--filter @cqrs\/(\S+) (\S+)/g)])
   t.ok(handedOver.length > 0)
   for (const [command, name = '', script = ''] of handedOver)
     t.ok(JSON.parse(text(`packages/${name}/package.json`)).scripts[script], command)
 })
-
-t.test(
-  'the README’s settings are those of the services (`node packages/system-tests/settings-tables.ts` writes them)',
-  async (t) => {
-    t.equal(settingsPart.exec(text('README.md'))?.[0], settingsTables())
-  },
-)
 
 t.test('decisions are numbered without a gap, each with the number that its title says', async (t) => {
   const files = readdirSync(join(root, 'docs/decisions')).sort()

@@ -1,55 +1,45 @@
 import { routes, UserId } from '@cqrs/contracts'
-import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import { refuseUnlessSelfOrAdmin, remove } from '../domain/user.ts'
+import { selfOrAdmin } from '../domain/permissions.ts'
+import { remove, type User } from '../domain/user.ts'
 import { etagOf } from '../http/answers.ts'
 import { audited } from '../http/audited.ts'
 import { ConditionHeaders, refuseUnlessMatching } from '../http/conditions.ts'
 import { contextOf } from '../http/context.ts'
-import type { Relay } from '../publishing/relay.ts'
+import { only } from '../http/only.ts'
 import { forgetSessions } from '../sign-in/forget-sessions.ts'
-import type { LoginBackOff } from '../sign-in/login-back-off.ts'
-import type { Sessions } from '../sign-in/sessions.ts'
-import { loadDecideSave } from '../store/change-user.ts'
-import type { UserRepository } from '../store/user-repository.ts'
+import { changeUser } from '../store/change-user.ts'
+import type { Dependencies } from './dependencies.ts'
 
 /** DELETE /api/v1/users/:id: 204; only a tombstone without personal data is kept. */
-export function deleteUser(app: HttpServer, { users, relay, sessions, backOff, audit, authenticate }: Parts): void {
+export function deleteUser(app: HttpServer, dependencies: Dependencies): void {
   app.delete(
     routes.deleteUser.path,
     {
       config: {
         summary: 'Delete a user',
         headers: ['ETag'],
-        problems: ['not-allowed', 'user-not-found', 'version-conflict', 'precondition-failed', 'storage-unavailable'],
+        problems: ['user-not-found', 'version-conflict', 'precondition-failed', 'storage-unavailable'],
       },
-      onRequest: authenticate,
-      onResponse: audited('delete-user', { audit }),
+      onRequest: dependencies.authenticate,
+      preHandler: only(selfOrAdmin),
+      onResponse: audited('delete-user', dependencies),
       schema: { params: Type.Object({ id: UserId }), headers: ConditionHeaders },
     },
     async (request, reply) => {
       const { id } = request.params
       const context = contextOf(request)
-      refuseUnlessSelfOrAdmin(id, context.caller)
-      const tombstone = await loadDecideSave(users, id, async (current) => {
+      const decide = (current: User) => {
         refuseUnlessMatching(request.headers['if-match'], current)
-        const change = remove(current, context)
-        if (!(await users.bury(change, current.version))) return undefined
-        relay.publish(change.event)
-        await backOff.forget(current.email).catch((err) => request.log.warn({ err }, 'failed logins not erased yet'))
-        return change.state
-      })
-      await forgetSessions(id, request, { sessions })
+        return remove(current, context)
+      }
+      const { user: tombstone, previous } = await changeUser(dependencies, id, decide)
+      await dependencies.backOff
+        .forget(previous.email)
+        .catch((err) => request.log.warn({ err }, 'failed logins not erased yet'))
+      await forgetSessions(id, request, dependencies)
       return reply.status(204).header('etag', etagOf(tombstone)).send()
     },
   )
-}
-
-type Parts = {
-  users: UserRepository
-  relay: Relay
-  sessions: Sessions
-  backOff: LoginBackOff
-  audit: Audit
-  authenticate: Authenticate
 }

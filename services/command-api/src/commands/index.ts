@@ -1,4 +1,3 @@
-export { publicKeys } from '../http/public-keys.ts'
 export { activateUser } from './activate-user.ts'
 export { changePassword } from './change-password.ts'
 export { deactivateUser } from './deactivate-user.ts'

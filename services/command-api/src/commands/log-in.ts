@@ -1,17 +1,15 @@
 import { LogIn, routes, SessionAnswer } from '@cqrs/contracts'
-import type { Audit, HttpServer } from '@cqrs/service-kit'
+import type { HttpServer } from '@cqrs/service-kit'
 import { limited } from '../http/limited.ts'
-import type { AccessTokenSigner } from '../sign-in/access-token-signer.ts'
 import { checkCredentials } from '../sign-in/check-credentials.ts'
-import type { LoginBackOff } from '../sign-in/login-back-off.ts'
 import { openSession } from '../sign-in/open-session.ts'
-import type { PasswordHasher } from '../sign-in/password-hasher.ts'
-import type { RateLimits } from '../sign-in/rate-limits.ts'
-import type { Sessions } from '../sign-in/sessions.ts'
-import type { UserRepository } from '../store/user-repository.ts'
+import type { Dependencies } from './dependencies.ts'
 
-/** POST /api/v1/auth/login: 200 with an access token, and a refresh token to get the next ones with. Why it is refused is not told, neither by text nor by time. */
-export function logIn(app: HttpServer, parts: Parts): void {
+/**
+ * POST /api/v1/auth/login: 200 with an access token, and a refresh token to get the next ones. A refusal does not reveal
+ * its reason, neither by text nor by time.
+ */
+export function logIn(app: HttpServer, dependencies: Dependencies): void {
   app.post(
     routes.logIn.path,
     {
@@ -20,22 +18,12 @@ export function logIn(app: HttpServer, parts: Parts): void {
         headers: ['Cache-Control'],
         problems: ['invalid-credentials', 'storage-unavailable'],
       },
-      onRequest: limited('log-in', parts),
+      onRequest: limited('log-in', dependencies),
       schema: { body: LogIn, response: { 200: SessionAnswer } },
     },
     async (request, reply) => {
-      const user = await parts.passwords.admit(() => checkCredentials(request.body, request, parts))
-      return reply.send(await openSession(user, parts))
+      const user = await dependencies.passwords.admit(() => checkCredentials(request.body, request, dependencies))
+      return reply.send(await openSession(user, dependencies))
     },
   )
-}
-
-type Parts = {
-  users: UserRepository
-  passwords: PasswordHasher
-  tokens: AccessTokenSigner
-  sessions: Sessions
-  limits: RateLimits
-  backOff: LoginBackOff
-  audit: Audit
 }

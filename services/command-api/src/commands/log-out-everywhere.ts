@@ -1,16 +1,14 @@
 import { Refusal, routes } from '@cqrs/contracts'
-import type { Audit, Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { HttpServer } from '@cqrs/service-kit'
 import { endSessions } from '../domain/access.ts'
 import { etagOf } from '../http/answers.ts'
 import { contextOf } from '../http/context.ts'
-import type { Relay } from '../publishing/relay.ts'
 import { forgetSessions } from '../sign-in/forget-sessions.ts'
-import type { Sessions } from '../sign-in/sessions.ts'
-import { loadDecideSave } from '../store/change-user.ts'
-import type { UserRepository } from '../store/user-repository.ts'
+import { changeUser } from '../store/change-user.ts'
+import type { Dependencies } from './dependencies.ts'
 
-/** POST /api/v1/auth/logout-all: 204; every session of the caller ends, and its access tokens are dead. */
-export function logOutEverywhere(app: HttpServer, { users, relay, sessions, audit, authenticate }: Parts): void {
+/** POST /api/v1/auth/logout-all: 204; every session of the caller ends, and its access tokens are revoked. */
+export function logOutEverywhere(app: HttpServer, dependencies: Dependencies): void {
   app.post(
     routes.logOutEverywhere.path,
     {
@@ -19,28 +17,15 @@ export function logOutEverywhere(app: HttpServer, { users, relay, sessions, audi
         headers: ['ETag'],
         problems: ['user-not-found', 'version-conflict', 'storage-unavailable'],
       },
-      onRequest: authenticate,
+      onRequest: dependencies.authenticate,
     },
     async (request, reply) => {
       const context = contextOf(request)
       if (!context.caller) throw new Refusal('token-missing')
-      const user = await loadDecideSave(users, context.caller.id, async (current) => {
-        const change = endSessions(current, context)
-        if (!(await users.save(change, current.version))) return undefined
-        relay.publish(change.event)
-        return change.state
-      })
-      audit({ action: 'log-out-everywhere', outcome: 'success', user_id: user.id }, request)
-      await forgetSessions(user.id, request, { sessions })
+      const { user } = await changeUser(dependencies, context.caller.id, (current) => endSessions(current, context))
+      dependencies.audit({ action: 'log-out-everywhere', outcome: 'success', user_id: user.id }, request)
+      await forgetSessions(user.id, request, dependencies)
       return reply.status(204).header('etag', etagOf(user)).send()
     },
   )
-}
-
-type Parts = {
-  users: UserRepository
-  relay: Relay
-  sessions: Sessions
-  audit: Audit
-  authenticate: Authenticate
 }

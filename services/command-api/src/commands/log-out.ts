@@ -1,14 +1,13 @@
 import { RefreshSession, routes } from '@cqrs/contracts'
-import type { Audit, HttpServer } from '@cqrs/service-kit'
+import type { HttpServer } from '@cqrs/service-kit'
 import { limited } from '../http/limited.ts'
-import type { RateLimits } from '../sign-in/rate-limits.ts'
-import type { Sessions } from '../sign-in/sessions.ts'
+import type { Dependencies } from './dependencies.ts'
 
 /**
  * POST /api/v1/auth/logout: 204; the session of the refresh token is ended. As with RFC 7009, 2.2, a token that is none
  * or no longer good is answered alike: there is no session of it. The access token lives for its last minutes.
  */
-export function logOut(app: HttpServer, { sessions, limits, audit }: Parts): void {
+export function logOut(app: HttpServer, { sessions, limits, audit }: Dependencies): void {
   app.post(
     routes.logOut.path,
     {
@@ -23,5 +22,3 @@ export function logOut(app: HttpServer, { sessions, limits, audit }: Parts): voi
     },
   )
 }
-
-type Parts = { sessions: Sessions; limits: RateLimits; audit: Audit }

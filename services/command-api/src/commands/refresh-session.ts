@@ -1,13 +1,10 @@
 import { RefreshSession, Refusal, routes, SessionAnswer } from '@cqrs/contracts'
-import type { Audit, HttpServer } from '@cqrs/service-kit'
+import type { HttpServer } from '@cqrs/service-kit'
 import { limited } from '../http/limited.ts'
-import type { AccessTokenSigner } from '../sign-in/access-token-signer.ts'
-import type { RateLimits } from '../sign-in/rate-limits.ts'
-import type { Sessions } from '../sign-in/sessions.ts'
-import type { UserRepository } from '../store/user-repository.ts'
+import type { Dependencies } from './dependencies.ts'
 
 /** POST /api/v1/auth/refresh: 200 as after a login. The token is used up; its successor is in the answer. */
-export function refreshSession(app: HttpServer, { users, sessions, tokens, limits, audit }: Parts): void {
+export function refreshSession(app: HttpServer, { users, sessions, tokens, limits, audit }: Dependencies): void {
   app.post(
     routes.refreshSession.path,
     {
@@ -36,12 +33,4 @@ export function refreshSession(app: HttpServer, { users, sessions, tokens, limit
       return reply.send({ ...tokens.sign(user), ...refresh })
     },
   )
-}
-
-type Parts = {
-  users: UserRepository
-  sessions: Sessions
-  tokens: AccessTokenSigner
-  limits: RateLimits
-  audit: Audit
 }

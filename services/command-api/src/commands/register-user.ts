@@ -1,20 +1,17 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { Refusal, RegisterUser, routes, UserAnswer } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
-import { refuseGranting, register, type User } from '../domain/user.ts'
+import { refuseGranting } from '../domain/permissions.ts'
+import { register, type User } from '../domain/user.ts'
 import { answerOf, etagOf } from '../http/answers.ts'
 import { contextOf } from '../http/context.ts'
-import { doneOf, IdempotencyHeaders, InFlight, refuseReuse, replayed } from '../http/idempotency.ts'
+import { doneOf, IdempotencyHeaders, replayed } from '../http/idempotency.ts'
 import { limited } from '../http/limited.ts'
-import type { Relay } from '../publishing/relay.ts'
-import type { PasswordHasher } from '../sign-in/password-hasher.ts'
-import type { RateLimits } from '../sign-in/rate-limits.ts'
-import type { Done } from '../store/user-document.ts'
-import type { UserRepository } from '../store/user-repository.ts'
+import { type Done, refuseReuse } from '../store/done.ts'
+import type { Dependencies } from './dependencies.ts'
 
 /** POST /api/v1/auth/register: 201 with the user, whose read model follows. */
-export function registerUser(app: HttpServer, { users, relay, passwords, limits }: Parts): void {
-  const inFlight = new InFlight()
+export function registerUser(app: HttpServer, { users, relay, passwords, limits }: Dependencies): void {
   app.post(
     routes.registerUser.path,
     {
@@ -25,7 +22,6 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
           'role-not-allowed',
           'password-too-common',
           'email-taken',
-          'idempotency-in-flight',
           'idempotency-key-reused',
           'storage-unavailable',
         ],
@@ -36,24 +32,25 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
     async (request, reply) => {
       const { body } = request
       refuseGranting(body.roles) // before the hash, which is the expensive part
-      const key = request.headers['idempotency-key']
-      const done = key ? doneOf(['register'], key, [body.email, body.name, body.roles]) : undefined
-      const { user, isReplay } = await inFlight.run(done, async () => {
-        const before = done && (await registeredBefore(done, body, { users, passwords }))
+      const done = doneOf(request.headers, ['register'], [body.email, body.name, body.roles])
+      const replay = async () => done && registeredBefore(done, body, { users, passwords })
+      const registerOnce = async () => {
+        const before = await replay()
         if (before) return { user: before, isReplay: true }
         const passwordHash = await passwords.hash(body.password, body)
         const change = register(randomUUIDv7(), body, passwordHash, contextOf(request))
         try {
           await users.insert(change, done)
         } catch (error) {
-          // Where it was another process with the same key that was quicker, its answer is the answer.
-          const meanwhile = done && (await registeredBefore(done, body, { users, passwords }))
-          if (!meanwhile) throw error
-          return { user: meanwhile, isReplay: true }
+          // A request with the same key may have been first: then its answer is the answer to this one.
+          const first = await replay()
+          if (!first) throw error
+          return { user: first, isReplay: true }
         }
         relay.publish(change.event)
         return { user: change.state, isReplay: false }
-      })
+      }
+      const { user, isReplay } = await registerOnce()
       return reply
         .status(201)
         .headers({ location: `/api/v1/users/${user.id}`, etag: etagOf(user), ...(isReplay && replayed) })
@@ -70,7 +67,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
 async function registeredBefore(
   done: Done,
   { name, roles, password }: RegisterUser,
-  { users, passwords }: Pick<Parts, 'users' | 'passwords'>,
+  { users, passwords }: Pick<Dependencies, 'users' | 'passwords'>,
 ): Promise<User | undefined> {
   const found = await users.findRegistered(done.key)
   if (!found) return undefined
@@ -78,5 +75,3 @@ async function registeredBefore(
   if (!(await passwords.verify(found.user.passwordHash, password))) throw new Refusal('idempotency-key-reused')
   return { ...found.user, name, roles, isActive: true, version: 1, updatedAt: found.user.createdAt }
 }
-
-type Parts = { users: UserRepository; relay: Relay; passwords: PasswordHasher; limits: RateLimits }

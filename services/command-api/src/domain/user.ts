@@ -3,7 +3,6 @@ import {
   eventOf,
   normaliseEmail,
   type Origin,
-  Refusal,
   type RegisterUser,
   type Role,
   type Snapshot,
@@ -12,6 +11,7 @@ import {
   type UserEvent,
   type UserState,
 } from '@cqrs/contracts'
+import { type Caller, refuseGranting } from './permissions.ts'
 
 export type User = Omit<UserState, 'createdAt' | 'updatedAt'> & {
   passwordHash: string
@@ -31,24 +31,31 @@ export type Change<State = User> = { state: State; event: UserEvent }
 
 /** Who asks, when, and the names that the outside world lends: all that a decision needs besides state and input. */
 export type Context = { caller?: Caller | undefined; now: Date; eventId: string; traceparent?: string | undefined }
-export type Caller = { id: string; roles: string[] }
 
-/** A new user. @throws Refusal `role-not-allowed` */
-export function register(id: string, input: RegisterUser, passwordHash: string, context: Context): Change {
-  refuseGranting(input.roles)
-  return created(id, input, passwordHash, context)
+/** A new user. Whether its roles may be chosen, `refuseGranting` decides before the password is hashed. */
+export function register(
+  id: string,
+  input: Omit<RegisterUser, 'password'>,
+  passwordHash: string,
+  context: Context,
+): Change {
+  const state: User = {
+    id,
+    email: normaliseEmail(input.email),
+    passwordHash,
+    name: input.name,
+    roles: input.roles,
+    isActive: true,
+    version: 1,
+    createdAt: context.now,
+    updatedAt: context.now,
+    tokensFromVersion: 1,
+  }
+  return { state, event: { ...envelope(state, context), type: 'UserCreated', data: shown(state) } }
 }
 
-/** A new user with the role admin, for the operator's command only: no request reaches this. */
-export const registerAdmin = (id: string, input: Omit<RegisterUser, 'roles'>, passwordHash: string, context: Context) =>
-  created(id, { ...input, roles: ['admin'] }, passwordHash, context)
-
-/**
- * Another name, other roles; undefined where nothing would change.
- * @throws Refusal `not-allowed`, `role-not-allowed`
- */
+/** Replaces name and roles; undefined if nothing changes. @throws Refusal `role-not-allowed` */
 export function update(user: User, input: UpdateUser, context: Context): Change | undefined {
-  refuseUnlessSelfOrAdmin(user.id, context.caller)
   if (!user.roles.includes('admin')) refuseGranting(input.roles, user.id, context.caller)
   const changed = [
     ...(input.name === user.name ? [] : ['name']),
@@ -58,9 +65,7 @@ export function update(user: User, input: UpdateUser, context: Context): Change 
   return changeTo({ ...user, ...input }, changed, context)
 }
 
-/** @throws Refusal `not-allowed` */
 export function remove(user: User, context: Context): Change<Tombstone> {
-  refuseUnlessSelfOrAdmin(user.id, context.caller)
   const state: Tombstone = { id: user.id, version: user.version + 1, deletedAt: context.now }
   return {
     state,
@@ -86,17 +91,6 @@ export function restate(
   return eventOf({ id, version, deletedAt }, originOf(context), { isNew })
 }
 
-/** A user changes itself, an admin anyone. @throws Refusal `not-allowed` */
-export function refuseUnlessSelfOrAdmin(id: string, caller: Caller | undefined): void {
-  if (caller?.id !== id && !caller?.roles.includes('admin')) throw new Refusal('not-allowed')
-}
-
-/** The role admin comes from an admin who is somebody else. @throws Refusal `role-not-allowed` */
-export function refuseGranting(roles: Role[], id?: string, caller?: Caller): void {
-  const byAnotherAdmin = caller?.roles.includes('admin') && caller.id !== id
-  if (roles.includes('admin') && !byAnotherAdmin) throw new Refusal('role-not-allowed')
-}
-
 /** What others may see of a user: chosen field by field, so that nothing new slips out. */
 export const publicState = (user: User): UserState => ({
   id: user.id,
@@ -118,22 +112,6 @@ export const tokenState = ({ tokensFromVersion, tokensRevokedAt }: User): TokenS
 export function changeTo(user: User, changed: string[], context: Context): Change {
   const state: User = { ...user, version: user.version + 1, updatedAt: context.now }
   return { state, event: { ...envelope(state, context), type: 'UserUpdated', data: { ...shown(state), changed } } }
-}
-
-function created(id: string, input: RegisterUser, passwordHash: string, context: Context): Change {
-  const state: User = {
-    id,
-    email: normaliseEmail(input.email),
-    passwordHash,
-    name: input.name,
-    roles: input.roles,
-    isActive: true,
-    version: 1,
-    createdAt: context.now,
-    updatedAt: context.now,
-    tokensFromVersion: 1,
-  }
-  return { state, event: { ...envelope(state, context), type: 'UserCreated', data: shown(state) } }
 }
 
 const shown = (user: User) => ({ user: publicState(user), ...tokenState(user) })

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { Refusal } from '@cqrs/contracts'
-import Type from 'typebox'
-import type { Done } from '../store/user-document.ts'
+import type { UpdateUser } from '@cqrs/contracts'
+import Type, { type Static } from 'typebox'
+import type { Once } from '../store/change-user.ts'
+import type { Done } from '../store/done.ts'
 
 /**
  * The request header of a command that is to be done once, however often it is sent: a string of RFC 9651, as
@@ -22,38 +23,25 @@ export const IdempotencyHeaders = Type.Object({
 export const replayed = { 'idempotency-replayed': 'true' } as const
 
 /**
- * What is kept of a command that is done. Of the key a hash, together with where and for whom it counts: the same key of
- * another caller is another one. Of the body a hash too, without any password in it (docs/decisions/0013).
+ * The record to keep of a command with a key, undefined without one. The key is hashed with its scope: the same key of
+ * another caller is another key. The body is hashed without any password in it (docs/decisions/0013).
  */
-export const doneOf = (scope: string[], key: string, body: readonly unknown[]): Done => ({
-  key: hash([...scope, key]),
-  fingerprint: hash(body),
-  at: new Date(),
-})
-
-/** @throws Refusal `idempotency-key-reused` where the key came with another body before */
-export function refuseReuse(before: Done, now: Done): void {
-  if (before.fingerprint !== now.fingerprint) throw new Refusal('idempotency-key-reused')
+export function doneOf(
+  { 'idempotency-key': key }: Static<typeof IdempotencyHeaders>,
+  scope: string[],
+  body: readonly unknown[],
+): Done | undefined {
+  return key ? { key: hash([...scope, key]), fingerprint: hash(body), at: new Date() } : undefined
 }
 
-/**
- * The commands with a key that this process is at. Of two processes with the same one, the database lets one be the
- * first, and the other gives its answer.
- */
-export class InFlight {
-  readonly #keys = new Set<string>()
-
-  /** @throws Refusal `idempotency-in-flight` where the same is under way */
-  async run<Result>(done: Done | undefined, work: () => Promise<Result>): Promise<Result> {
-    if (!done) return work()
-    if (this.#keys.has(done.key)) throw new Refusal('idempotency-in-flight')
-    this.#keys.add(done.key)
-    try {
-      return await work()
-    } finally {
-      this.#keys.delete(done.key)
-    }
-  }
+/** The same for `changeUser`. */
+export function onceOf(
+  headers: Static<typeof IdempotencyHeaders>,
+  scope: string[],
+  input: UpdateUser,
+): Once | undefined {
+  const done = doneOf(headers, scope, [input.name, input.roles])
+  return done && { done, input }
 }
 
 const hash = (parts: readonly unknown[]): string =>

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { Email, Refusal } from '@cqrs/contracts'
 import { auditLog, createLogger, missingCollections, mongoClient, readConfig } from '@cqrs/service-kit'
 import Value from 'typebox/value'
-import { registerAdmin } from '../commands/register-admin.ts'
+import { createAdmin } from '../commands/create-admin.ts'
 import { Config } from '../config.ts'
 import { collections } from '../resources.ts'
 import { passwordHasher } from '../sign-in/password-hasher.ts'
@@ -22,7 +22,7 @@ const password = config.ADMIN_PASSWORD ?? randomBytes(18).toString('base64url')
 const mongo = mongoClient(config.MONGODB_URI, 'create-admin')
 mongo.start()
 try {
-  const user = await registerAdmin(
+  const user = await createAdmin(
     { email, password, name: 'Admin' },
     {
       audit: auditLog(createLogger('create-admin', 'info', process.stderr)),

@@ -6,41 +6,45 @@ export const publishFailures = new Counter({
   name: 'outbox_publish_failures_total',
   help: 'Publishes that failed; they are tried again',
 })
-export const setAside = new Counter({
-  name: 'outbox_set_aside_total',
-  help: 'Events that can never be published; see users.setAside',
-})
 export const removalSize = new Histogram({
   name: 'outbox_removal_events',
   help: 'Events taken out of the outbox by one bulk write',
   buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
 })
 
-/** What waits in the outbox, looked up through its partial index whenever the metrics are read. */
+new Gauge({
+  name: 'outbox_pending_users',
+  help: 'Users with events that are not published yet',
+  async collect() {
+    this.set((await backlog()).users)
+  },
+})
+new Gauge({
+  name: 'outbox_oldest_pending_seconds',
+  help: 'Age of the oldest event that is not published yet; 0 if there is none',
+  async collect() {
+    this.set((await backlog()).oldestSeconds)
+  },
+})
+
+/**
+ * Makes the gauges measure this outbox. Each read of the metrics is one indexed look-up. The registry takes a name only
+ * once, so the gauges are there once, and of several services in one process the last one is measured.
+ */
 export function measureOutbox(outbox: Outbox): void {
-  const unknown = { users: Number.NaN, oldestSeconds: Number.NaN }
-  let looking: Promise<typeof unknown> | undefined
-  const backlog = () => {
-    looking ??= outbox
-      .backlog()
-      .catch(() => unknown)
-      .finally(() => {
-        looking = undefined
-      })
-    return looking
-  }
-  new Gauge({
-    name: 'outbox_pending_users',
-    help: 'Users with events that are not published yet',
-    async collect() {
-      this.set((await backlog()).users)
-    },
-  })
-  new Gauge({
-    name: 'outbox_oldest_pending_seconds',
-    help: 'Age of the oldest event that is not published yet; 0 when there is none',
-    async collect() {
-      this.set((await backlog()).oldestSeconds)
-    },
-  })
+  measured = outbox
+}
+
+let measured: Outbox | undefined
+let looking: Promise<typeof unknown> | undefined
+const unknown = { users: Number.NaN, oldestSeconds: Number.NaN }
+
+async function backlog(): Promise<typeof unknown> {
+  looking ??= measured
+    ?.backlog()
+    .catch(() => unknown)
+    .finally(() => {
+      looking = undefined
+    })
+  return (await looking) ?? unknown
 }

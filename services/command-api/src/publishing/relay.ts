@@ -29,7 +29,7 @@ export class Relay {
   #failing = false
   #stopped = false
   #wake = Promise.withResolvers<void>()
-  readonly #sweeping: Promise<void>
+  #sweeping: Promise<void> | undefined
 
   /**
    * @param parts.onDeleted erases what else is kept of a deleted user; called until it succeeds, also after a crash of the
@@ -47,7 +47,11 @@ export class Relay {
     this.#nats = parts.nats
     this.#logger = parts.logger
     this.#onDeleted = parts.onDeleted
-    this.#sweeping = this.#keepSweeping()
+  }
+
+  /** Starts the sweeper. */
+  start(): void {
+    this.#sweeping ??= this.#keepSweeping()
   }
 
   /** Sends an event that has just been committed. Never waits and never fails: the sweeper finds what this does not. */
@@ -76,7 +80,8 @@ export class Relay {
     await this.#sweeping
     await Promise.all(this.#inFlight.values())
     await this.#removal
-    await this.#lease.release().catch(() => undefined)
+    // A relay that was never started has no lease, and its database client is not connected.
+    if (this.#sweeping) await this.#lease.release().catch(() => undefined)
   }
 
   async #keepSweeping(): Promise<void> {
@@ -109,12 +114,8 @@ export class Relay {
   async #send(event: UserEvent): Promise<boolean> {
     const connection = this.#nats.connection()
     if (!connection) return false
-    const payload = JSON.stringify(event)
     try {
-      const limit = connection.info?.max_payload ?? Number.POSITIVE_INFINITY
-      if (Buffer.byteLength(payload) > limit)
-        return await this.#setAside(event, `larger than the broker's ${limit} bytes`)
-      await jetstream(connection).publish(subjectOf(event), payload, { msgID: event.id, timeout: 5_000 })
+      await jetstream(connection).publish(subjectOf(event), JSON.stringify(event), { msgID: event.id, timeout: 5_000 })
       if (event.type === 'UserDeleted') {
         await eraseHistory(connection, event.subject)
         await this.#onDeleted(event.subject)
@@ -132,16 +133,6 @@ export class Relay {
     this.#logger.debug({ user_id: event.subject, event_id: event.id }, `${event.type} event published`)
     this.#acknowledged.push(event)
     this.#removal ??= this.#removeAcknowledged()
-    return true
-  }
-
-  async #setAside(event: UserEvent, reason: string): Promise<true> {
-    await this.#outbox.setAside(event, reason)
-    metrics.setAside.inc()
-    this.#logger.error(
-      { user_id: event.subject, event_id: event.id, reason },
-      'event set aside: it can never be published',
-    )
     return true
   }
 

@@ -15,10 +15,11 @@ import { restate } from '../domain/user.ts'
 import type { UserSync } from '../store/user-sync.ts'
 import type { Relay } from './relay.ts'
 
-type Parts = { sync: UserSync; relay: Relay; logger: Logger }
-
 /** Answers the read side's questions (contracts/sync.ts) over this connection; of several replicas one answers each. */
-export function answerSync(connection: NatsConnection, { sync, relay, logger }: Parts): void {
+export function answerSync(
+  connection: NatsConnection,
+  { sync, relay, logger }: { sync: UserSync; relay: Relay; logger: Logger },
+): void {
   const answer = <Schema extends TSchema>(
     subject: string,
     schema: Schema,
@@ -47,7 +48,7 @@ export function answerSync(connection: NatsConnection, { sync, relay, logger }: 
  */
 async function republish(
   users: { id: string; readVersion: number }[],
-  { sync, relay }: Pick<Parts, 'sync' | 'relay'>,
+  { sync, relay }: { sync: UserSync; relay: Relay },
 ): Promise<RepublishReply> {
   const restated = await Promise.all(
     users.map(async ({ id, readVersion }) =>

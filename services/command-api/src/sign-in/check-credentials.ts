@@ -10,7 +10,7 @@ import type { PasswordHasher } from './password-hasher.ts'
 export async function checkCredentials(
   { email: given, password }: { email: string; password: string },
   request: FastifyRequest,
-  parts: Parts & { users: UserRepository },
+  parts: PasswordGuards & { users: UserRepository },
 ): Promise<User> {
   const email = normaliseEmail(given)
   const user = await parts.users.findByEmail(email)
@@ -27,7 +27,7 @@ export async function checkCredentials(
 export async function isPassword(
   { user, email, password, action }: { user: User | undefined; email: string; password: string; action: string },
   request: FastifyRequest,
-  { passwords, backOff, audit }: Parts,
+  { passwords, backOff, audit }: PasswordGuards,
 ): Promise<boolean> {
   const source = sourceOf(request)
   const isWaiting = await backOff.isWaiting(email, source)
@@ -35,7 +35,7 @@ export async function isPassword(
   const wrong = why(user, { isWaiting, matches })
   // Asked again: of many guesses at once, those that come after the first failures are not let through either.
   const reason = !wrong && !(await backOff.succeeded(email, source)) ? 'backed-off' : wrong
-  if (reason) await backOff.failed(email, source, { wasLookedAt: !isWaiting })
+  if (reason) await backOff.failed(email, source, { wasChecked: !isWaiting })
   audit({ action, outcome: reason ? 'failure' : 'success', reason, user_id: user?.id }, request)
   return !reason
 }
@@ -62,4 +62,4 @@ async function rehash(
   }
 }
 
-type Parts = { passwords: PasswordHasher; backOff: LoginBackOff; audit: Audit }
+type PasswordGuards = { passwords: PasswordHasher; backOff: LoginBackOff; audit: Audit }

@@ -1,26 +1,27 @@
 import { createHash } from 'node:crypto'
 import type { Collection, Db } from 'mongodb'
+import {
+  type BackOffRule,
+  backOffRules,
+  type FailedLogins,
+  failuresKeptMs,
+  isAfter,
+  isWaiting,
+  knownForMs,
+} from '../domain/login-back-off.ts'
 
 /**
- * Failed logins, counted for an account from one source and from all together. Ids are hashes, so that no address is
- * kept of somebody who is no user; a user's own are deleted with it.
+ * The failed logins of an account, one document for each source and one for all together. Ids are hashes, so that no
+ * e-mail address of a person without an account is kept. A user's documents are deleted with the user.
  */
-type Failures = {
-  _id: string
-  failures: number
-  failedAt?: Date
-  waitsUntil?: Date
-  /** On one source's document: the right password came from there, so the others' failures do not make it wait. */
-  knownUntil?: Date
-  expiresAt: Date
-}
+type Failures = FailedLogins & { _id: string; failedAt?: Date; expiresAt: Date }
 
 export const loginBackOffCollection = 'login_back_off'
 export const loginBackOffIndexes = [{ name: 'expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 }] as const
 
 /**
- * After some failures an account waits, each time twice as long as before; the tries of that time are not looked at.
- * Mostly it waits for one source only, so that nobody can lock another one out (docs/decisions/0015).
+ * Exponential back-off of logins after failures; an attempt during a wait is rejected without a check. The wait is mostly
+ * for one source, so that nobody can lock out someone else (docs/decisions/0015).
  */
 export class LoginBackOff {
   readonly #failures: Collection<Failures>
@@ -29,36 +30,41 @@ export class LoginBackOff {
     this.#failures = db.collection(loginBackOffCollection)
   }
 
-  /** Whether a try is not to be looked at now, be the password right or not. */
+  /** Whether an attempt is rejected now without a check of its password. */
   async isWaiting(email: string, source: string): Promise<boolean> {
-    return isWaiting(await this.#read(idsOf(email, source)))
+    return isWaiting(await this.#read(idsOf(email, source)), new Date())
   }
 
-  /**
-   * Counts a failure. A try that was not looked at, or of a time in which the account waits, is not counted, which takes
-   * as long.
-   */
-  async failed(email: string, source: string, { wasLookedAt }: { wasLookedAt: boolean }): Promise<void> {
+  /** Counts a failure. An attempt that was not checked, or that came during a wait, is not counted, in the same time. */
+  async failed(email: string, source: string, { wasChecked }: { wasChecked: boolean }): Promise<void> {
     const ids = idsOf(email, source)
     await this.#failures.bulkWrite(
       [
-        { updateOne: { filter: { _id: ids.bySource }, update: counted(rules.bySource, wasLookedAt), upsert: true } },
-        { updateOne: { filter: { _id: ids.overall }, update: counted(rules.overall, wasLookedAt), upsert: true } },
+        {
+          updateOne: {
+            filter: { _id: ids.bySource },
+            update: counted(backOffRules.bySource, wasChecked),
+            upsert: true,
+          },
+        },
+        {
+          updateOne: { filter: { _id: ids.overall }, update: counted(backOffRules.overall, wasChecked), upsert: true },
+        },
       ],
       { ordered: false },
     )
   }
 
   /**
-   * Forgets the failures of this source, and knows it from now on. Those of all others stay counted.
-   * @returns false, with nothing done, where the account has come to wait in the meantime
+   * Resets the failures of this source, which is known from now on. The failures of all sources together stay.
+   * @returns false, with nothing done, if the account began to wait in the meantime
    */
   async succeeded(email: string, source: string): Promise<boolean> {
     const ids = idsOf(email, source)
-    const found = await this.#read(ids)
-    if (isWaiting(found)) return false
-    const { bySource: known } = found
+    const failures = await this.#read(ids)
     const now = Date.now()
+    if (isWaiting(failures, new Date(now))) return false
+    const { bySource: known } = failures
     if (known?.failures === 0 && isAfter(known.knownUntil, new Date(now + knownForMs - knownAgainMs))) return true
     const knownUntil = new Date(now + knownForMs)
     const fresh = { _id: ids.bySource, failures: 0, knownUntil, expiresAt: knownUntil }
@@ -66,53 +72,33 @@ export class LoginBackOff {
     return true
   }
 
-  /** Deletes what is kept of an account, which is deleted itself. */
+  /** Deletes the documents of an account. */
   async forget(email: string): Promise<void> {
     const account = accountOf(email)
     await this.#failures.deleteMany({ $or: [{ _id: account }, { _id: { $gte: `${account} `, $lt: `${account}!` } }] })
   }
 
-  async #read({ bySource, overall }: Ids): Promise<Found> {
-    const found = await this.#failures.find({ _id: { $in: [bySource, overall] } }).toArray()
+  async #read({ bySource, overall }: Ids) {
+    const documents = await this.#failures.find({ _id: { $in: [bySource, overall] } }).toArray()
     return {
-      bySource: found.find(({ _id }) => _id === bySource),
-      overall: found.find(({ _id }) => _id === overall),
+      bySource: documents.find(({ _id }) => _id === bySource),
+      overall: documents.find(({ _id }) => _id === overall),
     }
   }
 }
 
 type Ids = { bySource: string; overall: string }
-type Found = { [Counted in keyof Ids]: Failures | undefined }
 
-function isWaiting({ bySource, overall }: Found): boolean {
-  const now = new Date()
-  return (
-    isAfter(bySource?.waitsUntil, now) || (isAfter(overall?.waitsUntil, now) && !isAfter(bySource?.knownUntil, now))
-  )
-}
-
-type Rule = { free: number; longestMs: number }
-
-const rules = {
-  // 100 guesses take about a day (NIST SP 800-63B, 3.2.2, allows 100 in a row).
-  bySource: { free: 5, longestMs: 15 * 60_000 },
-  // Guesses from many sources: 1,440 a day at most, and whoever comes from a known one does not notice.
-  overall: { free: 50, longestMs: 60_000 },
-} satisfies Record<string, Rule>
-
-const firstWaitMs = 1_000
-const forgottenAfterMs = 3_600_000
-const knownForMs = 30 * 24 * 3_600_000
+/** A login renews the 30 days of its source once a day, not each time. */
 const knownAgainMs = 24 * 3_600_000
 
-/** The next failure, decided in the database by its own clock, so that of many at once none is lost. */
-const counted = ({ free, longestMs }: Rule, wasLookedAt: boolean) => {
+/** The next failure, decided in the database by its own clock, so that none of many concurrent ones is lost. */
+const counted = ({ free, waitsMs }: BackOffRule, wasChecked: boolean) => {
   const isWaiting = { $gt: ['$waitsUntil', '$$NOW'] }
-  const isRecent = { $gt: ['$failedAt', { $subtract: ['$$NOW', forgottenAfterMs] }] }
-  const doublings = { $min: [{ $subtract: ['$failures', free] }, 30] }
-  const waitMs = { $min: [{ $multiply: [firstWaitMs, { $pow: [2, doublings] }] }, longestMs] }
+  const isRecent = { $gt: ['$failedAt', { $subtract: ['$$NOW', failuresKeptMs] }] }
+  const waitMs = { $arrayElemAt: [waitsMs, { $min: [{ $subtract: ['$failures', free] }, waitsMs.length - 1] }] }
   return [
-    { $set: { counts: { $and: [wasLookedAt, { $not: [isWaiting] }] } } },
+    { $set: { counts: { $and: [wasChecked, { $not: [isWaiting] }] } } },
     {
       $set: {
         failures: { $cond: ['$counts', { $add: [{ $cond: [isRecent, '$failures', 0] }, 1] }, '$failures'] },
@@ -124,7 +110,7 @@ const counted = ({ free, longestMs }: Rule, wasLookedAt: boolean) => {
         waitsUntil: {
           $cond: [{ $and: ['$counts', { $gte: ['$failures', free] }] }, { $add: ['$$NOW', waitMs] }, '$waitsUntil'],
         },
-        expiresAt: { $max: [{ $add: ['$$NOW', forgottenAfterMs] }, '$knownUntil'] },
+        expiresAt: { $max: [{ $add: ['$$NOW', failuresKeptMs] }, '$knownUntil'] },
       },
     },
     { $unset: 'counts' },
@@ -138,5 +124,3 @@ function idsOf(email: string, source: string): Ids {
   const place = createHash('sha256').update(`${email}\n${source}`).digest('base64url')
   return { bySource: `${account} ${place}`, overall: account }
 }
-
-const isAfter = (date: Date | undefined, now: Date): boolean => date !== undefined && date > now

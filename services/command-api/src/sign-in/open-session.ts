@@ -11,7 +11,10 @@ import type { Sessions } from './sessions.ts'
  * seen this one. It would be dead, since it is of an older version, but it would stay behind.
  * @throws Refusal `invalid-credentials` in that case
  */
-export async function openSession(user: User, { users, sessions, tokens }: Parts): Promise<SessionAnswer> {
+export async function openSession(
+  user: User,
+  { users, sessions, tokens }: { users: UserRepository; sessions: Sessions; tokens: AccessTokenSigner },
+): Promise<SessionAnswer> {
   const refresh = await sessions.begin(user)
   const now = await users.findById(user.id)
   if (!now?.isActive || user.version < now.tokensFromVersion) {
@@ -20,5 +23,3 @@ export async function openSession(user: User, { users, sessions, tokens }: Parts
   }
   return { ...tokens.sign(user), ...refresh }
 }
-
-type Parts = { users: UserRepository; sessions: Sessions; tokens: AccessTokenSigner }

@@ -5,6 +5,7 @@ import argon2 from 'argon2'
 import pLimit from 'p-limit'
 import type { Config } from '../config.ts'
 import { type Owner, passwordPolicy } from '../domain/password-policy.ts'
+import { commonPasswords } from './common-passwords.ts'
 
 export type PasswordHasher = ReturnType<typeof passwordHasher>
 
@@ -21,7 +22,8 @@ export function passwordHasher(config: Settings) {
     timeCost: config.ARGON2_ITERATIONS,
     parallelism: 1,
   } as const
-  const refuseCommon = config.PASSWORD_DENY_COMMON === 'on' ? passwordPolicy(config.JWT_ISSUER) : () => {}
+  const refuseCommon =
+    config.PASSWORD_DENY_COMMON === 'on' ? passwordPolicy(config.JWT_ISSUER, commonPasswords) : () => {}
   const limit = pLimit(Math.min(availableParallelism(), 4))
   const maxWaiting = limit.concurrency * 40
   const queued = <Result>(work: () => Promise<Result>): Promise<Result> => {

@@ -1,22 +1,62 @@
-import { Refusal } from '@cqrs/contracts'
-import type { User } from '../domain/user.ts'
+import { Refusal, type UserEvent } from '@cqrs/contracts'
+import type { Change, Tombstone, User } from '../domain/user.ts'
+import { type Done, refuseReuse, type UpdateDone } from './done.ts'
 import type { UserRepository } from './user-repository.ts'
 
+/** An idempotency key, and the part of the user that the request itself contains. */
+export type Once = { done: Done; input: Pick<User, 'name' | 'roles'> }
+
 /**
- * Loads the user and tries the change on it; again on a fresh copy while somebody else changes it in between.
- * @param tryChange decides and saves; undefined says that the version had moved on
- * @throws Refusal `user-not-found`; `version-conflict` after 5 tries
+ * Loads a user, decides, saves the change on the version that was loaded, and publishes its event. If another request
+ * changes the user in between, it starts again with a fresh copy, 5 times at most.
+ * @param decide returns undefined if there is nothing to change. It is called once for each attempt
+ * @param options.once makes the change at most once: a repeated request gets the user of the first answer (`isReplay`)
+ * @returns the user after the change, and the copy that the decision was made on
+ * @throws Refusal `user-not-found`, `version-conflict`, `idempotency-key-reused`, and whatever `decide` throws
  */
-export async function loadDecideSave<Result>(
-  users: UserRepository,
+export async function changeUser<State extends User | Tombstone>(
+  { users, relay }: { users: UserRepository; relay: { publish(event: UserEvent): void } },
   id: string,
-  tryChange: (user: User) => Promise<Result | undefined>,
-): Promise<Result> {
+  decide: (current: User) => Change<State> | undefined | Promise<Change<State> | undefined>,
+  { once }: { once?: Once | undefined } = {},
+): Promise<{ user: User | State; previous: User; isReplay: boolean }> {
   for (let attempt = 1; attempt <= 5; attempt++) {
-    const user = await users.findById(id)
-    if (!user) throw new Refusal('user-not-found')
-    const result = await tryChange(user)
-    if (result !== undefined) return result
+    const current = await users.findById(id)
+    if (!current) throw new Refusal('user-not-found')
+    // After the look-up: what a concurrent request does now makes the save fail, and the next attempt finds it.
+    const before = once && (await users.findUpdate(id, once.done.key))
+    if (before) return { user: asAnswered(current, before, once), previous: current, isReplay: true }
+    const change = await decide(current)
+    if (!(await save(users, change, current, once))) continue
+    if (change) relay.publish(change.event)
+    return { user: change?.state ?? current, previous: current, isReplay: false }
   }
   throw new Refusal('version-conflict')
+}
+
+/** @returns whether the user still had the version, and no request with the same key came first */
+async function save(
+  users: UserRepository,
+  change: Change<User | Tombstone> | undefined,
+  current: User,
+  once: Once | undefined,
+): Promise<boolean> {
+  if (!change) return !once || users.note(current.id, recordOf(once, current))
+  const { state, event } = change
+  if ('deletedAt' in state) return users.bury({ state, event }, current.version)
+  return users.save({ state, event }, current.version, once && recordOf(once, state))
+}
+
+const recordOf = ({ done }: Once, { version, isActive, updatedAt }: User): UpdateDone => ({
+  ...done,
+  version,
+  isActive,
+  updatedAt,
+})
+
+/** @throws Refusal `idempotency-key-reused` */
+function asAnswered(current: User, before: UpdateDone, { done, input }: Once): User {
+  refuseReuse(before, done)
+  const { version, isActive, updatedAt } = before
+  return { ...current, name: input.name, roles: input.roles, version, isActive, updatedAt }
 }

@@ -40,15 +40,6 @@ export class Outbox {
     return deleted.map(({ _id }) => _id).toArray()
   }
 
-  /** Moves an event that can never be published out of the way of the others, to `setAside`, with the reason. */
-  async setAside(event: UserEvent, reason: string): Promise<void> {
-    await this.#users.updateOne(
-      { _id: event.subject, 'outbox.id': event.id },
-      { $push: { setAside: { event, reason, at: new Date() } } },
-    )
-    await this.remove([event])
-  }
-
   /** How many users have pending events, and the age in seconds of the oldest. */
   async backlog(): Promise<{ users: number; oldestSeconds: number }> {
     const pending = { pendingSince: { $exists: true } }

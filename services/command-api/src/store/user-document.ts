@@ -1,5 +1,6 @@
 import type { UserEvent } from '@cqrs/contracts'
 import type { User } from '../domain/user.ts'
+import type { Done, UpdateDone } from './done.ts'
 
 /**
  * The `users` collection: a user and its events that are not yet published, in one document, so that one write commits
@@ -16,24 +17,10 @@ export type UserDocument = Omit<User, 'id' | 'tokensFromVersion'> &
     updatesDone?: UpdateDone[]
   }
 
-/**
- * That a command with an idempotency key is done: written with its change or not at all. It holds no personal data and
- * counts for 24 hours.
- */
-export type Done = { key: string; fingerprint: string; at: Date }
-
-/** The same of an update, with what of its answer the request does not tell. */
-export type UpdateDone = Done & { version: number; isActive: boolean; updatedAt: Date }
-
 /** What a deleted user leaves. `expiresAt` is set when its last event is published. */
 export type TombstoneDocument = Outbox & { _id: string; version: number; deletedAt: Date; expiresAt?: Date }
 
-type Outbox = {
-  outbox: UserEvent[]
-  pendingSince?: Date
-  /** Events that can never be published: too large for the broker. For a person to look at. */
-  setAside?: { event: UserEvent; reason: string; at: Date }[]
-}
+type Outbox = { outbox: UserEvent[]; pendingSince?: Date }
 
 export const usersCollection = 'users'
 

@@ -2,7 +2,8 @@ import { Refusal } from '@cqrs/contracts'
 import { isDuplicateKey } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 import type { Change, Tombstone, User } from '../domain/user.ts'
-import { type Done, type UpdateDone, type UserDocument, usersCollection } from './user-document.ts'
+import type { Done, UpdateDone } from './done.ts'
+import { type UserDocument, usersCollection } from './user-document.ts'
 
 /** The write model. Each method is one atomic operation on one document, so it needs no transaction. */
 export class UserRepository {
@@ -37,7 +38,7 @@ export class UserRepository {
 
   /** What is kept of a user's update with this idempotency key, while that counts. */
   async findUpdate(id: string, key: string): Promise<UpdateDone | undefined> {
-    const updatesDone = { $elemMatch: { key, at: { $gt: stillCounting() } } }
+    const updatesDone = updatedWith(key)
     const document = await this.#users.findOne({ _id: id, updatesDone }, { projection: { updatesDone } })
     return document?.updatesDone?.[0]
   }
@@ -64,11 +65,14 @@ export class UserRepository {
     }
   }
 
-  /** Replaces a user that still has the expected version. @returns whether it had */
+  /**
+   * Replaces a user that still has the expected version, unless it was already updated with the same idempotency key.
+   * @returns whether it replaced it
+   */
   async save({ state, event }: Change, expectedVersion: number, updated?: UpdateDone): Promise<boolean> {
     const { id, ...fields } = state
     const { matchedCount } = await this.#users.updateOne(
-      { _id: id, version: expectedVersion },
+      { _id: id, version: expectedVersion, ...(updated && notUpdatedWith(updated.key)) },
       {
         $set: fields,
         $push: { outbox: event, ...(updated && lastOf(updated)) },
@@ -78,9 +82,9 @@ export class UserRepository {
     return matchedCount === 1
   }
 
-  /** Notes an update that had nothing to change, of a user that still has the version. @returns whether it had */
+  /** The same for an update that has nothing to change: it is only recorded. @returns whether it was */
   async note(id: string, updated: UpdateDone): Promise<boolean> {
-    const unchanged = { _id: id, version: updated.version, email: { $exists: true } }
+    const unchanged = { _id: id, version: updated.version, email: { $exists: true }, ...notUpdatedWith(updated.key) }
     const { matchedCount } = await this.#users.updateOne(unchanged, { $push: lastOf(updated) })
     return matchedCount === 1
   }
@@ -102,7 +106,11 @@ export class UserRepository {
   }
 }
 
-const withoutOutbox = { projection: { outbox: 0, pendingSince: 0, setAside: 0, registrationDone: 0, updatesDone: 0 } }
+const withoutOutbox = { projection: { outbox: 0, pendingSince: 0, registrationDone: 0, updatesDone: 0 } }
+
+const updatedWith = (key: string) => ({ $elemMatch: { key, at: { $gt: stillCounting() } } })
+/** Of several requests with one key, an update without a change does not raise the version that the others check. */
+const notUpdatedWith = (key: string) => ({ updatesDone: { $not: updatedWith(key) } })
 
 const stillCounting = (): Date => new Date(Date.now() - 24 * 3_600_000)
 

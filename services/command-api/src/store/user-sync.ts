@@ -37,7 +37,7 @@ export class UserSync {
   async page(after: string, limit: number): Promise<PageReply> {
     const [documents, total] = await Promise.all([
       this.#users
-        .find({ _id: { $gt: after } }, { projection: { outbox: 0, setAside: 0, passwordHash: 0 } })
+        .find({ _id: { $gt: after } }, { projection: { outbox: 0, passwordHash: 0 } })
         .sort({ _id: 1 })
         .limit(limit)
         .toArray(),
@@ -48,7 +48,7 @@ export class UserSync {
   }
 
   async findAny(id: string): Promise<Snapshot | undefined> {
-    const document = await this.#users.findOne({ _id: id }, { projection: { outbox: 0, setAside: 0, passwordHash: 0 } })
+    const document = await this.#users.findOne({ _id: id }, { projection: { outbox: 0, passwordHash: 0 } })
     return document ? toSnapshot(document) : undefined
   }
 

@@ -16,8 +16,6 @@ t.test('a new password makes every token from before worthless, and no secret le
   t.match(state, { passwordHash: 'another hash', version: 2, tokensFromVersion: 2, tokensRevokedAt: later })
   t.match(event, { type: 'UserUpdated', version: 2, data: { changed: ['password'], ...tokenState(state) } })
   t.notMatch(JSON.stringify(event), /hash/)
-  for (const caller of [undefined, admin])
-    t.throws(() => changePassword(jane, 'another hash', at(later, caller)), { code: 'not-allowed' })
 })
 
 t.test('a deactivation ends sessions, an activation brings none back', async (t) => {
@@ -27,8 +25,6 @@ t.test('a deactivation ends sessions, an activation brings none back', async (t)
   const active = activate(inactive, at(later, admin))?.state ?? jane
   t.match(active, { isActive: true, version: 3, tokensFromVersion: 2, tokensRevokedAt: later })
   t.equal(activate(active, at(later, admin)), undefined)
-  for (const decide of [activate, deactivate])
-    for (const caller of [undefined, self]) t.throws(() => decide(jane, at(later, caller)), { code: 'not-allowed' })
 })
 
 t.test('every later event says the same of the tokens, also one that only says it again', async (t) => {

@@ -1,12 +1,50 @@
 import t from 'tap'
-import { loadDecideSave } from '../../src/store/change-user.ts'
+import type { Change, User } from '../../src/domain/user.ts'
+import { changeUser } from '../../src/store/change-user.ts'
 import type { UserRepository } from '../../src/store/user-repository.ts'
 
-t.test('a user that somebody else keeps changing is given up on after five tries', async (t) => {
+/** A user whose first saves fail, as if somebody else changed it in between; the events that were published. */
+function contended(failingSaves: number) {
   let loads = 0
-  const users = { findById: async () => ({ version: ++loads }) } as unknown as UserRepository
   const seen: number[] = []
-  const alwaysTooLate = async ({ version }: { version: number }) => void seen.push(version)
-  await t.rejects(loadDecideSave(users, 'an id', alwaysTooLate), { code: 'version-conflict' })
-  t.strictSame(seen, [1, 2, 3, 4, 5], 'each try sees a fresh copy')
+  const published: unknown[] = []
+  const users = {
+    findById: async (id: string) => ({ id, version: ++loads }),
+    save: async (_change: Change, expectedVersion: number) => expectedVersion > failingSaves,
+  } as unknown as UserRepository
+  const decide = (user: User) => {
+    seen.push(user.version)
+    return { state: { ...user, version: user.version + 1 }, event: `event ${user.version + 1}` } as unknown as Change
+  }
+  return {
+    dependencies: { users, relay: { publish: (event: unknown) => published.push(event) } },
+    decide,
+    seen,
+    published,
+  }
+}
+
+t.test('a user that somebody else keeps changing is given up on after five attempts', async (t) => {
+  const { dependencies, decide, seen, published } = contended(5)
+  await t.rejects(changeUser(dependencies, 'an id', decide), { code: 'version-conflict' })
+  t.strictSame(seen, [1, 2, 3, 4, 5], 'each attempt sees a fresh copy')
+  t.strictSame(published, [])
+})
+
+t.test('only the event of the attempt that was saved is published', async (t) => {
+  const { dependencies, decide, seen, published } = contended(2)
+  t.match(await changeUser(dependencies, 'an id', decide), {
+    user: { version: 4 },
+    previous: { version: 3 },
+    isReplay: false,
+  })
+  t.strictSame(seen, [1, 2, 3])
+  t.strictSame(published, ['event 4'])
+})
+
+t.test('a decision without a change is not saved, and nothing is published', async (t) => {
+  const { dependencies, published } = contended(5)
+  const answer = await changeUser(dependencies, 'an id', () => undefined)
+  t.match(answer, { user: { version: 1 }, isReplay: false })
+  t.strictSame(published, [])
 })

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { passwordPolicy } from '../../src/domain/password-policy.ts'
+import { commonPasswords } from '../../src/sign-in/common-passwords.ts'
 
-const refuse = passwordPolicy('cqrs-user-service')
+const refuse = passwordPolicy('cqrs-user-service', commonPasswords)
 const owner = { email: 'jane.miller@example.com', name: 'Jane Müller' }
 
 for (const password of [

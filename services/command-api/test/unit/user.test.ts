@@ -1,13 +1,5 @@
 import t from 'tap'
-import {
-  type Context,
-  publicState,
-  refuseUnlessSelfOrAdmin,
-  register,
-  registerAdmin,
-  remove,
-  update,
-} from '../../src/domain/user.ts'
+import { type Context, publicState, register, remove, update } from '../../src/domain/user.ts'
 
 const now = new Date('2026-11-23T09:30:00.000Z')
 const later = new Date('2026-11-23T10:00:00.000Z')
@@ -42,11 +34,6 @@ t.test('a registration is version 1, with the address in its normalised form, an
   t.notMatch(JSON.stringify(event), /the hash|password/, 'no secret leaves')
 })
 
-t.test('nobody registers as an admin; the operator’s command does', async (t) => {
-  t.throws(() => register(id, { ...input, roles: ['buyer', 'admin'] }, 'hash', at(now)), { code: 'role-not-allowed' })
-  t.strictSame(registerAdmin(id, input, 'hash', at(now)).state.roles, ['admin'])
-})
-
 t.test('an update moves to the next version and names what changed', async (t) => {
   const change = update(jane, { name: 'Jane Doe', roles: ['seller', 'buyer'] }, at(later, self))
   t.match(change?.state, { name: 'Jane Doe', roles: ['seller', 'buyer'], version: 2, createdAt: now, updatedAt: later })
@@ -64,16 +51,6 @@ t.test('an update moves to the next version and names what changed', async (t) =
 
 t.test('an update that changes nothing is no event', async (t) => {
   t.equal(update(jane, { name: 'Jane', roles: ['buyer'] }, at(later, self)), undefined)
-})
-
-t.test('a user changes itself, an admin anyone, others nobody', async (t) => {
-  t.doesNotThrow(() => refuseUnlessSelfOrAdmin(id, self))
-  t.doesNotThrow(() => refuseUnlessSelfOrAdmin(id, admin))
-  for (const caller of [undefined, { id: otherId, roles: ['buyer', 'seller'] }]) {
-    t.throws(() => refuseUnlessSelfOrAdmin(id, caller), { code: 'not-allowed' })
-    t.throws(() => update(jane, { name: 'X', roles: ['buyer'] }, at(later, caller)), { code: 'not-allowed' })
-    t.throws(() => remove(jane, at(later, caller)), { code: 'not-allowed' })
-  }
 })
 
 t.test('the role admin comes only from another admin, and can be kept', async (t) => {

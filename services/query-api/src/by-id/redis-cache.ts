@@ -5,17 +5,17 @@ import type { Logger } from '@cqrs/service-kit'
 import { createClient } from '@redis/client'
 import type { ReadyUser } from './user-cache.ts'
 
-/** A user as it was at least as new as `readAt` (of `performance.now`) in this collection. */
+/** A user as read from this collection at `readAt` (`performance.now`) or later. */
 export type Loaded = { user: ReadyUser; collection: string; readAt: number }
 
 /**
- * Ready users in Redis, for all processes: the second level of the cache. It is never waited for longer than
- * `answerMs`, nothing fails because of it, and without it everything is only slower.
+ * Serialised users in Redis, shared by all processes: the second level of the cache. A read waits at most `answerMs`,
+ * and a failure of Redis makes look-ups slower and never fails them.
  *
- * Entries carry their version, and an older one never replaces a newer one. A notice leaves a mark in place of what is
- * older, so that a process which has not heard it yet cannot put that back; the mark holds no personal data. Commands of
- * one connection are done in their order, so what is read after a mark was sent is not older than it. Where a mark may
- * have been lost, nothing is read until all that it should have replaced has expired.
+ * Entries carry their version, and an older version never replaces a newer one. A notice replaces older entries with a
+ * mark, so that a process that has not received the notice cannot store them again. A mark holds no personal data.
+ * Redis executes the commands of a connection in order, so a read after a mark never returns an older entry. If a mark
+ * may have been lost, this process reads nothing until every entry that it should have replaced has expired.
  */
 export class RedisCache {
   readonly #client: ReturnType<typeof createClient>
@@ -37,35 +37,38 @@ export class RedisCache {
         reconnectStrategy: (retries) => Math.min(2_000, 50 * 2 ** Math.min(retries, 6)),
       },
     })
-    let isAway = false
+    let isUnavailable = false
     this.#client.on('error', (error) => {
-      if (!isAway) logger.warn({ err: error }, 'Redis is away')
-      isAway = true
+      if (!isUnavailable) logger.warn({ err: error }, 'Redis is unavailable')
+      isUnavailable = true
     })
     this.#client.on('ready', () => {
-      isAway = false
+      isUnavailable = false
       logger.info('Redis connected')
     })
-    this.#client.connect().catch(() => {}) // it goes on trying; `error` has told
   }
 
-  /** Whether the server is there. */
+  start(): void {
+    // The client keeps retrying, and its `error` event has reported the failure.
+    this.#client.connect().catch(() => {})
+  }
+
   get isConnected(): boolean {
     return this.#client.isReady
   }
 
-  /** Whether it is asked at the moment. */
+  /** Whether look-ups currently read it. */
   get isInUse(): boolean {
     return this.#canSend() && performance.now() >= this.#distrustedUntil
   }
 
-  /** Those of the users that it has. Empty where it does not answer in time. */
+  /** Returns the users that are stored; none if Redis does not answer within `answerMs`. */
   async read(ids: string[], collection: string): Promise<Map<string, Loaded>> {
     if (!this.isInUse) return new Map()
     const reading = this.#send(() => this.#client.mGet(ids.map((id) => keyOf(id, collection))))
     const values = await Promise.race([reading, delay(answerMs, undefined, { ref: false })])
     if (values === undefined) {
-      this.#failed()
+      this.#countFailure()
       return new Map()
     }
     this.#failures = 0
@@ -73,7 +76,7 @@ export class RedisCache {
     return new Map(found.filter((one): one is [string, Loaded] => one[1] !== undefined))
   }
 
-  /** Keeps what was read from the database. Nobody waits for it. */
+  /** Stores users that were read from the database, in the background. */
   write(users: Map<string, Loaded>, collection: string): void {
     if (!this.isInUse || users.size === 0) return
     const now = performance.now()
@@ -85,13 +88,13 @@ export class RedisCache {
     void this.#send(() => this.#replace(keys, 'equal', values.flat()))
   }
 
-  /** There is a newer version: leaves a mark. Those of one turn go together, before anything that is read after them. */
+  /** Marks older entries as outdated. The marks of one turn are sent together, before any later read. */
   outdate(id: string, version: number, collection: string): void {
     if (this.#marks.size === 0) queueMicrotask(() => this.#sendMarks())
     this.#marks.set(keyOf(id, collection), version)
   }
 
-  /** Notices may have been missed: reads nothing until all that is there now has expired. */
+  /** Stops reading until every current entry has expired, because notices may have been missed. */
   distrust(): void {
     this.#distrustedUntil = performance.now() + this.#lifetimeMs
   }
@@ -104,7 +107,7 @@ export class RedisCache {
     const keys = [...this.#marks.keys()]
     const values = [...this.#marks.values()].flatMap((version) => [String(version), `${version}?`])
     this.#marks.clear()
-    // Also while it is not read: the others read it.
+    // Also while this process does not read Redis, because other processes do.
     const canSend = this.#client.isReady && this.#outstanding < maxOutstanding
     const sent = canSend ? this.#send(() => this.#replace(keys, 'older', values)) : Promise.resolve(undefined)
     void sent.then((done) => {
@@ -116,7 +119,7 @@ export class RedisCache {
     return this.#client.eval(replaceOlder, { keys, arguments: [String(this.#lifetimeMs), what, ...values] })
   }
 
-  /** @returns undefined where it failed */
+  /** @returns undefined if the command failed */
   async #send<Answer>(command: () => Promise<Answer>): Promise<Answer | undefined> {
     this.#outstanding++
     try {
@@ -128,8 +131,8 @@ export class RedisCache {
     }
   }
 
-  /** After some failures in a row it is left alone for a while, so that it costs nobody the time to wait. */
-  #failed(): void {
+  /** After three failures in a row, reads skip Redis for a second instead of waiting for it. */
+  #countFailure(): void {
     this.#failures++
     if (this.#failures < 3) return
     this.#failures = 0
@@ -141,18 +144,18 @@ export class RedisCache {
   }
 }
 
-/** Longer than Redis takes for 200 keys on a network of its own, and less than the database does. */
+/** Longer than Redis takes for 200 keys on a local network, and shorter than the database takes. */
 const answerMs = 25
 
-/** Commands without an answer yet: a Redis that hangs costs the memory of so many. */
+/** Commands in flight. Bounds the memory that an unresponsive Redis costs. */
 const maxOutstanding = 100
 
-/** Other answers have other keys, so that processes of two releases can share one Redis. */
+/** Part of every key, so that releases with different responses can share one Redis. */
 const shape = createHash('sha256').update(JSON.stringify(UserReadModel)).digest('hex').slice(0, 8)
 
 const keyOf = (id: string, collection: string): string => `${collection}:${shape}:${id}`
 
-/** `<version>:<when it was read>:<the answer, empty for a deleted user>`; a mark is `<version>?`. */
+/** Parses `<version>:<time of the read>:<body, empty for a deleted user>`. A mark is `<version>?`. */
 function entryOf(value: string | null, collection: string): Loaded | undefined {
   const [, version, readAt, body] = /^(\d+):(\d+):(.*)$/s.exec(value ?? '') ?? []
   if (version === undefined) return undefined
@@ -163,7 +166,7 @@ function entryOf(value: string | null, collection: string): Loaded | undefined {
   }
 }
 
-/** Keys; then the lifetime in ms, whether an equal version is replaced too, and for each key a version and the value. */
+/** Arguments: lifetime in ms, whether an equal version is replaced (`equal`), and for each key a version and a value. */
 const replaceOlder = `
 for i, key in ipairs(KEYS) do
   local held = redis.call('GET', key)

@@ -1,18 +1,18 @@
 import { LRUCache } from 'lru-cache'
 
-/** A user ready to be sent. Without a body it is a deleted one: there is nothing to send, and nothing personal is kept. */
+/** A serialised user. A deleted user has no body, so no personal data is kept. */
 export type ReadyUser = { version: number; etag: string; body: string | undefined }
 
 /**
- * Ready users in this process's memory, the least used of them dropped first. What it holds is of one collection: when
- * another one becomes live, it starts empty.
+ * An LRU cache of serialised users in the memory of the process. All entries come from one collection: when another one
+ * becomes live, the cache is emptied.
  */
 export class UserCache {
   readonly #entries: LRUCache<string, ReadyUser>
   readonly #lifetimeMs: number
   #collection: string | undefined
 
-  /** @param lifetimeMs how old an entry gets, counted from when the database was asked; 0 keeps nothing */
+  /** @param lifetimeMs maximum age of an entry, counted from the read of the database; 0 disables the cache */
   constructor({ lifetimeMs, maxBytes, maxEntries = 100_000 }: Bounds) {
     this.#lifetimeMs = lifetimeMs
     this.#entries = new LRUCache({
@@ -28,29 +28,30 @@ export class UserCache {
     return this.#entries.size
   }
 
-  /** Never more than `maxBytes`. */
+  /** The estimated memory of all entries; at most `maxBytes`. */
   get bytes(): number {
     return this.#entries.calculatedSize
   }
 
-  /** @param collection the one that is live now */
-  get(id: string, collection: string): ReadyUser | undefined {
-    return collection === this.#collection ? this.#entries.get(id) : undefined
+  /** @param live the live collection; entries of any other are dropped */
+  get(id: string, live: string): ReadyUser | undefined {
+    if (live !== this.#collection) {
+      this.#entries.clear()
+      this.#collection = live
+    }
+    return this.#entries.get(id)
   }
 
-  /** Keeps a user that was read `ageMs` ago from this live collection, unless it has a newer version of it. */
+  /** Stores a user that was read `ageMs` ago, unless a newer version is stored or the collection is no longer live. */
   put(id: string, user: ReadyUser, { collection, ageMs }: { collection: string; ageMs: number }): void {
-    if (ageMs >= this.#lifetimeMs) return
-    if (collection !== this.#collection) {
-      this.#entries.clear()
-      this.#collection = collection
-    }
+    this.#collection ??= collection
+    if (collection !== this.#collection || ageMs >= this.#lifetimeMs) return
     if (user.version >= (this.#entries.peek(id)?.version ?? 0)) {
       this.#entries.set(id, user, { ttl: this.#lifetimeMs - ageMs })
     }
   }
 
-  /** Drops a user that is older than this version. */
+  /** Drops the user if the stored version is older than this one. */
   outdate(id: string, version: number): void {
     if ((this.#entries.peek(id)?.version ?? version) < version) this.#entries.delete(id)
   }
@@ -59,7 +60,7 @@ export class UserCache {
     this.#entries.clear()
   }
 
-  /** Frees what is too old to be answered: nobody may ask for it again. */
+  /** Frees expired entries. The LRU cache itself drops them only when they are requested. */
   purge(): void {
     this.#entries.purgeStale()
   }
@@ -67,5 +68,5 @@ export class UserCache {
 
 type Bounds = { lifetimeMs: number; maxBytes: number; maxEntries?: number }
 
-/** About what an entry takes besides its text: key, objects, the cache's own lists. A character takes 2 bytes at most. */
+/** Estimated memory of an entry without its body: key, objects and LRU lists. A character takes up to 2 bytes. */
 const overheadBytes = 300

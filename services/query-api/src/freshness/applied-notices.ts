@@ -2,20 +2,17 @@ import { type Applied, type AppliedNotice, appliedSubject, Refusal, usersReadCol
 import { type Logger, pause } from '@cqrs/service-kit'
 import type { NatsConnection } from '@nats-io/transport-node'
 
-/**
- * One user awaited in one version. Notices count from the moment it was begun, also while nobody is in `noticed`: they
- * end the next one at once.
- */
+/** A wait for one version of one user. A notice that arrives between two calls of `noticed` ends the second at once. */
 export type Watch = {
-  /** Resolves at a notice, after `withinMs`, or at the signal's abort: whatever it was, look again. */
+  /** Resolves on a notice, after `withinMs`, or when the signal aborts. In each case the caller looks again. */
   noticed(withinMs: number, until: AbortSignal): Promise<void>
-  /** Must be called, or the watch holds one of the places for ever. */
+  /** Must be called: a watch that has not ended counts towards `maxWatches`. */
   end(): void
 }
 
 /**
- * What the projector says over plain NATS about users it has brought up to date. A notice is a hint: some are missed,
- * and while NATS is away all of them.
+ * The notices that the projector publishes over core NATS when it has updated users. A notice is a hint: some are
+ * missed, and all of them while NATS is unavailable.
  */
 export class AppliedNotices {
   readonly #logger: Logger
@@ -23,18 +20,18 @@ export class AppliedNotices {
   readonly #watches = new Map<string, Set<{ version: number; wake: () => void }>>()
   #count = 0
 
-  /** @param onApplied called for each user of a notice, before those who wait for it look again */
+  /** @param onApplied called for each user of a notice, before its watches wake */
   constructor(logger: Logger, onApplied: (...applied: Applied) => void = () => {}) {
     this.#logger = logger
     this.#onApplied = onApplied
   }
 
-  /** How many watches there are now. */
+  /** The number of active watches. */
   get count(): number {
     return this.#count
   }
 
-  /** Hears the notices of this connection, over its reconnects too: to be called at the first connect only. */
+  /** Subscribes to notices. Subscriptions outlive reconnects: call this on the first connect only. */
   listen(nats: NatsConnection): void {
     nats.subscribe(appliedSubject(usersReadCollection), {
       callback: (error, message) => {
@@ -45,15 +42,15 @@ export class AppliedNotices {
             this.#wake(id, version)
           }
         } catch (error) {
-          this.#logger.warn({ err: error }, 'notice cannot be read')
+          this.#logger.warn({ err: error }, 'cannot read notice of applied events')
         }
       },
     })
   }
 
   /**
-   * Begins to watch for a user in this version or a higher one.
-   * @throws Refusal `overloaded` where there are `maxWatches` already
+   * Starts to watch for this version of a user, or a higher one.
+   * @throws Refusal `overloaded` if there are `maxWatches` already
    */
   watch(id: string, version: number): Watch {
     if (this.#count >= maxWatches) throw new Refusal('overloaded')
@@ -80,7 +77,7 @@ export class AppliedNotices {
 }
 
 /**
- * A process. While NATS is away each looks twice a second, and these 2,000 single reads a second are about what the
- * smallest database server (2 cores) gives.
+ * Per process. While NATS is unavailable each watch polls twice a second; 2,000 single reads a second are about what
+ * the smallest database server (2 cores) sustains.
  */
 export const maxWatches = 1_000

@@ -3,7 +3,7 @@ import Type, { type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { refuseParameter } from './refuse-parameter.ts'
 
-/** Where a page ended: the order it is in, what that order goes by, and the id of its last user. */
+/** The end of a page: its order, the key in that order, and the id of its last user. */
 const Cursor = Type.Union([
   Type.Tuple([Type.Literal('newest'), UserId]),
   Type.Tuple([Type.Enum(['name', 'email']), Type.String({ maxLength: 400 }), Type.Union([UserId, Type.Literal('')])]),
@@ -14,17 +14,17 @@ type Order = Cursor[0]
 const form = Compile(Cursor)
 const isCursor = (value: unknown): value is Cursor => form.Check(value)
 
-/** The opaque text for `pagination.nextCursor`. It says nothing that its page does not, and grants nothing. */
+/** The opaque text for `pagination.nextCursor`. It reveals nothing beyond its page and grants no access. */
 export const cursorText = (cursor: Cursor): string => Buffer.from(JSON.stringify(cursor)).toString('base64url')
 
 /**
- * What a client sent back, which it should not have changed.
- * @throws Refusal `validation-failed` for what no list in one of these orders has given
+ * Parses a cursor that a client sent back.
+ * @throws Refusal `validation-failed` if it is not a cursor of one of these orders
  */
 export function readCursor<In extends Order>(text: string, orders: readonly In[]): Extract<Cursor, [In, ...unknown[]]> {
   const cursor = parse(Buffer.from(text, 'base64url').toString())
   if (!isCursor(cursor) || !(orders as readonly Order[]).includes(cursor[0])) {
-    throw refuseParameter('cursor', 'is not the nextCursor of a page of this list')
+    throw refuseParameter('cursor', 'must be a nextCursor of this list')
   }
   return cursor as Extract<Cursor, [In, ...unknown[]]>
 }

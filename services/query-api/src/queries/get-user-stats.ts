@@ -1,13 +1,10 @@
 import { routes, UserStats } from '@cqrs/contracts'
-import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import type { UserStatsRepository } from '../read-store/user-stats-repository.ts'
+import type { Dependencies } from './dependencies.ts'
 
-/** GET /api/v1/stats/users: how many users there are, and the registrations of the last 31 days that have any. */
-export function getUserStats(
-  app: HttpServer,
-  { stats, authenticate }: { stats: UserStatsRepository; authenticate: Authenticate },
-): void {
+/** GET /api/v1/stats/users: counts of users, and registrations on the last 31 days that have any. */
+export function getUserStats(app: HttpServer, { stats, authenticate }: Dependencies): void {
   app.get(
     routes.userStats.path,
     {

@@ -1,20 +1,16 @@
 import { minVersionHeader, Refusal, routes, UserId, UserReadModel } from '@cqrs/contracts'
-import { type Authenticate, EntityTags, type HttpServer, ifNoneMatchHolds } from '@cqrs/service-kit'
+import { EntityTags, type HttpServer, ifNoneMatchHolds } from '@cqrs/service-kit'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { ReadyUser } from '../by-id/user-cache.ts'
-import type { UserLookUp } from '../by-id/user-look-up.ts'
-import type { AppliedNotices } from '../freshness/applied-notices.ts'
 import { waitForVersion } from '../freshness/wait-for-version.ts'
+import type { Dependencies } from './dependencies.ts'
 
 /**
- * GET /api/v1/users/:id: the user, and its version as `ETag`. With `X-Min-Version` it is answered from that version or a
- * higher one, which is waited for. Where it is one that `If-None-Match` names, the answer is 304.
+ * GET /api/v1/users/:id: the user, with its version as `ETag`. `X-Min-Version` waits until the read model has that
+ * version or a higher one. The answer is 304 if `If-None-Match` names the version.
  */
-export function getUser(
-  app: HttpServer,
-  { users, notices, authenticate, timeoutMs }: Parts & { authenticate: Authenticate; timeoutMs: number },
-): void {
+export function getUser(app: HttpServer, { lookUp, notices, authenticate, waitMs }: Dependencies): void {
   app.get(
     routes.getUser.path,
     {
@@ -43,12 +39,12 @@ export function getUser(
     (request, reply) => {
       const { id } = request.params
       const version = request.headers[minVersionHeader]
-      const cached = users.cached(id, version)
-      // Most are, and are answered without a turn through promises.
-      if (cached) return answer(request, reply, cached)
+      const first = lookUp.find(id, version)
+      // Most users are in memory. They are answered synchronously, which saves a turn of the promise queue.
+      if (!(first instanceof Promise)) return answer(request, reply, first)
       const found = version
-        ? waitForVersion({ id, version }, { users, notices, timeoutMs, until: request.signal })
-        : users.find(id)
+        ? waitForVersion({ id, version, first }, { lookUp, notices, timeoutMs: waitMs, until: request.signal })
+        : first
       found.then((user) => answer(request, reply, user)).catch((error) => reply.send(error))
     },
   )
@@ -61,5 +57,3 @@ function answer(request: FastifyRequest, reply: FastifyReply, user: ReadyUser | 
   if (known && !ifNoneMatchHolds(known, user.etag)) reply.status(304).send()
   else reply.header('content-type', 'application/json; charset=utf-8').send(user.body)
 }
-
-type Parts = { users: UserLookUp; notices: AppliedNotices }

@@ -1,3 +1,4 @@
+export type { Dependencies } from './dependencies.ts'
 export { getUser } from './get-user.ts'
 export { getUserStats } from './get-user-stats.ts'
 export { listUsers } from './list-users.ts'

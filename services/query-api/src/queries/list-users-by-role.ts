@@ -1,28 +1,11 @@
 import { Page, Role, routes, UserPage } from '@cqrs/contracts'
-import type { Authenticate, HttpServer } from '@cqrs/service-kit'
+import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import type { UserReadRepository } from '../read-store/user-read-repository.ts'
-import type { UserStatsRepository } from '../read-store/user-stats-repository.ts'
-import { type Listing, newestPage, pageText, refuseOffset, sendPage } from './pages.ts'
+import type { Dependencies } from './dependencies.ts'
+import { newestPage, pageText, refuseOffset, sendPage } from './pages.ts'
 
-/**
- * GET /api/v1/users/by-role/:role: a page of the users with this role, newest first. `total` can be ahead of
- * the page or behind it, as that of all users.
- */
-export function listUsersByRole(
-  app: HttpServer,
-  {
-    users,
-    stats,
-    authenticate,
-    listing,
-  }: {
-    users: UserReadRepository
-    stats: UserStatsRepository
-    authenticate: Authenticate
-    listing: Listing
-  },
-): void {
+/** GET /api/v1/users/by-role/:role: a page of the users with this role, newest first. */
+export function listUsersByRole(app: HttpServer, { users, stats, authenticate, listing }: Dependencies): void {
   app.get(
     routes.listUsersByRole.path,
     {
@@ -38,11 +21,11 @@ export function listUsersByRole(
       const { role } = request.params
       refuseOffset(request.query)
       const page = await listing(request.url, async () => {
-        const [found, { byRole }] = await Promise.all([
+        const [slice, { byRole }] = await Promise.all([
           newestPage(request.query, (page) => users.listByRole(role, page)),
           stats.totals(),
         ])
-        return pageText(request.query, found, byRole[role])
+        return pageText(request.query, slice, byRole[role])
       })
       return sendPage(reply, page)
     },

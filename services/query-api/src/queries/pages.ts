@@ -1,26 +1,26 @@
 import { maxOffset, type Page, UserPage, type UserReadModel } from '@cqrs/contracts'
 import fastJson from 'fast-json-stringify'
 import type { FastifyReply } from 'fastify'
-import type { inTurn } from '../batches.ts'
+import type { inTurn } from '../read-store/batches.ts'
 import type { NewestPage } from '../read-store/user-read-repository.ts'
 import type { Position, UserSearchRepository } from '../read-store/user-search-repository.ts'
 import { type Cursor, cursorText, readCursor } from './cursor.ts'
 import { refuseParameter } from './refuse-parameter.ts'
 
-/** The users of a page, and where the next one goes on; null where there is none. */
-export type Found = { data: UserReadModel[]; nextCursor: string | null }
+/** A page without its total; `nextCursor` is null on the last one. */
+export type Slice = { data: UserReadModel[]; nextCursor: string | null }
 
 /**
- * Reads pages in turn. What has one URL and waits at the same time is read once, whoever asks: a page is the same for every
- * caller. If it ever depends on who asks, so must the key.
+ * Bounds the pages that are read at once. Callers that wait with the same URL share one read, because a page is the
+ * same for every caller. If a page ever depends on the caller, the key must as well.
  */
 export type Listing = ReturnType<typeof inTurn<string>>
 
-/** A page of users, newest first. @param list reads that many of them, from there on */
+/** A page of users, newest first. `list` reads them from the repository. */
 export async function newestPage(
   { limit, offset, cursor }: Page,
   list: (page: NewestPage) => Promise<UserReadModel[]>,
-): Promise<Found> {
+): Promise<Slice> {
   const after = cursor === undefined ? undefined : readCursor(cursor, ['newest'])[1]
   return cut(await list({ limit: limit + 1, offset, after }), limit, ({ id }) => ['newest', id])
 }
@@ -29,20 +29,20 @@ export async function newestPage(
 export async function namePage(
   { limit, offset, cursor, isActive }: Page & { isActive?: boolean | undefined },
   users: UserSearchRepository,
-): Promise<Found> {
+): Promise<Slice> {
   const after = cursor === undefined ? undefined : positionOf(readCursor(cursor, ['name']))
   return cut(await users.byName({ limit: limit + 1, offset, after, isActive }), limit, byName)
 }
 
 /**
- * A page of what is found: first those whose name begins so, in order of name, then those of whom only the address does,
- * in its order. For each page so many addresses are read and no more, whether those who were found by name are among
- * them or not: so a page can be short, and not be the last.
+ * A page of a search: first users whose name has the prefix, in order of name, then users of whom only the e-mail
+ * address has it, in that order. Each page reads a bounded number of addresses, and skips those already found by name.
+ * A page can therefore be short without being the last.
  */
 export async function searchPage(
   { q: prefix, limit, cursor, isActive }: Page & { q: string; isActive?: boolean | undefined },
   users: UserSearchRepository,
-): Promise<Found> {
+): Promise<Slice> {
   const at = cursor === undefined ? undefined : readCursor(cursor, ['name', 'email'])
   const found: UserReadModel[] = []
   if (at?.[0] !== 'email') {
@@ -63,35 +63,35 @@ export async function searchPage(
 }
 
 /**
- * The answer, written once for all who asked for it at the same time. `total` is read from sums, so it can be ahead of the page or behind it by the events that are in flight; null where
- * nobody keeps the sum.
+ * The response body, serialised once for all callers that share it. `total` comes from sums, so it can be ahead of the
+ * page or behind it by the events in flight. It is null where no sum is kept.
  */
-export const pageText = ({ limit, offset, cursor }: Page, found: Found, total: number | null): string =>
+export const pageText = ({ limit, offset, cursor }: Page, slice: Slice, total: number | null): string =>
   stringify({
-    data: found.data,
-    pagination: { limit, offset: cursor === undefined ? (offset ?? 0) : null, total, nextCursor: found.nextCursor },
+    data: slice.data,
+    pagination: { limit, offset: cursor === undefined ? (offset ?? 0) : null, total, nextCursor: slice.nextCursor },
   })
 
 export const sendPage = (reply: FastifyReply, page: string): FastifyReply =>
   reply.header('content-type', 'application/json; charset=utf-8').send(page)
 
-/** @throws Refusal `validation-failed` where the page is asked for in two ways, or lies too deep for one of them */
+/** @throws Refusal `validation-failed` for an offset that is combined with a cursor or above `maxOffset` */
 export function refuseOffset({ offset, cursor }: Page): void {
   if (offset === undefined) return
-  if (cursor !== undefined) throw refuseParameter('offset', 'must not be there together with cursor')
+  if (cursor !== undefined) throw refuseParameter('offset', 'must not be combined with cursor')
   if (offset > maxOffset) {
-    throw refuseParameter('offset', `must be <= ${maxOffset}; beyond that, go on by pagination.nextCursor`)
+    throw refuseParameter('offset', `must be <= ${maxOffset}; use pagination.nextCursor beyond that`)
   }
 }
 
-/** Of one user more than the page takes only this is wanted: that it exists. */
-function cut(users: UserReadModel[], limit: number, cursorAt: (last: UserReadModel) => Cursor): Found {
+/** Cuts off the extra user that was read to see whether there is a next page. */
+function cut(users: UserReadModel[], limit: number, cursorAt: (last: UserReadModel) => Cursor): Slice {
   const data = users.slice(0, limit)
   const last = data.at(-1)
   return { data, nextCursor: last && users.length > limit ? cursorText(cursorAt(last)) : null }
 }
 
-/** Compiled from the schema of the answer: what that does not name is not written. */
+/** Compiled from the response schema: fields that it does not name are not written. */
 const stringify = fastJson(UserPage)
 
 const byName = ({ name, id }: UserReadModel): Cursor => ['name', name, id]

@@ -1,5 +1,5 @@
 import { Refusal } from '@cqrs/contracts'
 
-/** The refusal of a query parameter that the schema alone cannot tell is wrong. */
+/** Refuses a query parameter for a reason that its schema cannot express. */
 export const refuseParameter = (name: string, detail: string): Refusal =>
   new Refusal('validation-failed', { errors: [{ pointer: `#/querystring/${name}`, detail }] })

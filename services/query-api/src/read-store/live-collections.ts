@@ -2,9 +2,9 @@ import { type ReadModelState, readModelsCollection } from '@cqrs/contracts'
 import type { Collection, Db, Document } from 'mongodb'
 
 /**
- * The collection in which a read model lives at the moment, as `read_models` says; a rebuild changes it. What that says is
- * kept and asked anew in the background, about once a second while there are queries: a query waits for it only
- * when it is the first, or the first in a long while.
+ * The live collection of each read model, as named in `read_models`; a rebuild changes it. Names are refreshed in the
+ * background, about once a second while there are queries. Only the first query, or the first in a long time, waits for
+ * them.
  */
 export class LiveCollections {
   readonly #db: Db
@@ -15,28 +15,28 @@ export class LiveCollections {
     this.#db = db
   }
 
-  /** @throws the driver's error where nothing is known that could still be trusted, and the database is away */
+  /** @throws the driver's error if no valid name is known and the database is unavailable */
   async of<Schema extends Document>(readModel: string): Promise<Collection<Schema>> {
     const { live } = await this.#current()
     return this.#db.collection(live.get(readModel) ?? readModel)
   }
 
-  /** Its name, where that is known and can still be trusted. */
+  /** The name of the live collection, if a valid one is known. Never waits. */
   nameOf(readModel: string): string | undefined {
-    const known = this.#trusted()
+    const known = this.#valid()
     return known && (known.live.get(readModel) ?? readModel)
   }
 
   #current(): Known | Promise<Known> {
-    return this.#trusted() ?? this.#ask()
+    return this.#valid() ?? this.#ask()
   }
 
-  #trusted(): Known | undefined {
+  #valid(): Known | undefined {
     const known = this.#known
     if (!known) return undefined
     const ageMs = performance.now() - known.askedAt
-    if (ageMs > trustedMs) return undefined
-    // If it fails, the known names stay in use: what was live up to `trustedMs` ago is still kept up to date.
+    if (ageMs > validMs) return undefined
+    // On failure the known names stay in use: a collection that was live within `validMs` is still written.
     if (ageMs > freshMs) this.#ask().catch(() => {})
     return known
   }
@@ -49,7 +49,7 @@ export class LiveCollections {
   }
 
   async #read(): Promise<Known> {
-    // The answer is at least as new as this moment, however long it takes.
+    // However long the answer takes, it is at least as new as this moment.
     const askedAt = performance.now()
     const states = await this.#db.collection<ReadModelState>(readModelsCollection).find({}, readOptions).toArray()
     this.#known = { live: new Map(states.map(({ _id, live }) => [_id, live])), askedAt }
@@ -57,16 +57,16 @@ export class LiveCollections {
   }
 }
 
-/** By read model the name of its live collection, and when that was asked for (of `performance.now`). */
+/** The name of the live collection by read model, and the time at which it was requested (`performance.now`). */
 type Known = { live: Map<string, string>; askedAt: number }
 
 const freshMs = 1_000
 
 /**
- * The projector writes a collection for at least 60 s after it was live, and drops it some time later. Half of it
- * leaves a query all the time that it may take.
+ * The projector writes a collection for at least 60 s after it was live, and drops it later. Half of that time is left
+ * for the query itself.
  */
-const trustedMs = 30_000
+const validMs = 30_000
 
-/** A member that lags far behind could name a collection that is not written any more. */
+/** A member that lags far behind could name a collection that is no longer written. */
 const readOptions = { readPreference: 'primaryPreferred' } as const

@@ -4,8 +4,8 @@ import type { Db } from 'mongodb'
 import { LiveCollections } from './live-collections.ts'
 
 /**
- * Whether the read store is there with its indexes, which the projector's `migrate` makes: this process cannot write.
- * Without them every query would read the whole collection.
+ * Checks that the live `users_read` exists with its indexes. The projector's `migrate` creates them; this process can
+ * only read. Without them every query would scan the whole collection.
  */
 export const requiredCollections = (db: Db, logger: Logger): RequiredResources =>
   new RequiredResources({

@@ -5,17 +5,15 @@ import {
   type UserReadTombstone,
   usersReadCollection,
 } from '@cqrs/contracts'
-import type { Filter, Sort } from 'mongodb'
+import type { Collection, Filter, Sort } from 'mongodb'
 import type { LiveCollections } from './live-collections.ts'
 
-type Stored = UserReadDocument | UserReadTombstone
+export type Stored = UserReadDocument | UserReadTombstone
 
-/** What is known of an id: the version, and the user, which is undefined where that version is its deletion. */
-export type Found = { version: number; user: UserReadModel | undefined }
+/** A version of a user; `user` is undefined if that version is the deletion. */
+export type VersionedUser = { version: number; user: UserReadModel | undefined }
 
-export type FoundById = { collection: string; found: Map<string, Found> }
-
-/** Tokens of this user that were made at a lower version are dead, since then. */
+/** Tokens of this user that were issued at a lower version are revoked, since `at`. */
 export type Revocation = { id: string; tokensFromVersion: number; at: Date }
 
 type Revoked = { _id: string; version: number } & (
@@ -24,12 +22,12 @@ type Revoked = { _id: string; version: number } & (
 )
 
 /**
- * `users_read`, which the projector fills and this only reads. Deleted users (tombstones) are in no list, and each query
- * is served by one of the indexes of contracts.
+ * Reads `users_read`, which the projector writes. Lists contain no deleted users (tombstones), and every query uses an
+ * index of contracts.
  */
 export class UserReadRepository {
   readonly #collections: LiveCollections
-  /** Whether queries can be answered by a member of the database that lags behind its primary. */
+  /** Whether a member that lags behind the primary may answer queries. */
   readonly canLag: boolean
 
   constructor(collections: LiveCollections, { canLag }: { canLag: boolean } = { canLag: false }) {
@@ -38,33 +36,36 @@ export class UserReadRepository {
   }
 
   /**
-   * What is known of these ids, in one query, and the collection that was read.
-   * @param upToDate asks the primary where there is one, and not a member that may lag behind it
+   * Finds these users, deleted ones included, in one query.
+   * @param from the live collection, as `LiveCollections` returns it
+   * @param upToDate reads the primary if there is one, instead of a member that may lag
    */
-  async findByIds(ids: string[], { upToDate }: { upToDate: boolean }): Promise<FoundById> {
-    const users = await this.#users()
+  async findByIds(
+    ids: string[],
+    { from, upToDate }: { from: Collection<Stored>; upToDate: boolean },
+  ): Promise<Map<string, VersionedUser>> {
     const options = { projection: { ...projection, deletedAt: 1 }, ...(upToDate && primary) } as const
-    const stored = await users.find({ _id: { $in: ids } }, options).toArray()
-    return { collection: users.collectionName, found: new Map(stored.map((one) => [one._id, toFound(one)])) }
+    const stored = await from.find({ _id: { $in: ids } }, options).toArray()
+    return new Map(stored.map((one) => [one._id, toVersioned(one)]))
   }
 
-  /** Users, newest first: all, or those that are active or not, and those registered from one time until before another. */
+  /** Users, newest first; optionally only (in)active ones, or those registered in [createdAfter, createdBefore). */
   async list({ isActive, createdAfter, createdBefore, ...page }: NewestPage & Filters): Promise<UserReadModel[]> {
     const among = isActive === undefined ? { deletedAt: null } : { isActive }
     const times = { ...(createdAfter && { $gte: createdAfter }), ...(createdBefore && { $lt: createdBefore }) }
-    // All are equal in what the order begins with. Said all the same, it keeps the database from walking `_id` alone.
+    // All users are equal in this field. Sorting by it makes MongoDB use the compound index instead of `_id` alone.
     const by = isActive === undefined ? 'deletedAt' : 'isActive'
     if (!createdAfter && !createdBefore) return await this.#newest(among, page, by)
     const ids = idsRegistered(createdAfter, createdBefore)
     return await this.#newest({ ...among, createdAt: times, _id: ids }, page, by)
   }
 
-  /** The same of the users with this role. A tombstone has no roles, so none is found by one. */
+  /** Users with this role, newest first. A tombstone has no roles. */
   async listByRole(role: Role, page: NewestPage): Promise<UserReadModel[]> {
     return await this.#newest({ roles: role }, page)
   }
 
-  /** Of whom access tokens were revoked since then, deleted users among them. Read from the primary where there is one. */
+  /** Revocations since then, deletions included. Reads the primary if there is one. */
   async revokedSince(since: Date): Promise<Revocation[]> {
     const users = await this.#users()
     const filter = { $or: [{ tokensRevokedAt: { $gt: since } }, { deletedAt: { $gt: since } }] }
@@ -94,14 +95,14 @@ export class UserReadRepository {
   }
 }
 
-/** `after`: the id of the last user of the page before. */
+/** `after` is the id of the last user of the previous page. */
 export type NewestPage = { limit: number; offset?: number | undefined; after?: string | undefined }
 
 type Filters = { isActive?: boolean | undefined; createdAfter?: Date | undefined; createdBefore?: Date | undefined }
 
 /**
- * The ids that users can have who registered then, so that a time needs no index of its own: an id begins with the
- * milliseconds at which it was made (UUID version 7), which is when its user registered, give or take a second.
+ * The range of ids of users registered in this period, so that times need no index: an id begins with the millisecond
+ * of its creation (UUID version 7, RFC 9562), which is within a second of the registration.
  */
 function idsRegistered(from: Date | undefined, to: Date | undefined): { $gte?: string; $lt?: string } {
   const idAt = (ms: number) => Math.max(0, ms).toString(16).padStart(12, '0').replace(/^.{8}/, '$&-')
@@ -111,12 +112,12 @@ function idsRegistered(from: Date | undefined, to: Date | undefined): { $gte?: s
   }
 }
 
-/** What queries answer. */
+/** The fields that queries return. */
 export type Shown = Omit<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedAt'>
 
 const primary = { readPreference: 'primaryPreferred' } as const
 
-const toFound = (stored: Stored): Found => ({
+const toVersioned = (stored: Stored): VersionedUser => ({
   version: stored.version,
   user: 'deletedAt' in stored ? undefined : toReadModel(stored),
 })

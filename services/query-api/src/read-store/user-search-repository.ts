@@ -3,7 +3,7 @@ import type { Document, Filter, Sort } from 'mongodb'
 import type { LiveCollections } from './live-collections.ts'
 import { projection, type Shown, toReadModel } from './user-read-repository.ts'
 
-/** Where the page before ended: name or address of its last user, and the id, which tells those apart who share it. */
+/** The end of the previous page: the name or e-mail address of its last user, and the id for users with equal names. */
 export type Position = { key: string; id: string }
 
 type OrderedPage = {
@@ -13,7 +13,7 @@ type OrderedPage = {
   after?: Position | undefined
 }
 
-/** `users_read` in order of name and of e-mail address, as `nameCollation` orders them; served by indexes of contracts. */
+/** Reads `users_read` by name and by e-mail address, in the order of `nameCollation`, with the indexes of contracts. */
 export class UserSearchRepository {
   readonly #collections: LiveCollections
 
@@ -21,12 +21,12 @@ export class UserSearchRepository {
     this.#collections = collections
   }
 
-  /** Users in order of name: all, or those whose name begins so. */
+  /** Users in order of name, optionally only those whose name has this prefix. */
   async byName(page: OrderedPage & { prefix?: string }): Promise<UserReadModel[]> {
     return (await this.#page('name', page, {})).map(toReadModel)
   }
 
-  /** Users whose address begins so, in its order. Those whose name begins so too are marked. */
+  /** Users whose e-mail address has this prefix, in its order; `byName` says whether the name has it as well. */
   async byEmail(page: OrderedPage & { prefix: string }): Promise<{ user: UserReadModel; byName: boolean }[]> {
     const { $gte, $lt } = beginningWith(page.prefix)
     const found = await this.#page('email', page, {
@@ -39,7 +39,7 @@ export class UserSearchRepository {
     by: 'name' | 'email',
     { limit, isActive, prefix, offset = 0, after }: OrderedPage & { prefix?: string },
     computed: Document,
-  ): Promise<Found[]> {
+  ): Promise<Match[]> {
     const users = await this.#collections.of<Shown>(usersReadCollection)
     const options = {
       projection: { ...projection, ...computed },
@@ -47,22 +47,22 @@ export class UserSearchRepository {
       skip: offset,
       limit,
     } as const
-    // Both values in place of neither: so the one index serves either way, and tombstones, which have none, stay out.
+    // Both values instead of no condition: the same index serves, and tombstones, which lack `isActive`, are left out.
     const among = { isActive: isActive ?? { $in: [true, false] } }
     const pages = await Promise.all(
       rangesOf(by, prefix, after).map(({ range, sort }) =>
-        users.find<Found>({ ...among, ...range } as Filter<Shown>, { ...options, sort }).toArray(),
+        users.find<Match>({ ...among, ...range } as Filter<Shown>, { ...options, sort }).toArray(),
       ),
     )
     return pages.flat().slice(0, limit)
   }
 }
 
-type Found = Shown & { byName?: boolean }
+type Match = Shown & { byName?: boolean }
 
 /**
- * The part of the index to read. Behind a position these are two: those who share its name and have a higher id, and
- * those with a later name. A single query would pass over everyone who shares it.
+ * The ranges of the index to read. After a position there are two: users with the same key and a higher id, and users
+ * with a later key. A single query would scan every user with the same key.
  */
 function rangesOf(by: 'name' | 'email', prefix: string | undefined, after: Position | undefined) {
   const sort: Sort = { [by]: 1, _id: 1 }
@@ -74,5 +74,5 @@ function rangesOf(by: 'name' | 'email', prefix: string | undefined, after: Posit
   ]
 }
 
-/** U+FFFF sorts behind every other character (Unicode Technical Standard 35, part 5, 3.3), so no pattern is needed. */
+/** U+FFFF sorts after every other character (Unicode Technical Standard 35, part 5, 3.3), so a prefix is a range. */
 const beginningWith = (prefix: string) => ({ $gte: prefix, $lt: `${prefix}\uffff` })

@@ -4,13 +4,13 @@ import type { LiveCollections } from './live-collections.ts'
 type Sums = Omit<UserStatsSums, '_id'>
 type Totals = Pick<Sums, 'users' | 'active' | 'byRole'>
 
-/** `user_stats`, in which the projector keeps the sums over all users. Where there are none yet, they are zero. */
+/** Reads `user_stats`, where the projector keeps sums over all users. Sums that do not exist yet are zero. */
 export class UserStatsRepository {
   readonly #collections: LiveCollections
   readonly #keepTotalsMs: number
   #totals: { askedAt: number; answer: Promise<Totals> } | undefined
 
-  /** @param keepTotalsMs how long totals are taken to be the same, so that not every page of a list asks for them */
+  /** @param keepTotalsMs how long totals are cached, so that not every page of a list reads them */
   constructor(collections: LiveCollections, { keepTotalsMs } = { keepTotalsMs: 0 }) {
     this.#collections = collections
     this.#keepTotalsMs = keepTotalsMs
@@ -20,7 +20,7 @@ export class UserStatsRepository {
     return withZeroes(await this.#find({}))
   }
 
-  /** The sums without those by day, which are as many as the service has days. */
+  /** The sums without those by day, whose number grows every day. */
   totals(): Promise<Totals> {
     const askedAt = performance.now()
     if (this.#totals && askedAt - this.#totals.askedAt < this.#keepTotalsMs) return this.#totals.answer

@@ -4,7 +4,7 @@ import { Config } from '../../src/config.ts'
 
 const required = { MONGODB_READ_URI: 'mongodb://127.0.0.1/read', JWKS_FILE: 'jwks.json' }
 
-t.test('two settings are enough to start', async (t) => {
+t.test('only two settings are required', async (t) => {
   t.strictSame(parseConfig(Config, required), {
     HOST: '0.0.0.0',
     PORT: 8082,
@@ -20,7 +20,7 @@ t.test('two settings are enough to start', async (t) => {
   })
 })
 
-t.test('no setting takes a signing key or leads to the write side', async (t) => {
+t.test('no setting names a signing key or the write side', async (t) => {
   t.strictSame(Object.keys(Config.properties).sort(), [
     'CACHE_MAX_MIB',
     'CACHE_TTL_MS',
@@ -41,7 +41,7 @@ t.test('no setting takes a signing key or leads to the write side', async (t) =>
   ])
 })
 
-t.test('the wait for a version is bounded', async (t) => {
+t.test('READ_YOUR_WRITES_TIMEOUT_MS is bounded', async (t) => {
   for (const wrong of ['-1', '30001', '1e3', 'abc']) {
     t.throws(() => parseConfig(Config, { ...required, READ_YOUR_WRITES_TIMEOUT_MS: wrong }), {
       message: /READ_YOUR_WRITES_TIMEOUT_MS/,
@@ -49,6 +49,6 @@ t.test('the wait for a version is bounded', async (t) => {
   }
 })
 
-t.test('every setting is described', async (t) => {
+t.test('every setting has a description', async (t) => {
   for (const [name, property] of Object.entries(Config.properties)) t.match(property, { description: /\w/ }, name)
 })

@@ -3,28 +3,28 @@ import type { Db } from 'mongodb'
 import t, { type Test } from 'tap'
 import { LiveCollections } from '../../src/read-store/live-collections.ts'
 
-t.test('what is named is asked for once, by many at a time and for a second', async (t) => {
+t.test('concurrent queries share one read, which is reused for a second', async (t) => {
   const { collections, database } = start(t)
   t.strictSame(await Promise.all([1, 2, 3].map(() => collections.live())), ['first', 'first', 'first'])
   await collections.live()
   t.equal(database.asked, 1)
 })
 
-t.test('after a second it is asked for in the background', async (t) => {
+t.test('after a second the name is refreshed in the background', async (t) => {
   const { collections, database, clock } = start(t)
   await collections.live()
   database.live = 'second'
   clock.aheadMs += 1_001
-  t.equal(await collections.live(), 'first', 'nobody waits for it')
+  t.equal(await collections.live(), 'first', 'no query waits')
   await database.idle()
   t.equal(await collections.live(), 'second')
   t.equal(database.asked, 2)
 })
 
-t.test('where that fails the known name stays, for half a minute', async (t) => {
+t.test('if the refresh fails, the known name is used for 30 seconds', async (t) => {
   const { collections, database, clock } = start(t)
   await collections.live()
-  database.failure = new Error('away')
+  database.failure = new Error('unavailable')
   for (const aheadMs of [1_001, 10_000, 29_000]) {
     clock.aheadMs = aheadMs
     t.equal(await collections.live(), 'first')
@@ -32,7 +32,7 @@ t.test('where that fails the known name stays, for half a minute', async (t) => 
   }
   t.equal(database.asked, 4)
   clock.aheadMs = 30_001
-  await t.rejects(collections.live(), database.failure, 'from then on it could be a collection that nobody writes')
+  await t.rejects(collections.live(), database.failure, 'after that the collection may no longer be written')
   database.failure = undefined
   database.live = 'second'
   t.equal(await collections.live(), 'second')
@@ -46,15 +46,15 @@ t.test('after a long time without queries the first one waits for the name', asy
   t.equal(await collections.live(), 'second')
 })
 
-t.test('when the first look fails, the next query tries again', async (t) => {
+t.test('after a failed first read the next query tries again', async (t) => {
   const { collections, database } = start(t)
-  database.failure = new Error('away')
+  database.failure = new Error('unavailable')
   await t.rejects(collections.live(), database.failure)
   database.failure = undefined
   t.equal(await collections.live(), 'first')
 })
 
-/** Live collections of a database that is only a name, and a clock that can be set ahead. */
+/** LiveCollections on a fake database, with a clock that can be advanced. */
 function start(t: Test) {
   const clock = { aheadMs: 0 }
   const now = performance.now.bind(performance)
@@ -63,7 +63,7 @@ function start(t: Test) {
     asked: 0,
     live: 'first',
     failure: undefined as Error | undefined,
-    /** Resolves when whatever was asked has been answered. */
+    /** Resolves when every read has been answered. */
     idle: () => new Promise((resolve) => setImmediate(resolve)),
   }
   const toArray = async (): Promise<ReadModelState[]> => {

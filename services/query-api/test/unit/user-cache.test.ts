@@ -4,7 +4,7 @@ import { UserCache } from '../../src/by-id/user-cache.ts'
 const at = (version: number, body = 'x'.repeat(350)) => ({ version, etag: `"${version}"`, body })
 const fresh = { collection: 'first', ageMs: 0 }
 
-t.test('memory is bounded, in bytes and in entries', async (t) => {
+t.test('the cache is bounded in bytes and in entries', async (t) => {
   const cache = new UserCache({ lifetimeMs: 60_000, maxBytes: 100_000, maxEntries: 1_000 })
   for (let number = 0; number < 10_000; number++) cache.put(String(number), at(1), fresh)
   t.equal(cache.size, 100)
@@ -18,14 +18,14 @@ t.test('memory is bounded, in bytes and in entries', async (t) => {
   t.equal(small.size, 10)
 })
 
-t.test('an older version never takes the place of a newer one', async (t) => {
+t.test('an older version never replaces a newer one', async (t) => {
   const cache = new UserCache({ lifetimeMs: 60_000, maxBytes: 100_000 })
   cache.put('jane', at(2), fresh)
   cache.put('jane', at(1), fresh)
   t.match(cache.get('jane', 'first'), { version: 2 })
 })
 
-t.test('age counts from when the database was asked, and what is too old is freed', async (t) => {
+t.test('the age counts from the read of the database; expired entries are freed', async (t) => {
   const clock = { aheadMs: 0 }
   const now = performance.now.bind(performance)
   t.intercept(performance, 'now', { value: () => now() + clock.aheadMs })
@@ -43,8 +43,19 @@ t.test('age counts from when the database was asked, and what is too old is free
   t.notOk(cache.get('newer', 'first'))
 })
 
-t.test('with a lifetime of 0 nothing is kept', async (t) => {
+t.test('a lifetime of 0 disables the cache', async (t) => {
   const cache = new UserCache({ lifetimeMs: 0, maxBytes: 100_000 })
   cache.put('jane', at(1), fresh)
   t.equal(cache.size, 0)
+})
+
+t.test('entries of a collection are dropped and refused once another is live', async (t) => {
+  const cache = new UserCache({ lifetimeMs: 60_000, maxBytes: 100_000 })
+  cache.put('jane', at(1), fresh)
+  t.notOk(cache.get('jane', 'second'))
+  t.equal(cache.size, 0)
+  cache.put('jane', at(2), fresh)
+  t.equal(cache.size, 0)
+  cache.put('jane', at(1), { collection: 'second', ageMs: 0 })
+  t.match(cache.get('jane', 'second'), { version: 1 })
 })

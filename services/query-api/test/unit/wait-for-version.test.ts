@@ -5,7 +5,7 @@ import { waitForVersion } from '../../src/freshness/wait-for-version.ts'
 
 const at = (version: number): ReadyUser => ({ version, etag: `"${version}"`, body: undefined })
 
-t.test('what is there already is answered by one look, and nothing is watched', async (t) => {
+t.test('a version that is present takes one look-up and no watch', async (t) => {
   for (const there of [at(3), at(4)]) {
     const { run, did } = script([there])
     t.equal(await run(), there)
@@ -13,44 +13,44 @@ t.test('what is there already is answered by one look, and nothing is watched', 
   }
 })
 
-t.test('the watch begins before the look that decides to wait, and ends', async (t) => {
+t.test('the watch begins before the look-up that decides to wait, and ends', async (t) => {
   const { run, did } = script([undefined, at(2), at(3)])
   t.match(await run(), { version: 3 })
   t.strictSame(did, ['look', 'watch', 'look', 'notice', 'look', 'end'])
 })
 
-t.test('each wait is short, so that a notice that is missed costs little', async (t) => {
+t.test('each wait is short, in case a notice is missed', async (t) => {
   const { run, waitedMs } = script([undefined, undefined, undefined, at(3)])
   await run()
   t.equal(waitedMs.length, 2)
   for (const ms of waitedMs) t.ok(ms > 0 && ms <= 500, `${ms} ms`)
 })
 
-t.test('past the bound: one look more, then no', async (t) => {
+t.test('after the timeout it looks once more, then refuses', async (t) => {
   const { run, did } = script([at(2), at(2)], { timeoutMs: 0 })
   await t.rejects(run(), new Refusal('read-model-behind'))
   t.strictSame(did, ['look', 'watch', 'look', 'end'])
 })
 
-t.test('for a client that has gone nobody waits', async (t) => {
+t.test('a disconnected client does not wait', async (t) => {
   const { run, did } = script([undefined, undefined], { until: AbortSignal.abort() })
   await t.rejects(run(), { code: 'read-model-behind' })
   t.strictSame(did, ['look', 'watch', 'look', 'end'])
 })
 
-t.test('a look that fails ends the watch', async (t) => {
+t.test('a failed look-up ends the watch', async (t) => {
   const { run, did } = script([undefined])
-  await t.rejects(run(), { message: 'no more looks' })
+  await t.rejects(run(), { message: 'no more look-ups' })
   t.strictSame(did, ['look', 'watch', 'end'])
 })
 
-/** Waits for version 3 where looks find these, one after the other, and each wait ends with a notice at once. */
+/** Waits for version 3 with these results of look-ups, one after the other. Each wait ends at once with a notice. */
 function script(finds: (ReadyUser | undefined)[], options: { timeoutMs?: number; until?: AbortSignal } = {}) {
   const did: string[] = []
   const waitedMs: number[] = []
   const left = [...finds]
   const find = async () => {
-    if (left.length === 0) throw new Error('no more looks')
+    if (left.length === 0) throw new Error('no more look-ups')
     did.push('look')
     return left.shift()
   }
@@ -66,6 +66,9 @@ function script(finds: (ReadyUser | undefined)[], options: { timeoutMs?: number;
   }
   const { timeoutMs = 60_000, until = new AbortController().signal } = options
   const run = () =>
-    waitForVersion({ id: 'the-user', version: 3 }, { users: { find }, notices: { watch }, timeoutMs, until })
+    waitForVersion(
+      { id: 'the-user', version: 3, first: find() },
+      { lookUp: { find }, notices: { watch }, timeoutMs, until },
+    )
   return { run, did, waitedMs }
 }

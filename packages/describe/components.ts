@@ -2,14 +2,14 @@ import * as contracts from '@cqrs/contracts'
 
 type Document = { components: { schemas: object } }
 
-/** The schemas that contracts export, by their text. */
+/** The names of the schemas that contracts export, by the JSON of the schema. */
 const names = new Map(
   Object.entries(contracts)
     .filter(([name, value]) => /^[A-Z]/.test(name) && typeof value === 'object' && '~kind' in value)
     .map(([name, schema]) => [JSON.stringify(schema), name]),
 )
 
-/** Puts a reference wherever a schema of contracts stands, and those schemas into the document's components. */
+/** Replaces each schema of contracts with a reference, and adds those schemas to the components of the document. */
 export function refer<Described extends Document>(document: Described): Described {
   const schemas: Record<string, object> = {}
   const visit = (node: unknown, isRoot = false): unknown => {
@@ -23,7 +23,7 @@ export function refer<Described extends Document>(document: Described): Describe
     return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, visit(value)]))
   }
   const { schemas: _, ...components } = document.components
-  // Refusals refer to it by name already.
+  // Refusals already refer to it by name.
   if (JSON.stringify(document).includes('#/components/schemas/Problem'))
     schemas['Problem'] = visit(contracts.Problem, true) as object
   const visited = visit({ ...document, components }) as Described

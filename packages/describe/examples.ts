@@ -13,7 +13,7 @@ export type Schema = {
   items?: Schema
 }
 
-/** A value of the schema: its own example where it has one, else built from those of its parts. */
+/** A value of the schema: its own example where it has one, otherwise one built from the examples of its parts. */
 export function exampleOf(schema: Schema): unknown {
   if (schema.examples) return schema.examples[0]
   if ('example' in schema) return schema.example

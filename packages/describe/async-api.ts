@@ -2,7 +2,7 @@ import * as contracts from '@cqrs/contracts'
 import { refer } from './components.ts'
 import { exampleOf, type Schema } from './examples.ts'
 
-/** The AsyncAPI description of the events, from the schemas of contracts. */
+/** The AsyncAPI description of the events, from the schemas in contracts. */
 export function asyncApi(): object {
   return refer({
     asyncapi: '3.1.0',
@@ -10,7 +10,8 @@ export function asyncApi(): object {
       title: 'CQRS user service: events',
       version: String(contracts.SCHEMA_VERSION),
       description:
-        'CloudEvents 1.0 in JSON on the NATS JetStream stream `USERS`. Each carries the version of the user and its whole public state, so that events can be applied in any order and any number of times.',
+        'CloudEvents 1.0 in JSON on the NATS JetStream stream `USERS`. Each event carries the version of the user and its ' +
+        'complete public state, so that events can be applied in any order and more than once.',
       license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
       contact: { name: 'The operator of this service', url: 'https://example.com', email: 'users@example.com' },
       tags: [tag],
@@ -22,7 +23,7 @@ export function asyncApi(): object {
     channels: Object.fromEntries(events.map((event) => [event.channel, channelOf(event)])),
     operations: Object.fromEntries(
       events.flatMap(({ channel, name }) => [
-        [`publish${name}`, operation('send', channel, 'command-api publishes it when the change is stored.')],
+        [`publish${name}`, operation('send', channel, 'command-api publishes it after the change is stored.')],
         [`consume${name}`, operation('receive', channel, 'projector applies it to the read models.')],
       ]),
     ),
@@ -30,7 +31,7 @@ export function asyncApi(): object {
   })
 }
 
-const tag = { name: 'Users', description: 'What happens to a user' }
+const tag = { name: 'Users', description: 'Changes of a user' }
 
 type EventSchema = Schema & { properties: Record<string, Schema> & { type: { const: contracts.UserEventType } } }
 type Event = { name: string; channel: string; schema: EventSchema }
@@ -48,7 +49,7 @@ const events: Event[] = Object.entries(contracts)
 
 const channelOf = ({ name, schema }: Event) => ({
   address: contracts.subjectOf({ type: schema.properties.type.const, subject: '{userId}' } as contracts.UserEvent),
-  parameters: { userId: { description: 'The id of the user, a UUID of version 7' } },
+  parameters: { userId: { description: 'The id of the user (UUIDv7)' } },
   messages: { [name]: { $ref: `#/components/messages/${name}` } },
 })
 
@@ -66,7 +67,7 @@ const messageOf = ({ name, schema }: Event) => ({
     type: 'object',
     required: ['Nats-Msg-Id'],
     properties: {
-      'Nats-Msg-Id': { type: 'string', description: 'The id of the event: JetStream drops it when it comes again' },
+      'Nats-Msg-Id': { type: 'string', description: 'The id of the event, by which JetStream drops duplicates' },
     },
   },
   payload: schema,

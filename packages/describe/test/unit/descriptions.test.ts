@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 
 t.test(
-  'what docs/openapi and docs/asyncapi.json say is what the code gives, and tools of others find it good',
+  'docs/openapi and docs/asyncapi.json are what the code gives, and independent linters accept them',
   async (t) => {
     const cwd = fileURLToPath(new URL('../../../..', import.meta.url))
     await t.resolves(promisify(execFile)('npm', ['run', '--silent', 'lint:api'], { cwd }))

@@ -3,7 +3,7 @@ import { Config as CommandApi } from '../../services/command-api/src/config.ts'
 import { Config as Projector } from '../../services/projector/src/config.ts'
 import { Config as QueryApi } from '../../services/query-api/src/config.ts'
 
-/** The README's part on settings, from the one place where each is declared. */
+/** The settings tables of the README, from the `config.ts` of each service. */
 export const settingsTables = (): string =>
   Object.entries({ 'command-api': CommandApi, projector: Projector, 'query-api': QueryApi })
     .map(([service, { properties, required }]) => {
@@ -15,6 +15,7 @@ export const settingsTables = (): string =>
     })
     .join('\n')
 
+/** Where the README holds them. */
 export const settingsPart = /(?<=<!-- settings -->\n).*(?=<!-- \/settings -->)/s
 
 type Setting = { default?: string | number; description?: string }

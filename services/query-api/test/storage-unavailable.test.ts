@@ -8,11 +8,11 @@ import { idOf, user } from './fixtures/users.ts'
 
 const queries = [`/api/v1/users/${idOf(1)}`, '/api/v1/users', '/api/v1/users/by-role/buyer', '/api/v1/stats/users']
 
-t.test('nobody listens where the database should be', async (t) => {
-  await answersThatStorageIsAway(t, await queryApiOn(t, `mongodb://127.0.0.1:${await freePort()}/read`))
+t.test('nothing listens on the port of the database', async (t) => {
+  await expectStorageUnavailable(t, await queryApiOn(t, `mongodb://127.0.0.1:${await freePort()}/read`))
 })
 
-t.test('the database takes connections and never answers', async (t) => {
+t.test('the database accepts connections and never answers', async (t) => {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => sockets.add(socket))
   const port = await listen(server, 0)
@@ -20,33 +20,36 @@ t.test('the database takes connections and never answers', async (t) => {
     server.close()
     for (const socket of sockets) socket.destroy()
   })
-  await answersThatStorageIsAway(t, await queryApiOn(t, `mongodb://127.0.0.1:${port}/read`))
+  await expectStorageUnavailable(t, await queryApiOn(t, `mongodb://127.0.0.1:${port}/read`))
 })
 
-t.test('the database is away at the start, comes, goes under way, and comes back', async (t) => {
+t.test('the database is unavailable at startup, becomes available, is lost, and returns', async (t) => {
   const { db, uri } = await freshDatabase(t)
   await setUpReadStore(db)
   await db.collection<UserReadDocument>(usersReadCollection).insertOne(user(1))
   const throughTunnel = new URL(uri)
   throughTunnel.port = String(await freePort())
-  // Not through the members' own addresses, which a replica set would tell.
+  // Or the driver would connect to the addresses of the replica set's members.
   throughTunnel.searchParams.delete('replicaSet')
   throughTunnel.searchParams.set('directConnection', 'true')
   const { cut, restore } = tunnel(Number(throughTunnel.port), Number(new URL(uri).port))
   t.teardown(cut)
   const api = await queryApiOn(t, throughTunnel.href)
 
-  for (const round of ['comes', 'comes back']) {
-    await answersThatStorageIsAway(t, api)
+  for (const round of ['becomes available', 'returns']) {
+    await expectStorageUnavailable(t, api)
     await restore()
     for (const url of ['/readyz', ...queries]) {
-      t.ok(await eventually(async () => (await api.get(url)).status === 200), `${url} answers when it ${round}`)
+      t.ok(
+        await eventually(async () => (await api.get(url)).status === 200),
+        `${url} answers when the database ${round}`,
+      )
     }
     await cut()
   }
 })
 
-async function answersThatStorageIsAway(t: Test, { get }: Awaited<ReturnType<typeof queryApiOn>>) {
+async function expectStorageUnavailable(t: Test, { get }: Awaited<ReturnType<typeof queryApiOn>>) {
   const [alive, ready, ...answers] = await Promise.all(['/healthz', '/readyz', ...queries].map((url) => get(url)))
   t.match(alive, { status: 200, body: { status: 'ok' } })
   t.match(ready, { status: 503, body: { status: 'unready', checks: { mongodb: 'down' } } })
@@ -58,7 +61,7 @@ async function answersThatStorageIsAway(t: Test, { get }: Awaited<ReturnType<typ
   }
 }
 
-/** Passes connections to one port of 127.0.0.1 on to another, until it is cut. */
+/** Forwards connections from one port of 127.0.0.1 to another until it is cut. */
 function tunnel(from: number, to: number) {
   const sockets = new Set<Socket>()
   let server: Server | undefined

@@ -17,7 +17,10 @@ export type Operation = {
   responses: Record<string, Response>
 }
 
-/** Adds what the schemas of a route do not tell: words, who may call it, examples, headers, and every refusal. */
+/**
+ * Adds to an operation what the schemas of its route do not contain: summary, security, examples, headers and refusals.
+ * @throws where the `config` of the route has no summary
+ */
 export function complete(
   operation: Operation,
   route: RouteOptions,
@@ -25,11 +28,12 @@ export function complete(
 ): void {
   const { summary, description, headers: names = [] } = route.config ?? {}
   if (!summary) throw new Error(`${operationId}: give its route config: { summary, problems: […] }`)
-  const codes = problemsOf(route)
+  // Behind the gateway, each service can be unavailable.
+  const codes: ProblemCode[] = [...problemsOf(route), 'upstream-unavailable']
   const isOpen = !codes.includes('token-missing')
   operation.summary = summary
   operation.description = [
-    `${service} answers this. ${isOpen ? 'No token is needed.' : 'Needs an access token.'}`,
+    `Answered by ${service}. ${isOpen ? 'No access token needed.' : 'Requires an access token.'}`,
     ...(description ? [description] : []),
   ].join(' ')
   operation.security = isOpen ? [] : [{ accessToken: [] }]
@@ -47,10 +51,10 @@ export function complete(
 }
 
 const successes: Record<string, string> = {
-  200: 'Done; the answer is in the body.',
-  201: 'Created; `Location` is its address.',
-  202: 'Accepted; it will be done.',
-  204: 'Done; there is nothing to say.',
+  200: 'OK.',
+  201: 'Created; `Location` is the address of what was created.',
+  202: 'Accepted for processing.',
+  204: 'No content.',
   304: 'Not modified since the version in `If-None-Match`.',
 }
 
@@ -59,8 +63,8 @@ const mediaOf = ({ requestBody, responses }: Operation): Media[] => [
   ...Object.values(responses).flatMap(({ content }) => Object.values(content ?? {})),
 ]
 
-/** The answer of one status: which codes it can have, each with an example. */
-export function refusal(status: number, codes: ProblemCode[]): Response {
+/** The refusals of one status: their codes, each with an example. */
+function refusal(status: number, codes: ProblemCode[]): Response {
   return {
     description: codes.map((code) => `\`${code}\`: ${problems[code][1]}`).join('\n\n'),
     ...headersOfProblems(status),
@@ -80,5 +84,5 @@ export function refusal(status: number, codes: ProblemCode[]): Response {
 
 const example = (code: ProblemCode) =>
   code === 'validation-failed'
-    ? problem(code, { errors: [{ pointer: '#/body/email', detail: 'must match pattern' }] })
+    ? problem(code, { errors: [{ pointer: '#/body/email', detail: 'must be an e-mail address' }] })
     : problem(code)

@@ -1,19 +1,19 @@
 import { Refusal } from '@cqrs/contracts'
 
 type Bounds = {
-  /** Keys in one batch. */
+  /** Maximum number of keys in one batch. */
   maxSize: number
-  /** Batches at a time: what comes meanwhile waits, and makes the next batch the larger. */
+  /** Maximum number of batches in progress. Later keys wait, so the next batch is larger. */
   maxRunning: number
-  /** Keys that wait for a batch. */
+  /** Maximum number of keys that wait for a batch. */
   maxWaiting: number
 }
 
 /**
- * Makes one call out of those that come in the same turn of the event loop, and out of those that come while enough
- * calls are under way. So the load on what is called is bounded, and it grows cheaper for each key.
- * @param run answers the keys in their order
- * @returns the call for one key. It throws a Refusal `overloaded` where too many wait already
+ * Combines into one call the keys that arrive in the same turn of the event loop, and those that arrive while the
+ * maximum number of calls is in progress. This bounds the load on the callee, and under load each key costs less.
+ * @param run returns the values in the order of the keys
+ * @returns a function for one key; it rejects with Refusal `overloaded` if too many keys wait
  */
 export function inBatches<Key, Value>(
   run: (keys: Key[]) => Promise<Value[]>,
@@ -45,7 +45,7 @@ export function inBatches<Key, Value>(
     if (waiting.length >= maxWaiting) return Promise.reject(new Refusal('overloaded'))
     if (!isDue && running < maxRunning) {
       isDue = true
-      // After the input of this turn, which is where requests come from.
+      // After the I/O of this turn, which is where requests arrive.
       setImmediate(startDue)
     }
     return new Promise((resolve, reject) => waiting.push({ key, resolve, reject }))
@@ -53,9 +53,8 @@ export function inBatches<Key, Value>(
 }
 
 /**
- * The same for calls that cannot be put together: so many at a time, so many that wait, and the others are refused. Those
- * that have one key and wait at the same time become one call. It begins after all of them came, so none is answered
- * from before.
+ * The same bounds for calls that cannot be combined. Callers that wait with the same key share one call. It begins
+ * after the last of them has arrived, so nobody gets a result from before their request.
  */
 export function inTurn<Value>(
   bounds: Omit<Bounds, 'maxSize'>,
@@ -73,7 +72,7 @@ export function inTurn<Value>(
       return call()
     })
     waiting.set(key, value)
-    // One that was refused never begins.
+    // A refused call never begins.
     value.catch(() => waiting.get(key) === value && waiting.delete(key))
     return value
   }

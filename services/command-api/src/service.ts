@@ -1,0 +1,124 @@
+import { usersStream } from '@cqrs/contracts'
+import {
+  auditLog,
+  createLogger,
+  ensureStream,
+  type HttpServer,
+  Lease,
+  type Logger,
+  linkNats,
+  missingCollections,
+  missingStreams,
+  mongoClient,
+  RequiredResources,
+  type Service,
+} from '@cqrs/service-kit'
+import { buildApp } from './app.ts'
+import { createFirstAdmin } from './commands/create-admin.ts'
+import type { Config } from './config.ts'
+import { Relay } from './publishing/relay.ts'
+import { measureOutbox } from './publishing/relay-metrics.ts'
+import { answerSync } from './publishing/sync-responder.ts'
+import * as resources from './resources.ts'
+import { accessTokenSigner } from './sign-in/access-token-signer.ts'
+import { LoginBackOff } from './sign-in/login-back-off.ts'
+import { passwordHasher } from './sign-in/password-hasher.ts'
+import { rateLimits } from './sign-in/rate-limits.ts'
+import { Sessions } from './sign-in/sessions.ts'
+import { Outbox } from './store/outbox.ts'
+import { UserRepository } from './store/user-repository.ts'
+import { UserSync } from './store/user-sync.ts'
+
+export type CommandApi = Service & { app: HttpServer; relay: Relay }
+/** What a test replaces. */
+export type Overrides = { logger?: Logger }
+
+/**
+ * Wires command-api. It reads the key files, and connects to nothing before `start`.
+ * @throws ConfigError, or an error of the file system, if the key files are wrong
+ */
+export async function createCommandApi(config: Config, overrides: Overrides = {}): Promise<CommandApi> {
+  const { logger = createLogger('command-api', config.LOG_LEVEL) } = overrides
+  const tokens = accessTokenSigner({
+    signingKeyFile: config.JWT_SIGNING_KEY_FILE,
+    jwksFile: config.JWKS_FILE,
+    issuer: config.JWT_ISSUER,
+    audience: config.JWT_AUDIENCE,
+    ttlSeconds: config.ACCESS_TOKEN_TTL_SECONDS,
+    logger,
+  })
+  const passwords = passwordHasher(config)
+  const audit = auditLog(logger)
+
+  const mongo = mongoClient(config.MONGODB_URI, 'command-api')
+  const db = mongo.db()
+  const collections = new RequiredResources({ missing: () => missingCollections(db, resources.collections), logger })
+  const users = new UserRepository(db, () => collections.confirm())
+  const backOff = new LoginBackOff(db)
+  const limits = rateLimits(db, {
+    register: config.RATE_LIMIT_REGISTER,
+    'log-in': config.RATE_LIMIT_LOGIN,
+    refresh: config.RATE_LIMIT_REFRESH,
+  })
+  const sessions = new Sessions(db, {
+    idleSeconds: config.REFRESH_TOKEN_IDLE_SECONDS,
+    maxSeconds: config.REFRESH_TOKEN_MAX_SECONDS,
+  })
+
+  const nats = linkNats({ url: config.NATS_URL, name: 'command-api', logger })
+  const streams = new RequiredResources({
+    missing: async () => {
+      const connection = nats.connection()
+      return connection && missingStreams(connection, [usersStream])
+    },
+    putBack: async () => {
+      const connection = nats.connection()
+      if (connection) await ensureStream(connection, usersStream, config.STREAM_REPLICAS)
+    },
+    logger,
+  })
+  const outbox = new Outbox(db)
+  measureOutbox(outbox)
+  const relay = new Relay({
+    outbox,
+    lease: new Lease(db, 'outbox-sweeper', 5_000),
+    nats,
+    logger,
+    onDeleted: (userId) => sessions.endAllOf(userId),
+  })
+  nats.onConnected(async (connection, { isFirst }) => {
+    if (isFirst) answerSync(connection, { sync: new UserSync(db), relay, logger })
+    await streams.look()
+    relay.wake()
+  })
+
+  const dependencies = { users, relay, passwords, tokens, sessions, limits, backOff, audit, logger }
+  const app = buildApp(config, {
+    ...dependencies,
+    checks: {
+      mongodb: { required: true, isUp: async () => Boolean(await db.command({ ping: 1 })) },
+      collections: collections.check({ required: true }),
+      // Commands work without NATS: their events wait in the outbox.
+      nats: { required: false, isUp: () => nats.connection() !== undefined },
+      streams: streams.check({ required: false }),
+    },
+  })
+  const closing = new AbortController()
+
+  return {
+    app,
+    logger,
+    relay,
+    async start() {
+      mongo.start()
+      await mongo.firstConnection()
+      for (const part of [collections, streams, nats, relay]) part.start()
+      await app.listen({ host: config.HOST, port: config.PORT })
+      void createFirstAdmin(config, dependencies, closing.signal)
+    },
+    async close() {
+      closing.abort()
+      for (const part of [app, collections, streams, relay, nats, mongo]) await part.close()
+    },
+  }
+}

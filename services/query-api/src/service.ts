@@ -1,0 +1,105 @@
+import {
+  answerMetrics,
+  createLogger,
+  type HttpServer,
+  type Logger,
+  linkNats,
+  mongoClient,
+  type NatsLink,
+  type Service,
+} from '@cqrs/service-kit'
+import { buildApp } from './app.ts'
+import { UserCache } from './by-id/user-cache.ts'
+import { UserLookUp } from './by-id/user-look-up.ts'
+import type { Config } from './config.ts'
+import { AppliedNotices } from './freshness/applied-notices.ts'
+import { LiveCollections } from './read-store/live-collections.ts'
+import { requiredCollections } from './read-store/required-collections.ts'
+import { UserReadRepository } from './read-store/user-read-repository.ts'
+import { UserSearchRepository } from './read-store/user-search-repository.ts'
+import { UserStatsRepository } from './read-store/user-stats-repository.ts'
+import { RevocationList } from './revocation-list.ts'
+
+/** The service and the parts that tests look at. */
+export type QueryApi = Service & {
+  app: HttpServer
+  nats: NatsLink
+  users: UserReadRepository
+  cache: UserCache
+  notices: AppliedNotices
+}
+
+/**
+ * Creates query-api and wires its parts. It connects to nothing and runs no loop before `start`.
+ * @throws ConfigError when the URI of the database or the file of public keys is invalid
+ */
+export async function createQueryApi(
+  config: Config,
+  { logger = createLogger('query-api', config.LOG_LEVEL) }: { logger?: Logger } = {},
+): Promise<QueryApi> {
+  const mongo = mongoClient(config.MONGODB_READ_URI, 'query-api')
+  const nats = linkNats({ url: config.NATS_URL, name: 'query-api', logger })
+  const isNatsUp = () => nats.connection() !== undefined
+  const required = requiredCollections(mongo.db(), logger)
+  const collections = new LiveCollections(mongo.db(undefined, { readPreference: config.READ_PREFERENCE }))
+  const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary' })
+  const search = new UserSearchRepository(collections)
+  const stats = new UserStatsRepository(collections, { keepTotalsMs: Math.min(config.CACHE_TTL_MS, 1_000) })
+
+  const cache = new UserCache({ lifetimeMs: config.CACHE_TTL_MS, maxBytes: config.CACHE_MAX_MIB * 1024 * 1024 })
+  const redis = await redisCache(config, logger)
+  const lookUp = new UserLookUp({ collections, users, cache, redis })
+  const revocations = new RevocationList({ users, isNatsUp, logger })
+  const notices = new AppliedNotices(logger, (id, version, tokensFromVersion) => {
+    lookUp.outdate(id, version)
+    if (tokensFromVersion) revocations.hear(id, tokensFromVersion)
+  })
+  nats.onConnected(async (connection, { isFirst }) => {
+    if (isFirst) notices.listen(connection)
+    // From here on notices arrive. Whatever was missed before is in the database.
+    await connection.flush()
+    lookUp.outdateAll()
+    revocations.reload()
+  })
+
+  const isDatabaseUp = async () => (await mongo.db().command({ ping: 1 })).ok === 1
+  const app = buildApp(config, {
+    logger,
+    lookUp,
+    notices,
+    users,
+    search,
+    stats,
+    redis,
+    revocations,
+    required,
+    isDatabaseUp,
+    isNatsUp,
+  })
+  answerMetrics(app, config)
+
+  return {
+    app,
+    logger,
+    nats,
+    users,
+    cache,
+    notices,
+    async start() {
+      mongo.start()
+      await mongo.firstConnection()
+      for (const part of [required, lookUp, revocations, nats]) part.start()
+      await app.listen({ host: config.HOST, port: config.PORT })
+    },
+    async close() {
+      for (const part of [app, required, nats, revocations, lookUp, mongo]) await part.close()
+    },
+  }
+}
+
+/** Imported on demand: Redis's client takes 10 MiB of memory. */
+async function redisCache({ REDIS_URL: url, CACHE_TTL_MS: lifetimeMs }: Config, logger: Logger) {
+  if (!url || lifetimeMs === 0) return undefined
+  const { RedisCache } = await import('./by-id/redis-cache.ts')
+  return new RedisCache({ url, lifetimeMs, logger })
+}
