@@ -10,12 +10,15 @@ import type { Bell } from './bell.ts'
  */
 export class MessagePull {
   readonly #options: Options
-  readonly #pulling: Promise<void>
+  #pulling: Promise<void> | undefined
   #isFailing = false
   #isClosing = false
 
   constructor(options: Options) {
     this.#options = options
+  }
+
+  start(): void {
     this.#pulling = this.#pull()
   }
 

@@ -33,8 +33,8 @@ export class UserConsumer {
   readonly #held = new Set<Held>()
   readonly #bell = new Bell()
   readonly #pull: MessagePull
-  readonly #working: Promise<void>
-  readonly #keepAlive: NodeJS.Timeout
+  #working: Promise<void> | undefined
+  #keepAlive: NodeJS.Timeout | undefined
   #isFailing = false
   #isClosing = false
 
@@ -55,6 +55,10 @@ export class UserConsumer {
       bell: this.#bell,
       logger,
     })
+  }
+
+  start(): void {
+    this.#pull.start()
     this.#working = this.#work()
     this.#keepAlive = setInterval(() => this.#sayInWork(), ackWaitMs / 3)
   }

@@ -11,15 +11,19 @@ import { findDifferences, repair, type Sides } from './find-differences.ts'
 export class Upkeep {
   readonly #parts: Parts
   readonly #closing = new AbortController()
-  readonly #running: Promise<void>
+  #running: Promise<void> | undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
+  }
+
+  start(): void {
     this.#running = this.#run()
   }
 
   async close(): Promise<void> {
     this.#closing.abort()
+    if (!this.#running) return
     // Whatever it is at can be left at any point, and may be waiting for consumers that are closing, too.
     await Promise.race([this.#running, delay(500, undefined, { ref: false })])
     await this.#parts.lease.release().catch(() => undefined)
