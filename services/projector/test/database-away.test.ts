@@ -29,7 +29,11 @@ t.test('the database goes away: the projector keeps its events, says so, and rec
   await eventually(async () => (await users.countDocuments()) === events.length + 1)
   await eventually(async () => (await projector.get('/readyz')).status === 200)
   await eventually(() => messages().includes('events are handled again'))
-  t.strictSame(messages(), ['events cannot be handled and are kept', 'events are handled again'], 'it is logged once')
+  t.strictSame(
+    messages(),
+    ['cannot handle events; keeping them to retry', 'events are handled again'],
+    'it is logged once',
+  )
   t.equal(deliveries(projector.logs), events.length + 1, 'each event was delivered once')
 })
 
