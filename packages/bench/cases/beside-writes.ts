@@ -4,7 +4,7 @@ import { perSecond, type Sample } from '../harness/statistics.ts'
 import type { Argon2Job } from '../processes/argon2.ts'
 import type { LoadJob } from '../processes/load.ts'
 import { path } from './by-id-hot.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 import { registrations } from './passwords.ts'
 
 const cores = availableParallelism()

@@ -2,7 +2,7 @@ import { startChild } from '../harness/in-child.ts'
 import { inTurns } from '../harness/rounds.ts'
 import { perSecond, type Sample } from '../harness/statistics.ts'
 import type { BareRouteJob } from '../processes/bare-route.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 
 /**
  * GET by id of 1,000 users that are asked for again and again. Processes of the same code differ by a tenth and more, as

@@ -2,7 +2,7 @@ import { inChild } from '../harness/in-child.ts'
 import { perSecond, type Sample } from '../harness/statistics.ts'
 import type { DriverJob } from '../processes/driver.ts'
 import { path } from './by-id-hot.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 
 /** GET by id over all users, each as likely as any other. */
 export const byIdUniform: Case = {

@@ -3,7 +3,7 @@ import { inChild } from '../harness/in-child.ts'
 import type { Result } from '../harness/result.ts'
 import { perSecond, type Sample } from '../harness/statistics.ts'
 import type { DriverJob } from '../processes/driver.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 
 const connections = 16
 

@@ -6,7 +6,7 @@ import type { Bench } from '../harness/bench.ts'
 import { behind, changesOf, publishAll, registrationEvents } from '../harness/events.ts'
 import { rawWrites } from '../harness/raw-writes.ts'
 import type { Result } from '../harness/result.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 
 const readModels = ['users_read', 'user_stats']
 

@@ -1,7 +1,7 @@
 import { inChild } from '../harness/in-child.ts'
 import { perSecond, type Sample } from '../harness/statistics.ts'
 import type { DriverJob } from '../processes/driver.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 
 const connections = 16
 

@@ -3,7 +3,7 @@ import { memoryOf, sampling } from '../harness/memory.ts'
 import type { Result } from '../harness/result.ts'
 import { median } from '../harness/statistics.ts'
 import { path } from './by-id-hot.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 import { registrations } from './passwords.ts'
 
 const services: ServiceName[] = ['command-api', 'projector', 'query-api']

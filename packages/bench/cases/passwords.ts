@@ -3,7 +3,7 @@ import { inChild } from '../harness/in-child.ts'
 import { password } from '../harness/seed.ts'
 import { perSecond, type Sample } from '../harness/statistics.ts'
 import type { Argon2Job } from '../processes/argon2.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 
 const inFlight = availableParallelism()
 /** As many as keep the hasher's queue from running empty, and well below its bound. */

@@ -4,7 +4,7 @@ import type { Result } from '../harness/result.ts'
 import { perSecond, type Sample } from '../harness/statistics.ts'
 import type { PacedReadsJob } from '../processes/paced-reads.ts'
 import { path } from './by-id-hot.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 
 /** The same endpoints as most teams would write them: same database server, same users, same tokens, same load. */
 export const peers: Case = {

@@ -8,7 +8,7 @@ import { rawWrites } from '../harness/raw-writes.ts'
 import type { Result } from '../harness/result.ts'
 import { seedUsers } from '../harness/seed.ts'
 import { median } from '../harness/statistics.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 
 /** `users_read` filled anew from the write side, while queries go on. */
 export const rebuild: Case = {

@@ -2,7 +2,7 @@ import { inChild } from '../harness/in-child.ts'
 import type { Result } from '../harness/result.ts'
 import type { Sample } from '../harness/statistics.ts'
 import type { RegistrationsJob } from '../processes/registrations.ts'
-import type { Case } from './index.ts'
+import type { Case } from './case.ts'
 import { registrations } from './passwords.ts'
 
 /** From the answer 201 to the moment when a query shows the user. */

@@ -6,7 +6,7 @@ import { freePort } from '@cqrs/local-stack/testing'
 import { MongoClient } from 'mongodb'
 import type { Bench } from './bench.ts'
 
-export type Peer = { name: string; baseUrl: string; stop: () => Promise<void> }
+export type Peer = { name: string; baseUrl: string; stop: () => Promise<unknown> }
 
 const folder = new URL('../peers/', import.meta.url)
 const programs = [

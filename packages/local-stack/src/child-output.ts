@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 
 /** Where the output of a child process goes, and how to quote its end in an error. */
-export interface ChildOutput {
+export type ChildOutput = {
   channel(): number | 'pipe'
   attach(child: ChildProcess): void
   tail(): string

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type ChildOutput, openOutput } from './child-output.ts'
 import { eventually } from './eventually.ts'
 
-export interface ChildServerOptions {
+export type ChildServerOptions = {
   /** Stands in messages. */
   name: string
   command: string
@@ -62,15 +62,21 @@ export class ChildServer {
     throw new Error(`${this.name} did not start: ${problem}${this.#tail()}`)
   }
 
-  /** Asks the process to end and waits for it; kills it if it has not ended in time. */
-  async stop(): Promise<void> {
+  /**
+   * Asks the process to end, waits for it and kills it if it does not end in time. Resolves to how it ended, for example
+   * `exit code 0` or `killed by SIGKILL`; undefined where it does not run.
+   */
+  async stop(): Promise<string | undefined> {
     const { stopSignal = 'SIGTERM', stopTimeoutMs = 10_000 } = this.#options
     // A server that is not ready may not listen to signals yet, and has nothing to finish.
     const running = this.#askToEnd(this.#running?.wasReady ? stopSignal : 'SIGKILL')
-    if (!running) return
+    if (!running) return undefined
     const patience = setTimeout(() => running.child.kill('SIGKILL'), stopTimeoutMs)
-    await running.ended
-    clearTimeout(patience)
+    try {
+      return await running.ended
+    } finally {
+      clearTimeout(patience)
+    }
   }
 
   /** Ends the process as a power cut would, and waits until it is gone. */
@@ -118,7 +124,7 @@ export class ChildServer {
   }
 }
 
-interface Running {
+type Running = {
   child: ChildProcess
   ended: Promise<string>
   end: string | undefined

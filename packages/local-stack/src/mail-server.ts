@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { ChildServer } from './child-server.ts'
 import { isListening } from './ports.ts'
 
-export interface MailOptions {
+export type MailOptions = {
   /** Holds the mails. Used again by the next start. */
   dataDir: string
   logDir: string
@@ -12,7 +12,7 @@ export interface MailOptions {
   webPort: number
 }
 
-export interface MailServer {
+export type MailServer = {
   server: ChildServer
   /** For SMTP_URL. */
   smtpUrl: string

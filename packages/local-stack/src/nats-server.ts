@@ -5,14 +5,14 @@ import { dirname, join } from 'node:path'
 import { ChildServer } from './child-server.ts'
 import { run } from './run.ts'
 
-export interface NatsOptions {
+export type NatsOptions = {
   /** Holds the streams. Used again by the next start. */
   dataDir: string
   logDir: string
   port: number
 }
 
-export interface NatsServer {
+export type NatsServer = {
   server: ChildServer
   /** For NATS_URL. */
   url: string

@@ -4,7 +4,7 @@ import { aptInstall } from './apt.ts'
 import { ChildServer } from './child-server.ts'
 import { run } from './run.ts'
 
-export interface RedisServer {
+export type RedisServer = {
   server: ChildServer
   /** For REDIS_URL. */
   url: string

@@ -95,7 +95,7 @@ t.test('a crash is reported, an end that was asked for is not', async (t) => {
   t.match(crashes, ['test server ended unexpectedly (killed by SIGKILL)'])
 })
 
-interface Options extends Partial<ConstructorParameters<typeof ChildServer>[0]> {}
+type Options = Partial<ConstructorParameters<typeof ChildServer>[0]>
 
 function child(script: string, options: Options = {}): ChildServer {
   return new ChildServer({

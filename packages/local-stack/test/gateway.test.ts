@@ -115,7 +115,7 @@ t.test('the API reference can be put into a directory', async (t) => {
   ])
 })
 
-interface Received {
+type Received = {
   service: string
   method: string | undefined
   url: string | undefined

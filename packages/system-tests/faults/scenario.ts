@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ChildServer, type ReplicaSet, type Stack, startStack } from '@cqrs/local-stack'
-import { eventually, type FreshMail, freshDatabase, freshDirectory, freshMail } from '@cqrs/local-stack/testing'
-import { publicJwk } from '@cqrs/service-kit'
+import {
+  eventually,
+  type FreshMail,
+  freshDatabase,
+  freshDirectory,
+  freshMail,
+  tokenMint,
+} from '@cqrs/local-stack/testing'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { createSigner } from 'fast-jwt'
 import { type Db, MongoClient } from 'mongodb'
 import { lostCommands, untilWhole } from './comparison.ts'
 import { type Acknowledged, startLoad } from './load.ts'
@@ -166,8 +170,10 @@ async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () 
   const admin = await eventually(
     async () => (await world.write.collection('users').findOne({ email: adminEmail })) ?? false,
   )
-  const signingKey = await readFile(join(dataDir, 'keys/signing-key.pem'), 'utf8')
-  return { world, baseUrls, adminToken: adminToken(String(admin._id), signingKey) }
+  const mint = tokenMint(join(dataDir, 'keys/signing-key.pem'))
+  // Longer-lived than those of command-api: the load then needs no login for each user.
+  const adminToken = mint({ sub: String(admin._id), roles: ['admin'] }, { expiresIn: 24 * 3600 * 1000 })
+  return { world, baseUrls, adminToken }
 }
 
 /** Registers a user and waits for its mail: after that every collection is there. */
@@ -207,17 +213,3 @@ async function welcomes({ mail, read }: World, acknowledged: Acknowledged, { kil
 }
 
 const adminEmail = 'admin@example.com'
-
-/** As command-api would make it for this admin, but longer-lived: the load then needs no login for each user. */
-function adminToken(sub: string, key: string): string {
-  const sign = createSigner({
-    key,
-    algorithm: 'ES256',
-    kid: publicJwk(key).kid,
-    header: { alg: 'ES256', typ: 'at+jwt' },
-    iss: 'cqrs-user-service',
-    aud: 'cqrs-user-service',
-    expiresIn: 24 * 3600 * 1000,
-  })
-  return sign({ sub, roles: ['admin'], ver: 1, jti: randomUUID() })
-}

@@ -30,17 +30,17 @@ t.test('a rebuild that is killed in the middle is finished by the next', async (
     timeoutMs: 30_000,
     intervalMs: 5,
   })
-  first.process.kill('SIGSTOP')
+  first.child.kill('SIGSTOP')
   t.match(await projector('rebuild', 'users_read').ended, { code: 1 }, 'a second one beside it is refused')
-  first.process.kill('SIGKILL')
+  first.child.kill('SIGKILL')
   await first.ended
   t.match(await states.findOne({ _id: 'users_read' }), { live: 'users_read', rebuild: {} }, 'nothing is switched')
 
   // The dead one is taken to be alive for a while.
   const next = await eventually(
     async () => {
-      const { code, output } = await projector('rebuild', 'users_read').ended
-      return code === 0 && output
+      const { code, stdout } = await projector('rebuild', 'users_read').ended
+      return code === 0 && stdout
     },
     { timeoutMs: 60_000, intervalMs: 1_000 },
   )

@@ -1,12 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import { type Stack, type StackOptions, startStack } from '@cqrs/local-stack'
-import { descriptionOf, freshDatabase, freshDirectory } from '@cqrs/local-stack/testing'
+import {
+  descriptionOf,
+  type Ended,
+  freshDatabase,
+  freshDirectory,
+  runProgram,
+  startProgram,
+} from '@cqrs/local-stack/testing'
 import { type Db, MongoClient } from 'mongodb'
 import type { Test } from 'tap'
 
@@ -30,11 +34,11 @@ export type System = Stack & {
   /** What the mail page shows. */
   mails(): Promise<any[]>
   /** `pnpm keys:rotate` with these arguments. */
-  keysRotate(...args: string[]): Promise<{ code: number | null; output: string }>
+  keysRotate(...args: string[]): Promise<Ended>
   /** The file of public keys. */
   jwksFile: string
   /** `pnpm projector` with these arguments. */
-  projector(...args: string[]): { process: ChildProcess; ended: Promise<{ code: number | null; output: string }> }
+  projector(...args: string[]): { child: ChildProcess; ended: Promise<Ended> }
 }
 
 /**
@@ -80,6 +84,10 @@ export async function startSystem(
     if (outside) throw new Error(outside)
     return { status: response.status, headers: response.headers, body: answer ? JSON.parse(answer) : undefined }
   }
+  const settingsOf = (service: string) => ({
+    ...process.env,
+    ...parseEnv(readFileSync(join(dataDir, `env/${service}.env`), 'utf8')),
+  })
   return {
     ...stack,
     logs,
@@ -102,22 +110,11 @@ export async function startSystem(
     },
     mails: async () => (await (await fetch(`${stack.mailUrl}/api/email`)).json()) as any[],
     jwksFile: join(dataDir, 'keys/jwks.json'),
-    async keysRotate(...args) {
-      const env = { ...process.env, ...parseEnv(readFileSync(join(dataDir, 'env/command-api.env'), 'utf8')) }
-      const program = fileURLToPath(
-        new URL('../../../services/command-api/dist/programs/rotate-keys.js', import.meta.url),
-      )
-      const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
-      const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
-      return { code: child.exitCode, output: output + errors }
-    },
+    keysRotate: (...args) => runProgram('command-api', 'programs/rotate-keys.js', args, settingsOf('command-api')),
     projector(...args) {
-      const env = { ...process.env, ...parseEnv(readFileSync(join(dataDir, 'env/projector.env'), 'utf8')) }
-      const cli = fileURLToPath(new URL('../../../services/projector/dist/cli.js', import.meta.url))
-      const child = spawn(process.execPath, [cli, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-      t.teardown(() => child.kill('SIGKILL'))
-      const ended = Promise.all([text(child.stdout), once(child, 'close')])
-      return { process: child, ended: ended.then(([output]) => ({ code: child.exitCode, output })) }
+      const program = startProgram('projector', 'cli.js', args, settingsOf('projector'))
+      t.teardown(() => program.child.kill('SIGKILL'))
+      return program
     },
   }
 }

@@ -10,18 +10,18 @@ t.test('verify names what is missing, stale and orphaned, and repairs it', async
   t.match(await system.projector('verify').ended, { code: 0 })
   const { missing, stale } = await plantDifferences(system)
 
-  const { code, output } = await system.projector('verify').ended
+  const { code, stdout } = await system.projector('verify').ended
   t.equal(code, 1)
   for (const [kind, id] of [
     ['missing', missing],
     ['stale', stale],
     ['orphaned', orphan],
   ])
-    t.match(output, new RegExp(`users_read +${kind} +${id}`))
-  t.match(output, /users_read: 3 users compared, 3 differ/)
+    t.match(stdout, new RegExp(`users_read +${kind} +${id}`))
+  t.match(stdout, /users_read: 3 users compared, 3 differ/)
   t.ok((await differences(system.write, system.read)).length > 0, 'looking changes nothing')
 
-  t.match(await system.projector('verify', '--repair').ended, { code: 0, output: /3 events published/ })
+  t.match(await system.projector('verify', '--repair').ended, { code: 0, stdout: /3 events published/ })
   t.strictSame(await differences(system.write, system.read), [])
   t.match(await system.projector('verify').ended, { code: 0 })
   t.equal((await system.mails()).length, 3, 'nobody is welcomed a second time')

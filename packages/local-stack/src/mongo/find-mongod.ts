@@ -1,24 +1,8 @@
 import { lookup } from 'node:dns/promises'
 import { DryMongoBinary, MongoBinary } from 'mongodb-memory-server-core'
 import { run } from '../run.ts'
+import type { Log, Mongod, MongodSource } from './mongod.ts'
 import { portableMongod } from './portable-mongod.ts'
-
-/** How to run a MongoDB server: `command`, then `args`, then the options of `mongod`. */
-export interface Mongod {
-  command: string
-  args: readonly string[]
-  env: NodeJS.ProcessEnv
-  /** One line for the log: which server this is. */
-  description: string
-}
-
-/** A place a server may come from. `find` fails with the reason when there is none to be had. */
-export interface MongodSource {
-  name: string
-  find: (log: Log) => Promise<Mongod>
-}
-
-export type Log = (line: string) => void
 
 const officialHost = 'fastdl.mongodb.org'
 

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { ChildServer } from '../child-server.ts'
 import { isFree } from '../ports.ts'
 import { secretIn } from '../secrets.ts'
-import type { Mongod } from './find-mongod.ts'
+import type { Mongod } from './mongod.ts'
 import { isUsable, type MongoUser, prepareReplicaSet, replicaSetName } from './replica-set.ts'
 
-export interface MongoOptions {
+export type MongoOptions = {
   /** Stands in messages, and is the name of the log file. */
   name: string
   mongod: Mongod
@@ -18,7 +18,7 @@ export interface MongoOptions {
   users: readonly MongoUser[]
 }
 
-export interface MongoServer {
+export type MongoServer = {
   server: ChildServer
   /** The connection string of the administrator, for this database or none. */
   rootUri: (database?: string) => string

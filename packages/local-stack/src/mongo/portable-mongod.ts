@@ -3,7 +3,7 @@ import { readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheDirectory, makeOnce } from '../once.ts'
 import { run } from '../run.ts'
-import type { Log, Mongod } from './find-mongod.ts'
+import type { Log, Mongod } from './mongod.ts'
 import { requireWine, wineEnvironment, winePrefix } from './wine.ts'
 
 // Nothing is published on npm that holds MongoDB for Linux; this package holds MongoDB's own build for Windows.

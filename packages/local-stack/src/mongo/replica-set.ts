@@ -2,7 +2,7 @@ import { MongoClient, MongoServerError } from 'mongodb'
 import { eventually } from '../eventually.ts'
 import { isListening } from '../ports.ts'
 
-export interface MongoUser {
+export type MongoUser = {
   user: string
   password: string
   roles: readonly { role: string; db: string }[]

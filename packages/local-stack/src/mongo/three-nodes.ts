@@ -4,11 +4,11 @@ import type { ChildServer } from '../child-server.ts'
 import { eventually } from '../eventually.ts'
 import { freePort } from '../ports.ts'
 import { secretIn } from '../secrets.ts'
-import type { Mongod } from './find-mongod.ts'
 import { mongoProcess, uri } from './mongo-server.ts'
+import type { Mongod } from './mongod.ts'
 import { isComplete, isMember, joinMembers, primaryOf } from './replica-set.ts'
 
-export interface ReplicaSet {
+export type ReplicaSet = {
   /** The connection string of the administrator: it names all three nodes. */
   rootUri: (database: string) => string
   /** The node that takes writes now; waits for an election. */

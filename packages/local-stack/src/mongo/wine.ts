@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { aptInstall } from '../apt.ts'
 import { makeOnce, oneAtATime } from '../once.ts'
 import { run } from '../run.ts'
-import type { Log } from './find-mongod.ts'
+import type { Log } from './mongod.ts'
 
 /**
  * Makes sure that wine for 64-bit programs is there, and gives back its version. Installs Debian's packages when this

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Log } from '../mongo/find-mongod.ts'
+import type { Log } from '../mongo/mongod.ts'
 import { takeLock } from '../once.ts'
 
 /**

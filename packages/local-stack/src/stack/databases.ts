@@ -1,18 +1,19 @@
 import { join } from 'node:path'
 import type { ChildServer } from '../child-server.ts'
-import { findMongod, type Log, type Mongod } from '../mongo/find-mongod.ts'
+import { findMongod } from '../mongo/find-mongod.ts'
 import { startMongo } from '../mongo/mongo-server.ts'
+import type { Log, Mongod } from '../mongo/mongod.ts'
 import { secretIn } from '../secrets.ts'
 import type { Ports } from './ports.ts'
 
 /** Connection strings of databases that run already. */
-export interface GivenDatabases {
+export type GivenDatabases = {
   write: string
   read: string
 }
 
 /** One side's database, and the connection string of each service that may use it. */
-export interface Database<Service extends string> {
+export type Database<Service extends string> = {
   uris: Record<Service, string>
   /** With an administrator's rights, for tests. */
   rootUri: string
@@ -27,7 +28,7 @@ export function readGivenDatabases({ MONGODB_URI, MONGODB_READ_URI }: NodeJS.Pro
   throw new Error('set both MONGODB_URI and MONGODB_READ_URI, or neither')
 }
 
-interface Place {
+type Place = {
   dataDir: string
   logDir: string
   ports: Ports

@@ -8,7 +8,7 @@ import { ChildServer } from '../child-server.ts'
 export type ServiceName = 'command-api' | 'projector' | 'query-api'
 export type Environment = Record<string, string>
 
-export interface ServiceOptions {
+export type ServiceOptions = {
   name: ServiceName
   port: number
   /** The connections and keys of this service; kept in `envFile`, so that commands reach the running system. */
@@ -79,9 +79,15 @@ export function programOf(
   name: ServiceName,
   file: 'main' | 'migrate' | 'cli' = 'main',
 ): { command: string; args: string[] } {
-  const program = fileURLToPath(new URL(`../../../../services/${name}/dist/${file}.js`, import.meta.url))
-  return { command: process.execPath, args: ['--max-old-space-size=192', '--max-semi-space-size=4', program] }
+  return {
+    command: process.execPath,
+    args: ['--max-old-space-size=192', '--max-semi-space-size=4', distFile(name, `${file}.js`)],
+  }
 }
+
+/** A built file of a service, by its path below `dist`. */
+export const distFile = (name: ServiceName, file: string): string =>
+  fileURLToPath(new URL(`../../../../services/${name}/dist/${file}`, import.meta.url))
 
 async function writeEnvironment(file: string, environment: Environment): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import { generateKeyFiles } from '@cqrs/service-kit'
 import { startGateway } from '../gateway/gateway.ts'
 import { startMail } from '../mail-server.ts'
-import type { Log } from '../mongo/find-mongod.ts'
+import type { Log } from '../mongo/mongod.ts'
 import { startNats } from '../nats-server.ts'
 import { lockData } from './data-lock.ts'
 import { type GivenDatabases, startDatabases } from './databases.ts'
@@ -10,7 +10,7 @@ import { anyPorts, claimPorts, type PortName, type Ports } from './ports.ts'
 import { type Environment, migrate, type ServiceName, startService } from './services.ts'
 import { allServers, becomesReady, type Servers, stopAll } from './together.ts'
 
-export interface StackOptions {
+export type StackOptions = {
   /** Data, keys, passwords and logs; used again by the next start. */
   dataDir: string
   /** Default: every part on a free port. */
@@ -27,7 +27,7 @@ export interface StackOptions {
   onLogLine?: Log
 }
 
-export interface Stack {
+export type Stack = {
   /** The gateway, without a slash at the end. */
   baseUrl: string
   /** The page that shows the mails; `/api/email` below it lists them as JSON. */

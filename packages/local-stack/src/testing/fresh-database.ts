@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Db, MongoClient } from 'mongodb'
 import type { Teardown } from './teardown.ts'
 
-export interface FreshDatabase {
+export type FreshDatabase = {
   /** Names the database, with an administrator's rights. */
   uri: string
   name: string

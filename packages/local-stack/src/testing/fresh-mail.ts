@@ -8,7 +8,7 @@ import type { Teardown } from './teardown.ts'
 
 export type ReceivedMail = Email & { envelopeTo: string[] }
 
-export interface FreshMail {
+export type FreshMail = {
   /** For SMTP_URL. */
   url: string
   /** What was accepted, in this order. */

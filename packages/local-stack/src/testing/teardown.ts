@@ -1,5 +1,5 @@
 /** What these helpers need of tap's test object: the functions given to it run when the test has ended. */
-export interface Teardown {
+export type Teardown = {
   teardown: (cleanUp: () => Promise<unknown>) => unknown
 }
 

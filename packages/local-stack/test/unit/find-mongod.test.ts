@@ -1,5 +1,6 @@
 import t from 'tap'
-import { findMongod, type Mongod, type MongodSource, mongodSources } from '../../src/mongo/find-mongod.ts'
+import { findMongod, mongodSources } from '../../src/mongo/find-mongod.ts'
+import type { Mongod, MongodSource } from '../../src/mongo/mongod.ts'
 
 const source = (name: string, has: boolean, asked: string[]): MongodSource => ({
   name,

@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { distFile, type ServiceName } from '../stack/services.ts'
+
+/** `output` is both streams in the order in which they were written; `code` is null where a signal ended the program. */
+export type Ended = { code: number | null; output: string; stdout: string; stderr: string }
+
+/**
+ * Runs a program of a service to its end, for example `migrate.js` or `programs/create-admin.js`.
+ * @param program the file below the service's `dist`
+ * @param env the whole environment of the program
+ */
+export const runProgram = (
+  service: ServiceName,
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<Ended> => startProgram(service, program, args, env).ended
+
+/** The same for a program that the test signals while it runs. */
+export function startProgram(
+  service: ServiceName,
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [distFile(service, program), ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  const texts = { output: '', stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      texts[name] += text
+      texts.output += text
+    })
+  }
+  const ended = once(child, 'close').then(([code]) => {
+    running.delete(child)
+    return { code: code as number | null, ...texts }
+  })
+  return { child, ended }
+}
+
+const running = new Set<ChildProcess>()
+
+// A test that fails or is ended by a signal leaves no program behind.
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})

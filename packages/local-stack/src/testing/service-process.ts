@@ -1,0 +1,71 @@
+import { ChildServer } from '../child-server.ts'
+import { freePort } from '../ports.ts'
+import { distFile, type ServiceName } from '../stack/services.ts'
+import type { Teardown } from './teardown.ts'
+
+export type LogLine = { level: string; msg: string; [field: string]: unknown }
+
+/** What `/healthz` and `/readyz` answer. */
+export type Health = { status: string; checks: Record<string, 'up' | 'down'>; missing?: string[] }
+
+export type ServiceProcess = {
+  url: string
+  /** Kills the process, stops it, and starts it again on the same port. */
+  server: ChildServer
+  /** Every line that the process has written so far. */
+  lines: string[]
+  /** The same lines, parsed. */
+  logs: LogLine[]
+  /** Sends SIGTERM and resolves to how the process ended, for example `exit code 0`. */
+  terminate(): Promise<string | undefined>
+  get(path: '/healthz' | '/readyz'): Promise<{ status: number; body: Health }>
+  /** What `/metrics` answers. */
+  metrics(): Promise<string>
+}
+
+/**
+ * Runs a service as in production, in a process of its own, and waits until it answers `/healthz`. The process is killed
+ * when the test ends.
+ * @param env the whole environment of the process; without HOST and PORT it listens on a free port of 127.0.0.1
+ * @param program the file below the service's `dist` that is run
+ * @throws where the process does not answer in time, with the end of its output
+ */
+export async function startProcess(
+  t: Teardown,
+  service: ServiceName,
+  env: NodeJS.ProcessEnv,
+  { program = 'main.js' }: { program?: string } = {},
+): Promise<ServiceProcess> {
+  const port = env.PORT ?? String(await freePort())
+  const url = `http://127.0.0.1:${port}`
+  const lines: string[] = []
+  const logs: LogLine[] = []
+  let isReady = false
+  const server = new ChildServer({
+    name: service,
+    command: process.execPath,
+    args: [distFile(service, program)],
+    env: { HOST: '127.0.0.1', ...env, PORT: port },
+    output: (line) => {
+      lines.push(line)
+      // A service that cannot start says why in plain text; every other line is JSON.
+      if (isReady || line.startsWith('{')) logs.push(JSON.parse(line))
+    },
+    ready: async () => (await fetch(`${url}/healthz`)).ok,
+  })
+  t.teardown(() => server.kill())
+  await server.start()
+  isReady = true
+  return {
+    url,
+    server,
+    lines,
+    logs,
+    terminate: () => server.stop(),
+    async get(path) {
+      const response = await fetch(url + path)
+      return { status: response.status, body: (await response.json()) as Health }
+    },
+    metrics: async () => (await fetch(`${url}/metrics`)).text(),
+  }
+}
