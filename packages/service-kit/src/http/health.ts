@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 
 /** One thing that a process needs. `required: false`: without it the process still does its work, as far as clients see. */
 export type Check = {

@@ -1,7 +1,8 @@
 import { register } from 'prom-client'
 import Type from 'typebox'
 import type { Logger } from '../process/logger.ts'
-import { createServer, type HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
+import { createServer } from './server.ts'
 
 export { Counter, Gauge, Histogram } from 'prom-client'
 

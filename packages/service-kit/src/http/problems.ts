@@ -1,7 +1,7 @@
 import { allowedMethods, type Problem, type ProblemCode, problem, Refusal } from '@cqrs/contracts'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isStorageUnavailable } from '../mongo/client.ts'
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 
 /** Makes every answer that is no success an application/problem+json of the table in contracts. */
 export function answerProblems(app: HttpServer): void {

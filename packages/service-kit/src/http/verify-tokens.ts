@@ -7,7 +7,7 @@ import { Compile } from 'typebox/compile'
 import { watchedFile } from '../keys/watched-file.ts'
 import { ConfigError } from '../process/config.ts'
 import { refusing } from './description.ts'
-import type { HttpServer } from './server.ts'
+import type { HttpServer } from './http-server.ts'
 
 /** Who asks, as the access token says. */
 const Caller = Type.Object({

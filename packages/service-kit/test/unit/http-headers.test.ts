@@ -20,7 +20,7 @@ t.test('every answer, refusals too, is data for a browser and not to be kept', a
       'x-content-type-options': 'nosniff',
       'x-frame-options': 'DENY',
       'referrer-policy': 'no-referrer',
-      'strict-transport-security': /^max-age=\d{8}/,
+      'strict-transport-security': 'max-age=31536000; includeSubDomains',
       'cross-origin-resource-policy': 'same-origin',
       'cache-control': 'no-store',
     })
