@@ -17,12 +17,13 @@ import { deadLetterErasure } from './consuming/dead-letter-erasure.ts'
 import { eraseDeadLetters } from './consuming/dead-letters.ts'
 import { lagGauge } from './consuming/metrics.ts'
 import { type Subscriber, UserConsumer } from './consuming/user-consumer.ts'
+import { projections } from './projections/index.ts'
 import { usersRead } from './projections/users-read.ts'
 import { ReadModel } from './read-store/read-model.ts'
-import { Rebuilds } from './read-store/rebuild-state.ts'
+import { RebuildRecord } from './read-store/rebuild-record.ts'
 import { updateReadModel } from './read-store/update-read-model.ts'
 import { createBrokerResources, missingInBroker, missingInDatabase } from './resources.ts'
-import { readModelsOf } from './upkeep/comparable.ts'
+import { comparisonOf } from './upkeep/comparison.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { Mailer } from './welcome-email/mailer.ts'
 import { welcomeEmail } from './welcome-email/welcome-email.ts'
@@ -55,15 +56,14 @@ export async function createProjector(config: Config, overrides: Overrides = {})
 
   const isSetUp = () => collections.isComplete() && streams.isComplete()
   const consume = (subscriber: Subscriber) => new UserConsumer({ nats, isSetUp, subscriber, logger })
-  const readModels = readModelsOf(db, nats)
+  const readModels = projections.map((projection) => new ReadModel(db, projection))
   // One read model logs each event; the others would only repeat it.
   const quiet = logger.child({}, { level: 'warn' })
-  const projecting = readModels.map(({ projection, readModel }) =>
+  const projecting = readModels.map((readModel) =>
     consume(
-      updateReadModel(projection, {
-        readModel,
+      updateReadModel(readModel, {
         notify: (subject, notice) => nats.connection()?.publish(subject, JSON.stringify(notice)),
-        logger: projection === usersRead ? logger : quiet,
+        logger: readModel.projection === usersRead ? logger : quiet,
       }),
     ),
   )
@@ -76,9 +76,8 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     everyMs: config.VERIFY_EVERY_SECONDS * 1_000,
     // The replica that holds the lease renews it; after a crash, another takes over within two rounds.
     lease: new Lease(db, 'upkeep', 2_000 * config.VERIFY_EVERY_SECONDS + 10_000),
-    readModels,
-    rebuilds: new Rebuilds(db),
-    drop: (collection) => db.dropCollection(collection),
+    comparisons: readModels.map((readModel) => comparisonOf(readModel, nats)),
+    records: projections.map(({ name }) => new RebuildRecord(db, name)),
     logger,
   })
   const lag = lagGauge(consumers, new ConsumerProgress(nats))

@@ -17,16 +17,6 @@ export const deadLetters = new Counter({
   help: 'Messages set aside because they can never be handled',
   labelNames: ['consumer', 'reason'],
 })
-export const differences = new Gauge({
-  name: 'projector_differences',
-  help: 'Users in which the read model differed from the write side when they were last compared',
-  labelNames: ['read_model', 'kind'],
-})
-export const comparedAt = new Gauge({
-  name: 'projector_compared_timestamp_seconds',
-  help: 'When a read model was last compared with the write side',
-  labelNames: ['read_model'],
-})
 
 /** Asks the server for the lag of each consumer when the metrics are read, between `start` and `close`. */
 export function lagGauge(
