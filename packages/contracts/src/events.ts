@@ -33,6 +33,20 @@ const upcasters: Record<number, (data: object) => object> = {
   1: (data) => ('user' in data ? { ...data, tokensFromVersion: 1 } : data),
 }
 
+/** Who made an event, and when; `id` must be unique, since JetStream drops a second message of the same id. */
+export type Origin = { id: string; source: string; time: string; traceparent?: string | undefined }
+
+/** The CloudEvents attributes of an event about this version of a user: everything but `type` and `data`. */
+export const envelopeOf = (user: { id: string; version: number }, { traceparent, ...origin }: Origin) => ({
+  specversion: '1.0' as const,
+  ...origin,
+  subject: user.id,
+  datacontenttype: 'application/json' as const,
+  schemaversion: SCHEMA_VERSION,
+  version: user.version,
+  ...(traceparent && { traceparent }),
+})
+
 /** The stream of all user events: transport, refillable from `users`, not the truth. */
 export const usersStream = {
   name: 'USERS',

@@ -1,5 +1,6 @@
 import Type, { type Static } from 'typebox'
-import { Timestamp, TokenState, UserId, UserState } from './user.ts'
+import { Snapshot } from './snapshots.ts'
+import { UserId } from './user.ts'
 
 /**
  * How the read side compares itself with the write side and refills itself, without reading its database: by request and
@@ -36,13 +37,6 @@ export const VersionsReply = Type.Object({
 })
 export type VersionsReply = Static<typeof VersionsReply>
 
-const Version = Type.Integer({ minimum: 1 })
-/** A user at a version, or what is left of it. */
-export const Snapshot = Type.Union([
-  Type.Object({ id: UserId, version: Version, user: UserState, ...TokenState.properties }),
-  Type.Object({ id: UserId, version: Version, deletedAt: Timestamp }),
-])
-export type Snapshot = Static<typeof Snapshot>
 export const PageReply = Type.Object({
   snapshots: Type.Array(Snapshot),
   /** Where the next page starts; null when this was the last. */
@@ -50,7 +44,6 @@ export const PageReply = Type.Object({
   /** About how many users there are in all, for a progress bar. */
   total: Type.Integer(),
 })
-
 export type PageReply = Static<typeof PageReply>
 
 /** `readVersion` is the version that the read side has; 0 where it has none. */

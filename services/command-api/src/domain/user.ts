@@ -1,9 +1,11 @@
 import {
+  envelopeOf,
+  eventOf,
   normaliseEmail,
+  type Origin,
   Refusal,
   type RegisterUser,
   type Role,
-  SCHEMA_VERSION,
   type Snapshot,
   type TokenState,
   type UpdateUser,
@@ -76,16 +78,12 @@ export function restate(
   readVersion: number,
   context: Context,
 ): UserEvent | undefined {
-  if (snapshot && 'user' in snapshot) {
-    if (snapshot.version <= readVersion) return undefined
-    const { id: _id, version: _version, ...data } = snapshot
-    return readVersion === 0
-      ? { ...envelope(snapshot, context), type: 'UserCreated', data }
-      : { ...envelope(snapshot, context), type: 'UserUpdated', data: { ...data, changed: [] } }
-  }
+  const isNew = readVersion === 0
+  if (snapshot && 'user' in snapshot)
+    return snapshot.version > readVersion ? eventOf(snapshot, originOf(context), { isNew }) : undefined
   const version = Math.max(snapshot?.version ?? 0, readVersion + 1)
   const deletedAt = snapshot?.deletedAt ?? context.now.toISOString()
-  return { ...envelope({ id, version }, context), type: 'UserDeleted', data: { deletedAt } }
+  return eventOf({ id, version, deletedAt }, originOf(context), { isNew })
 }
 
 /** A user changes itself, an admin anyone. @throws Refusal `not-allowed` */
@@ -140,16 +138,13 @@ function created(id: string, input: RegisterUser, passwordHash: string, context:
 
 const shown = (user: User) => ({ user: publicState(user), ...tokenState(user) })
 
-const envelope = ({ id, version }: { id: string; version: number }, { eventId, now, traceparent }: Context) => ({
-  specversion: '1.0' as const,
+const envelope = (user: { id: string; version: number }, context: Context) => envelopeOf(user, originOf(context))
+
+const originOf = ({ eventId, now, traceparent }: Context): Origin => ({
   id: eventId,
   source: '/command-api',
-  subject: id,
   time: now.toISOString(),
-  datacontenttype: 'application/json' as const,
-  schemaversion: SCHEMA_VERSION,
-  version,
-  ...(traceparent && { traceparent }),
+  traceparent,
 })
 
 const sameRoles = (a: Role[], b: Role[]): boolean => a.length === b.length && a.every((role) => b.includes(role))

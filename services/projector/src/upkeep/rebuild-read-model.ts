@@ -1,4 +1,4 @@
-import { type PageReply, SCHEMA_VERSION, type Snapshot, type UserEvent } from '@cqrs/contracts'
+import { eventOf, type PageReply } from '@cqrs/contracts'
 import { project } from '../projections/projection.ts'
 import type { ReadModel } from '../read-store/read-model.ts'
 import type { RebuildRecord } from '../read-store/rebuild-record.ts'
@@ -32,13 +32,16 @@ export async function rebuildReadModel(
   if (!claimed) throw new Error(`a rebuild of ${projection.name} is running in another process`)
   const { collection } = claimed
   let { after, filled } = claimed
+  const origin = { source: '/projector', time: new Date().toISOString() }
   const renewal = setInterval(() => void record.keep().catch(() => undefined), 5_000)
   try {
     await readModel.ensureIndexes(collection)
     await record.writeAlso(collection)
     await earlierBatchesDone(projection.name)
     for await (const { snapshots, total } of pages(writeSide, after)) {
-      const documents = snapshots.map((snapshot) => project(projection, eventOf(snapshot)))
+      const documents = snapshots.map((snapshot) =>
+        project(projection, eventOf(snapshot, { ...origin, id: `snapshot of ${snapshot.id}` }, { isNew: true })),
+      )
       await readModel.advanceIn(collection, documents, { isEmpty: true })
       filled += snapshots.length
       after = snapshots.at(-1)?.id ?? after
@@ -65,22 +68,6 @@ async function* pages(writeSide: Pick<WriteSide, 'page'>, after: string): AsyncG
     if (!next) return
     page = await next
   }
-}
-
-/** A snapshot as the event that would have brought it about. */
-function eventOf(snapshot: Snapshot): UserEvent {
-  const envelope = {
-    specversion: '1.0',
-    id: `snapshot of ${snapshot.id}`,
-    source: '/projector',
-    subject: snapshot.id,
-    time: new Date().toISOString(),
-    datacontenttype: 'application/json',
-    schemaversion: SCHEMA_VERSION,
-    version: snapshot.version,
-  } as const
-  const { id: _id, version: _version, ...data } = snapshot
-  return 'user' in data ? { ...envelope, type: 'UserCreated', data } : { ...envelope, type: 'UserDeleted', data }
 }
 
 const pageSize = 1_000
