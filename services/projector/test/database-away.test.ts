@@ -1,8 +1,7 @@
 import { freshDatabase } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { eventually } from './fixtures/eventually.ts'
-import { deliveries } from './fixtures/projector.ts'
-import { startSystem } from './fixtures/system.ts'
+import { deliveries, startSystem } from './fixtures/system.ts'
 import { tunnelTo } from './fixtures/tunnel.ts'
 import { updated } from './fixtures/user-events.ts'
 
