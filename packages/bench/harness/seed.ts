@@ -30,7 +30,8 @@ export async function seedUsers(
     const events = Array.from({ length: Math.min(batchSize, count - from) }, (_, i) => userCreated(from + i))
     const shares = events.map((event) => project(userStats, event))
     for (const share of shares) {
-      for (const [name, value] of Object.entries(userStats.tally?.(share) ?? {})) sums[name] = (sums[name] ?? 0) + value
+      for (const [name, value] of Object.entries(userStats.sums?.tally(share) ?? {}))
+        sums[name] = (sums[name] ?? 0) + value
     }
     const people = events.map(({ data: { user } }) => {
       const { id, createdAt, updatedAt, ...fields } = user

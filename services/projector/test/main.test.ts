@@ -1,9 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { freePort } from '@cqrs/local-stack/testing'
+import { freePort, runProgram, startProcess } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { eventually } from './fixtures/eventually.ts'
-import { runProjector, startProjector } from './fixtures/projector.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created } from './fixtures/user-events.ts'
 
@@ -14,7 +13,7 @@ const awayEnv = {
 }
 
 t.test('every wrong setting is named at once, without its value', async (t) => {
-  const { code, output } = await runProjector({
+  const { code, output } = await runProgram('projector', 'main.js', [], {
     PORT: 'http',
     MONGODB_READ_URI: 'localhost/secret',
     STREAM_REPLICAS: '0',
@@ -33,13 +32,18 @@ t.test('a port that is taken is named on one line', async (t) => {
   await once(other.listen(0, '127.0.0.1'), 'listening')
   t.teardown(() => other.close())
   const port = String((other.address() as AddressInfo).port)
-  const { code, output } = await runProjector({ ...awayEnv, HOST: '127.0.0.1', PORT: port, LOG_LEVEL: 'silent' })
+  const { code, output } = await runProgram('projector', 'main.js', [], {
+    ...awayEnv,
+    HOST: '127.0.0.1',
+    PORT: port,
+    LOG_LEVEL: 'silent',
+  })
   t.equal(code, 1)
   t.match(output, new RegExp(`^[^\\n]*EADDRINUSE[^\\n]*${port}\\n$`))
 })
 
 t.test('starts while everything it needs is away, says what is missing, and stops when asked', async (t) => {
-  const { get, logs, terminate } = await startProjector(t, awayEnv)
+  const { get, logs, terminate } = await startProcess(t, 'projector', awayEnv)
   t.match(await get('/healthz'), { status: 200 })
   t.match(await get('/readyz'), {
     status: 503,

@@ -1,9 +1,8 @@
 import { deadLetterStream, usersReadIndexes, usersStream } from '@cqrs/contracts'
-import { eventually, freshDatabase, freshMail, freshNats } from '@cqrs/local-stack/testing'
+import { eventually, freshDatabase, freshMail, freshNats, runProgram, startProcess } from '@cqrs/local-stack/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
-import { runMigrate, startProjector } from './fixtures/projector.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created } from './fixtures/user-events.ts'
 
@@ -35,7 +34,7 @@ t.test('several at once make collections, indexes, streams and consumers', async
 
 t.test('until it has run the projector says what is missing, and then goes on by itself', async (t) => {
   const { settings } = await nothing(t)
-  const { get, logs } = await startProjector(t, settings)
+  const { get, logs } = await startProcess(t, 'projector', settings)
   await eventually(async () => (await get('/readyz')).body.missing?.length === 7)
   const { status, body } = await get('/readyz')
   t.match(
@@ -74,6 +73,8 @@ t.test('a consumer, and then everything that NATS held, is put back while the pr
   await eventually(() => visible(3, 1), { timeoutMs: 20_000 })
   await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
 })
+
+const runMigrate = (settings: NodeJS.ProcessEnv) => runProgram('projector', 'migrate.js', [], settings)
 
 /** A database, a broker and a mail server in which nothing is set up. */
 async function nothing(t: Test) {

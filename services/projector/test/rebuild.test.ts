@@ -1,9 +1,8 @@
-import type { ChildProcess } from 'node:child_process'
 import { type UserEvent, type UserStatsSums, userStatsSums } from '@cqrs/contracts'
+import { startProgram } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { project } from '../src/projections/projection.ts'
 import { usersRead } from '../src/projections/users-read.ts'
-import { runCli } from './fixtures/cli.ts'
 import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { deleted, updated, userId } from './fixtures/user-events.ts'
@@ -69,12 +68,12 @@ t.test('the old collection is kept up to date for those who still read it', asyn
 })
 
 t.test('a second rebuild at the same time is refused; one that was killed goes on where it was', async (t) => {
-  const { child, over } = await rebuildThatHangsAfter(1_000)
+  const { child, ended } = await rebuildThatHangsAfter(1_000)
   const second = await cli('rebuild', 'users_read')
   t.match(second, { code: 1, stderr: /^error: a rebuild of users_read is running in another process\n$/ })
 
   child.kill('SIGKILL')
-  await over
+  await ended
   await ownerIsTakenForDead()
   writeSide.forget()
   const before = await states.findOne({ _id: 'users_read' })
@@ -127,13 +126,10 @@ async function rebuildThatHangsAfter(filled: number) {
   writeSide.steps.before = async (_subject, { after }) => {
     if (after >= userId(filled - 1)) await stuck.promise
   }
-  let child: ChildProcess | undefined
-  const over = runCli(settings, ['rebuild', 'users_read'], (started) => {
-    child = started
-  })
+  const { child, ended } = startProgram('projector', 'cli.js', ['rebuild', 'users_read'], settings)
   await eventually(async () => (await states.findOne({ _id: 'users_read' }))?.rebuild?.filled === filled)
   writeSide.steps.before = async () => {}
-  return { child: child as unknown as ChildProcess, over }
+  return { child, ended }
 }
 
 /** What 15 s bring about. */

@@ -1,7 +1,6 @@
 import t from 'tap'
 import { eventually } from './fixtures/eventually.ts'
-import { deliveries } from './fixtures/projector.ts'
-import { startSystem } from './fixtures/system.ts'
+import { deliveries, startSystem } from './fixtures/system.ts'
 import { updated } from './fixtures/user-events.ts'
 
 const { broker, projector, replica, users } = await startSystem(t)

@@ -15,10 +15,9 @@ const caughtUp = async () => {
 await caughtUp()
 
 t.test('where both sides are equal it costs no data', async (t) => {
-  t.strictSame(await cli('verify'), {
+  t.match(await cli('verify'), {
     code: 0,
-    stdout: 'users_read: 1500 users compared, 0 differ\nuser_stats: 1500 users compared, 0 differ\n',
-    stderr: '',
+    output: /^users_read: 1500 users compared, 0 differ\nuser_stats: 1500 users compared, 0 differ\n$/,
   })
   t.equal(writeSide.asked('digest').length, 4, 'two pages for each read model')
   t.strictSame(writeSide.asked('versions'), [])

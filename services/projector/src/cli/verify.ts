@@ -1,27 +1,30 @@
-import { readModelsOf } from '../upkeep/comparable.ts'
-import { findDifferences, repair } from '../upkeep/find-differences.ts'
+import { projections } from '../projections/index.ts'
+import { ReadModel } from '../read-store/read-model.ts'
+import { comparisonOf } from '../upkeep/comparison.ts'
+import { findDifferences, repairDifferences } from '../upkeep/differences.ts'
 import type { CliContext } from './context.ts'
 
-/** Compares every read model with the write side, and repairs it if asked to. @returns 1 where something differs still */
+/** Compares every read model with the write side and, with `--repair`, repairs it. @returns 1 while something differs */
 export async function verify(args: string[], { db, nats, fail }: CliContext): Promise<number> {
   if (args.some((argument) => argument !== '--repair')) return fail()
   let differing = 0
-  for (const { name, sides } of readModelsOf(db, nats)) {
+  for (const projection of projections) {
+    const { name } = projection
+    const comparison = comparisonOf(new ReadModel(db, projection), nats)
     let users = 0
-    let found = await findDifferences(sides, (seen) => {
+    let differences = await findDifferences(comparison, (seen) => {
       users = seen
     })
-    for (const { id, kind, readVersion, writeVersion } of found) {
+    for (const { id, kind, readVersion, writeVersion } of differences)
       console.log(`${name}  ${kind}  ${id}  read ${readVersion}, write ${writeVersion}`)
+    console.log(`${name}: ${users} users compared, ${differences.length} differ`)
+    if (differences.length > 0 && args.includes('--repair')) {
+      console.log(`${name}: ${await repairDifferences(comparison, differences)} events published`)
+      await comparison.settled()
+      differences = await findDifferences(comparison, () => undefined)
+      console.log(`${name}: ${differences.length} differ after the repair`)
     }
-    console.log(`${name}: ${users} users compared, ${found.length} differ`)
-    if (found.length > 0 && args.includes('--repair')) {
-      console.log(`${name}: ${await repair(sides, found)} events published`)
-      await sides.settled()
-      found = await findDifferences(sides, () => undefined)
-      console.log(`${name}: ${found.length} differ after the repair`)
-    }
-    differing += found.length
+    differing += differences.length
   }
   return differing === 0 ? 0 : 1
 }

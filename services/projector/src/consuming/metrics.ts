@@ -17,27 +17,31 @@ export const deadLetters = new Counter({
   help: 'Messages set aside because they can never be handled',
   labelNames: ['consumer', 'reason'],
 })
-export const differences = new Gauge({
-  name: 'projector_differences',
-  help: 'Users in which the read model differed from the write side when they were last compared',
-  labelNames: ['read_model', 'kind'],
-})
-export const comparedAt = new Gauge({
-  name: 'projector_compared_timestamp_seconds',
-  help: 'When a read model was last compared with the write side',
-  labelNames: ['read_model'],
-})
 
-/** Messages that each consumer has not handled yet, asked for when the metrics are read. */
-export function measureLag(consumers: string[], lag: (consumer: string) => Promise<number>): void {
-  new Gauge({
-    name: 'projector_lag_messages',
-    help: 'Messages in the stream that a consumer has not handled yet',
-    labelNames: ['consumer'],
-    async collect() {
-      await Promise.all(
-        consumers.map(async (consumer) => this.set({ consumer }, await lag(consumer).catch(() => Number.NaN))),
-      )
-    },
-  })
+/** Asks the server for the lag of each consumer when the metrics are read, between `start` and `close`. */
+export function lagGauge(
+  consumers: readonly { durable: string }[],
+  progress: { lag: (durable: string) => Promise<number> },
+) {
+  const measure = async (gauge: Gauge) => {
+    const lags = consumers.map(async ({ durable: consumer }) =>
+      gauge.set({ consumer }, await progress.lag(consumer).catch(() => Number.NaN)),
+    )
+    await Promise.all(lags)
+  }
+  return {
+    start: () => void lagSources.add(measure),
+    close: async () => void lagSources.delete(measure),
+  }
 }
+
+/** A set, because the registry takes a name only once in a process, which may run several projectors in a test. */
+const lagSources = new Set<(gauge: Gauge) => Promise<void>>()
+new Gauge({
+  name: 'projector_lag_messages',
+  help: 'Messages in the stream that a consumer has not handled yet',
+  labelNames: ['consumer'],
+  async collect() {
+    await Promise.all([...lagSources].map((measure) => measure(this)))
+  },
+})

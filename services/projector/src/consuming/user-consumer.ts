@@ -1,156 +1,174 @@
-import { parseUserEvent, UnreadableEvent, type UserEvent } from '@cqrs/contracts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { UnreadableEvent, type UserEvent, usersStream } from '@cqrs/contracts'
 import type { Logger, NatsLink } from '@cqrs/service-kit'
-import type { JsMsg } from '@nats-io/jetstream'
-import { Bell } from './bell.ts'
+import { type Consumer, type JsMsg, jetstream } from '@nats-io/jetstream'
 import { ackWaitMs, type DurableConsumer } from './durable-consumer.ts'
-import { MessagePull } from './message-pull.ts'
+import { type HeldMessage, Inbox } from './inbox.ts'
 import * as metrics from './metrics.ts'
 import { settle } from './settle.ts'
 
-/** Who is given the events of one durable consumer. */
+/** Who receives the events of one durable consumer. */
 export type Subscriber = DurableConsumer & {
-  /** How many events are handled at once, at most. */
+  /** Maximum number of events handled at once. */
   batchSize: number
-  /** Called when an event arrives, once each time that it is delivered. */
+  /** Called when an event arrives, once for each delivery. */
   onReceived?: (event: UserEvent) => void
   /**
-   * Handles one event or more and returns a promise for each, in their order. An event is handled when its promise is fulfilled;
-   * what becomes of it when the promise is rejected depends on the error, see `failures.ts`.
+   * Handles one or more events and returns a promise for each, in their order. An event is handled when its promise is
+   * fulfilled; the error of a rejected promise decides what happens to the event, see `failures.ts`.
    */
   handle: (events: UserEvent[]) => Promise<unknown>[]
 }
 
 /**
- * Hands user events to a subscriber, as many at once as have arrived, and acknowledges each when it is handled. While
- * handling fails, events are kept and tried again with growing pauses. Meanwhile the server is told that they are in
- * work, so that it does not deliver them a second time.
+ * Pulls the events of a durable consumer, hands them to a subscriber in batches, and acknowledges each when it is handled.
+ * While handling fails, events are kept and retried with exponential back-off, and the server is told that they are in
+ * progress, so that it does not redeliver them.
  */
 export class UserConsumer {
   readonly durable: string
-  readonly #subscriber: Subscriber
-  readonly #context: { nats: NatsLink; logger: Logger }
-  /** Everything that was delivered and that the server has not heard the last of. */
-  readonly #held = new Set<Held>()
-  readonly #bell = new Bell()
-  readonly #pull: MessagePull
-  readonly #working: Promise<void>
-  readonly #keepAlive: NodeJS.Timeout
-  #isFailing = false
-  #isClosing = false
+  readonly #options: Omit<ConsumerOptions, 'logger'>
+  readonly #logger: Logger
+  readonly #inbox = new Inbox()
+  #pulling: Promise<void> | undefined
+  #handling: Promise<void> | undefined
+  #keepAlive: NodeJS.Timeout | undefined
+  #isPulling = false
+  #isHandling = false
+  #fetchFails = false
+  #handlingFails = false
 
-  constructor(options: { nats: NatsLink; isSetUp: () => boolean; subscriber: Subscriber; logger: Logger }) {
-    const { nats, isSetUp, subscriber } = options
-    const logger = options.logger.child({ consumer: subscriber.durable })
-    this.durable = subscriber.durable
-    this.#subscriber = subscriber
-    this.#context = { nats, logger }
-    this.#pull = new MessagePull({
-      nats,
-      durable: subscriber.durable,
-      isSetUp,
-      batchSize: subscriber.batchSize,
-      // One batch in work, and one that waits.
-      hasRoom: () => this.#held.size <= subscriber.batchSize,
-      onMessage: (message) => this.#receive(message),
-      bell: this.#bell,
-      logger,
-    })
-    this.#working = this.#work()
-    this.#keepAlive = setInterval(() => this.#sayInWork(), ackWaitMs / 3)
+  constructor({ logger, ...options }: ConsumerOptions) {
+    this.durable = options.subscriber.durable
+    this.#options = options
+    this.#logger = logger.child({ consumer: this.durable })
   }
 
-  /** False while events cannot be had, or cannot be handled. */
+  start(): void {
+    this.#isPulling = true
+    this.#isHandling = true
+    this.#pulling = this.#pull()
+    this.#handling = this.#handleDue()
+    this.#keepAlive = setInterval(() => this.#reportProgress(), ackWaitMs / 3)
+  }
+
+  /** False while events cannot be fetched although NATS is connected, or cannot be handled. */
   isWell(): boolean {
-    return this.#pull.isWell() && !this.#isFailing
+    return !this.#fetchFails && !this.#handlingFails
   }
 
   /**
-   * Takes no more events, handles those that are here or on their way, and returns when the server knows. Events that
-   * cannot be handled are handed back, for another replica.
+   * Stops fetching, handles the events that were delivered, and returns when the server has every acknowledgement.
+   * Events that cannot be handled are handed back, for another replica.
    */
   async close(): Promise<void> {
-    await this.#pull.close()
-    this.#isClosing = true
-    this.#bell.ring()
-    await this.#working
+    this.#isPulling = false
+    this.#inbox.wake()
+    // The last fetch ends by itself: what the server sends after an unsubscribe is lost until `ack_wait` is over.
+    // It never ends while the connection is down.
+    await Promise.race([this.#pulling, delay(fetchMs + 500, undefined, { ref: false })])
+    this.#isHandling = false
+    this.#inbox.wake()
+    await this.#handling
     clearInterval(this.#keepAlive)
-    for (const { message } of this.#held) message.nak()
-    await this.#context.nats.connection()?.flush()
+    for (const message of this.#inbox.messages) message.nak()
+    await this.#options.nats.connection()?.flush()
+  }
+
+  // Not with the client's `consume` (3.4): its `stop` unsubscribes at once, so the messages in flight wait for `ack_wait`,
+  // and while nobody reads, each missed heartbeat queues another request: after 12 s a batch of 500 became 5,000.
+  async #pull(): Promise<void> {
+    const { nats, isSetUp, subscriber } = this.#options
+    let source: Consumer | undefined
+    while (this.#isPulling) {
+      const connection = nats.connection()
+      // One batch that is handled and one that waits.
+      const hasRoom = this.#inbox.size <= subscriber.batchSize
+      if (!connection || !isSetUp() || !hasRoom) {
+        await this.#inbox.sleep(retryFetchMs)
+        continue
+      }
+      try {
+        source ??= await jetstream(connection).consumers.get(usersStream.name, this.durable)
+        this.#fetchFails = false
+        const messages = await source.fetch({ max_messages: subscriber.batchSize, expires: fetchMs })
+        for await (const message of messages) this.#receive(message)
+      } catch (error) {
+        source = undefined // it may have been deleted
+        if (!this.#fetchFails) this.#logger.warn({ err: error }, 'cannot fetch events from JetStream')
+        this.#fetchFails = true
+        await this.#inbox.sleep(retryFetchMs)
+      }
+    }
   }
 
   #receive(message: JsMsg): void {
-    if (this.#isClosing) {
+    if (!this.#isHandling) {
       message.nak()
       return
     }
-    const content = read(message)
-    if (!(content instanceof UnreadableEvent)) this.#subscriber.onReceived?.(content)
-    this.#held.add({ message, content, failures: 0, dueAt: 0 })
-    this.#bell.ring()
+    const { content } = this.#inbox.add(message)
+    if (!(content instanceof UnreadableEvent)) this.#options.subscriber.onReceived?.(content)
   }
 
-  async #work(): Promise<void> {
-    while (!this.#isClosing || (this.#held.size > 0 && !this.#isFailing)) {
-      const held = [...this.#held]
-      const now = Date.now()
-      const due = held.filter(({ dueAt }) => dueAt <= now).slice(0, this.#subscriber.batchSize)
+  async #handleDue(): Promise<void> {
+    while (this.#isHandling || (this.#inbox.size > 0 && !this.#handlingFails)) {
+      const due = this.#inbox.due(this.#options.subscriber.batchSize)
       if (due.length > 0) await this.#handle(due)
-      else await this.#bell.heard(Math.min(maxBackOffMs, ...held.map(({ dueAt }) => dueAt - now)))
+      else await this.#inbox.nextDue()
     }
   }
 
-  async #handle(batch: Held[]): Promise<void> {
+  async #handle(batch: HeldMessage[]): Promise<void> {
     metrics.batchSize.observe({ consumer: this.durable }, batch.length)
     const events = batch.flatMap(({ content }) => (content instanceof UnreadableEvent ? [] : [content]))
-    const promises = events.length > 0 ? this.#subscriber.handle(events) : []
-    const outcomes = new Map<Held['content'], Promise<unknown> | undefined>(zip(events, promises))
+    const promises = events.length > 0 ? this.#options.subscriber.handle(events) : []
+    const outcomes = new Map<unknown, Promise<unknown> | undefined>(events.map((event, i) => [event, promises[i]]))
     await Promise.all(
       batch.map((held) => this.#settle(held, outcomes.get(held.content) ?? Promise.reject(held.content))),
     )
-    this.#bell.ring()
-    if (!this.#isFailing || [...this.#held].some(({ failures }) => failures > 0)) return
-    this.#isFailing = false
-    this.#context.logger.info('events are handled again')
+    this.#inbox.wake() // there may be room for another batch
+    if (!this.#handlingFails || this.#inbox.hasFailed) return
+    this.#handlingFails = false
+    this.#logger.info('events are handled again')
   }
 
-  async #settle(held: Held, outcome: Promise<unknown>): Promise<void> {
+  async #settle(held: HeldMessage, outcome: Promise<unknown>): Promise<void> {
     try {
-      const isHandled = await settle(held.message, outcome, this.#context)
-      this.#held.delete(held)
-      if (isHandled) this.#measureLag(held)
+      const isHandled = await settle(held.message, outcome, { nats: this.#options.nats, logger: this.#logger })
+      this.#inbox.remove(held)
+      if (isHandled) this.#observeLag(held)
     } catch (error) {
-      held.failures += 1
-      held.dueAt = Date.now() + backOffMs(held.failures)
-      if (!this.#isFailing) this.#context.logger.warn({ err: error }, 'events cannot be handled and are kept')
-      this.#isFailing = true
+      this.#inbox.postpone(held)
+      if (!this.#handlingFails) this.#logger.warn({ err: error }, 'cannot handle events; keeping them to retry')
+      this.#handlingFails = true
     }
   }
 
-  #measureLag({ content }: Held): void {
+  #observeLag({ content }: HeldMessage): void {
     if (content instanceof UnreadableEvent) return
     metrics.lagSeconds.observe({ consumer: this.durable }, (Date.now() - Date.parse(content.time)) / 1_000)
   }
 
-  /** The server's clock for each message starts again. Without a connection this would only pile up. */
-  #sayInWork(): void {
-    if (!this.#context.nats.connection()) return
-    for (const { message } of this.#held) message.working()
+  /** Restarts `ack_wait` for each message. Without a connection the client would buffer this. */
+  #reportProgress(): void {
+    if (!this.#options.nats.connection()) return
+    for (const message of this.#inbox.messages) message.working()
   }
 }
 
-type Held = { message: JsMsg; content: UserEvent | UnreadableEvent; failures: number; dueAt: number }
-
-function read(message: JsMsg): UserEvent | UnreadableEvent {
-  try {
-    return parseUserEvent(message.data)
-  } catch (error) {
-    if (error instanceof UnreadableEvent) return error
-    throw error
-  }
+type ConsumerOptions = {
+  nats: NatsLink
+  /** Whether the resources that `migrate` creates exist. */
+  isSetUp: () => boolean
+  subscriber: Subscriber
+  logger: Logger
 }
 
-const zip = <A, B>(some: A[], others: B[]): [A, B | undefined][] => some.map((one, i) => [one, others[i]])
+/**
+ * A fetch returns messages as they arrive until it expires, so this bounds how long a stop takes. The client expects a
+ * heartbeat in half the time, and fails the fetch when two are missed.
+ */
+const fetchMs = 2_000
 
-/** 100 ms, 200 ms, 400 ms, … */
-const backOffMs = (failures: number): number => Math.min(100 * 2 ** (failures - 1), maxBackOffMs)
-const maxBackOffMs = 5_000
+const retryFetchMs = 200

@@ -13,11 +13,16 @@ export type Projection<Document extends VersionedDocument = VersionedDocument> =
   indexes: readonly Index[]
   /** From event to document. A new type of event does not compile until every projection has an answer to it. */
   on: ByEventType<Document>
-  /** What a user's document adds to sums over all of them, which are then kept in one more document. */
-  tally?(document: Document): Record<string, number>
+  /** Sums over the documents of all users, kept in one more document of the collection. */
+  sums?: Sums<Document>
 }
 
-export type Tally = (document: VersionedDocument) => Record<string, number>
+export type Sums<Document extends VersionedDocument = VersionedDocument> = {
+  /** The id of the document that holds the sums. */
+  documentId: string
+  /** What a user's document adds to each sum. */
+  tally(document: Document): Record<string, number>
+}
 
 export type VersionedDocument = { _id: string; version: number }
 

@@ -1,4 +1,4 @@
-import { type Role, type UserCreated, type UserUpdated, userStatsCollection } from '@cqrs/contracts'
+import { type Role, type UserCreated, type UserUpdated, userStatsCollection, userStatsSums } from '@cqrs/contracts'
 import type { Projection } from './projection.ts'
 import { tombstone } from './tombstone.ts'
 
@@ -14,11 +14,14 @@ export const userStats: Projection<Share | ReturnType<typeof tombstone>> = {
     UserUpdated: toShare,
     UserDeleted: tombstone,
   },
-  tally: (document) => {
-    if (!('roles' in document)) return {}
-    const { roles, isActive, day } = document
-    const byRole = Object.fromEntries(roles.map((role) => [`byRole.${role}`, 1]))
-    return { users: 1, active: isActive ? 1 : 0, [`byDay.${day}`]: 1, ...byRole }
+  sums: {
+    documentId: userStatsSums,
+    tally: (document) => {
+      if (!('roles' in document)) return {}
+      const { roles, isActive, day } = document
+      const byRole = Object.fromEntries(roles.map((role) => [`byRole.${role}`, 1]))
+      return { users: 1, active: isActive ? 1 : 0, [`byDay.${day}`]: 1, ...byRole }
+    },
   },
 }
 

@@ -1,7 +1,7 @@
-import { type ReadModelState, readModelsCollection, userStatsSums } from '@cqrs/contracts'
+import { type ReadModelState, readModelsCollection } from '@cqrs/contracts'
 import type { CollectionPlan } from '@cqrs/service-kit'
 import type { ClientSession, Collection, Db } from 'mongodb'
-import type { Projection, Tally, VersionedDocument } from '../projections/projection.ts'
+import type { Projection, Sums, VersionedDocument } from '../projections/projection.ts'
 import { writeNewer } from './versioned-writes.ts'
 
 /**
@@ -9,20 +9,20 @@ import { writeNewer } from './versioned-writes.ts'
  * Which they are is looked up for each batch: a rebuild relies on it that a batch that starts now writes to all of them.
  */
 export class ReadModel {
+  readonly projection: Projection
   readonly #db: Db
-  readonly #projection: Projection
   readonly #states: Collection<ReadModelState>
 
   constructor(db: Db, projection: Projection) {
     this.#db = db
-    this.#projection = projection
+    this.projection = projection
     this.#states = db.collection(readModelsCollection)
   }
 
   /** The collections that events are applied to now, with the indexes that queries of them need. */
   async collections(): Promise<CollectionPlan[]> {
     const { written } = await this.#state()
-    return written.map((name) => ({ name, indexes: this.#projection.indexes }))
+    return written.map((name) => ({ name, indexes: this.projection.indexes }))
   }
 
   /** The name of the collection that queries read. */
@@ -47,13 +47,13 @@ export class ReadModel {
    * @param isEmpty that it has hardly any of the documents yet
    */
   async advanceIn(name: string, documents: readonly VersionedDocument[], { isEmpty = false } = {}): Promise<void> {
-    const { tally } = this.#projection
-    if (tally) await this.#advanceWithSums(name, documents, tally)
+    const { sums } = this.projection
+    if (sums) await this.#advanceWithSums(name, documents, sums)
     else await writeNewer(this.#collection(name), documents, ({ version }) => isEmpty || version === 1)
   }
 
   async ensureIndexes(name: string): Promise<void> {
-    await this.#collection(name).createIndexes([...this.#projection.indexes])
+    await this.#collection(name).createIndexes([...this.projection.indexes])
   }
 
   /** Id and version of the live users after an id, up to and with another (null: to the end), by ascending id. */
@@ -66,18 +66,18 @@ export class ReadModel {
   }
 
   /** In one transaction: what a document adds to the sums is counted exactly as often as the document is replaced. */
-  async #advanceWithSums(name: string, documents: readonly VersionedDocument[], tally: Tally): Promise<void> {
+  async #advanceWithSums(name: string, documents: readonly VersionedDocument[], sums: Sums): Promise<void> {
     await this.#db.client.withSession((session) =>
       session.withTransaction(async () => {
         const changes = await this.#changes(name, documents, session)
         if (changes.length === 0) return
-        const sums = difference(changes, tally)
         const writes = changes.map(({ before, after }) =>
           before
             ? { replaceOne: { filter: { _id: after._id }, replacement: after } }
             : { insertOne: { document: after } },
         )
-        const counting = { updateOne: { filter: { _id: userStatsSums }, update: { $inc: sums }, upsert: true } }
+        const update = { $inc: difference(changes, sums) }
+        const counting = { updateOne: { filter: { _id: sums.documentId }, update, upsert: true } }
         await this.#collection(name).bulkWrite([...writes, counting], { ordered: false, session })
       }),
     )
@@ -96,7 +96,7 @@ export class ReadModel {
   }
 
   async #state(): Promise<Pick<ReadModelState, 'live' | 'written'>> {
-    const { name } = this.#projection
+    const { name } = this.projection
     return (await this.#states.findOne({ _id: name })) ?? { live: name, written: [name] }
   }
 
@@ -108,7 +108,7 @@ export class ReadModel {
 type Change = { before: VersionedDocument | undefined; after: VersionedDocument }
 
 /** By how much changed documents move each sum. */
-function difference(changes: Change[], tally: Tally): Record<string, number> {
+function difference(changes: Change[], { tally }: Sums): Record<string, number> {
   const sums: Record<string, number> = {}
   const add = (document: VersionedDocument, times: 1 | -1) => {
     for (const [name, share] of Object.entries(tally(document))) sums[name] = (sums[name] ?? 0) + times * share

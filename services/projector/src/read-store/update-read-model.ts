@@ -2,11 +2,16 @@ import { type Applied, type AppliedNotice, appliedSubject, type UserEvent, users
 import { type Logger, maskEmail } from '@cqrs/service-kit'
 import type { Subscriber } from '../consuming/user-consumer.ts'
 import { latestEvents } from '../projections/latest-events.ts'
-import { type Projection, project } from '../projections/projection.ts'
+import { project } from '../projections/projection.ts'
 import type { ReadModel } from './read-model.ts'
 
 /** What the consumer of a projection does with events: brings the read model up to them, then gives notice of it. */
-export function updateReadModel(projection: Projection, { readModel, notify, logger }: Dependencies): Subscriber {
+export function updateReadModel(
+  readModel: Pick<ReadModel, 'projection' | 'advance'>,
+  { notify, logger }: { notify: (subject: string, notice: AppliedNotice) => void; logger: Logger },
+): Subscriber {
+  const { projection } = readModel
+
   async function apply(events: UserEvent[]): Promise<void> {
     const latest = latestEvents(events)
     await readModel.advance(latest.map((event) => project(projection, event)))
@@ -25,12 +30,6 @@ export function updateReadModel(projection: Projection, { readModel, notify, log
       return events.map(() => applied)
     },
   }
-}
-
-type Dependencies = {
-  readModel: Pick<ReadModel, 'advance'>
-  notify: (subject: string, notice: AppliedNotice) => void
-  logger: Logger
 }
 
 /** A deletion revokes every token there can be: each was made at a lower version. */

@@ -1,84 +1,73 @@
-import { randomUUID } from 'node:crypto'
-import { eventOf, type Snapshot, type UserEvent } from '@cqrs/contracts'
-import { type Projection, project } from '../projections/projection.ts'
+import { eventOf, type PageReply } from '@cqrs/contracts'
+import { project } from '../projections/projection.ts'
 import type { ReadModel } from '../read-store/read-model.ts'
-import type { Rebuild, Rebuilds } from '../read-store/rebuild-state.ts'
+import type { RebuildRecord } from '../read-store/rebuild-record.ts'
 import type { WriteSide } from './write-side.ts'
 
 /**
- * Fills a new collection beside the live one and then makes it the live one, while queries and events go on.
+ * Fills a new collection beside the live one and then makes it live, while queries and events continue.
  *
- * First every projector is made to apply events to both. When no batch is under way any more that began before that, the
- * write side is asked for all users, page by page. Whatever changes later arrives as an event, and a document only ever
- * moves to a higher version, so the new collection is never behind the old one when the switch comes.
+ * First every projector applies events to both. When no batch is in progress that began before that, the write side is
+ * asked for all users, page by page. Later changes arrive as events, and a document only ever moves to a higher version,
+ * so the new collection is never behind the old one when it becomes live.
  *
- * A process that fails or dies leaves its progress; the next one goes on from there.
- * @throws Error when another process is at it
+ * A rebuild that fails or is killed leaves its progress, and the next one resumes there.
+ * @param rebuilding.earlierBatchesDone waits until every batch that a consumer received before now is acknowledged
+ * @param rebuilding.onProgress called after each page
+ * @returns the new collection and how many users it was filled with
+ * @throws Error while another process rebuilds this read model
  */
-export async function rebuild(projection: Projection, parts: Parts): Promise<{ collection: string; filled: number }> {
-  const { rebuilds } = parts
-  const { name } = projection
-  const owner = randomUUID()
-  const newCollection = `${name}_${new Date().toISOString().replaceAll(/\D/g, '')}`
-  const claimed = await rebuilds.claim(name, owner, newCollection)
-  if (!claimed) throw new Error(`a rebuild of ${name} is running in another process`)
-  const alive = setInterval(() => void rebuilds.keep(name, owner).catch(() => undefined), 5_000)
+export async function rebuildReadModel(
+  readModel: Pick<ReadModel, 'projection' | 'ensureIndexes' | 'advanceIn'>,
+  rebuilding: {
+    record: RebuildRecord
+    writeSide: Pick<WriteSide, 'page'>
+    earlierBatchesDone: (consumer: string) => Promise<void>
+    onProgress: (filled: number, total: number) => void
+  },
+): Promise<{ collection: string; filled: number }> {
+  const { projection } = readModel
+  const { record, writeSide, earlierBatchesDone, onProgress } = rebuilding
+  const claimed = await record.claim(`${projection.name}_${new Date().toISOString().replaceAll(/\D/g, '')}`)
+  if (!claimed) throw new Error(`a rebuild of ${projection.name} is running in another process`)
+  const { collection } = claimed
+  let { after, filled } = claimed
+  const origin = { source: '/projector', time: new Date().toISOString() }
+  const renewal = setInterval(() => void record.keep().catch(() => undefined), 5_000)
   try {
-    await parts.readModel.ensureIndexes(claimed.collection)
-    await rebuilds.writeAlso(name, claimed.collection)
-    await parts.earlierBatchesDone(name)
-    const filled = await fill(projection, claimed, parts)
-    await rebuilds.switch(name, owner)
-    return { collection: claimed.collection, filled }
+    await readModel.ensureIndexes(collection)
+    await record.writeAlso(collection)
+    await earlierBatchesDone(projection.name)
+    for await (const { snapshots, total } of pages(writeSide, after)) {
+      const documents = snapshots.map((snapshot) =>
+        project(projection, eventOf(snapshot, { ...origin, id: `snapshot of ${snapshot.id}` }, { isNew: true })),
+      )
+      await readModel.advanceIn(collection, documents, { isEmpty: true })
+      filled += snapshots.length
+      after = snapshots.at(-1)?.id ?? after
+      await record.progress({ after, filled })
+      onProgress(filled, total)
+    }
+    await record.switch()
+    return { collection, filled }
   } catch (error) {
-    await rebuilds.leave(name, owner).catch(() => undefined)
+    await record.leave().catch(() => undefined)
     throw error
   } finally {
-    clearInterval(alive)
+    clearInterval(renewal)
   }
 }
 
-/** Goes on with the filling of a new collection, up to the last user. @returns how many there are in all */
-async function fill(
-  projection: Projection,
-  { collection, owner, ...progress }: Rebuild,
-  parts: Parts,
-): Promise<number> {
-  const { readModel, rebuilds, writeSide, onProgress } = parts
-  let { after, filled } = progress
+/** All pages after an id. The next page is requested while the caller stores this one. */
+async function* pages(writeSide: Pick<WriteSide, 'page'>, after: string): AsyncGenerator<PageReply> {
   let page = await writeSide.page(after, pageSize)
   for (;;) {
-    // The next page is on its way while this one is written.
     const next = page.next === null ? undefined : writeSide.page(page.next, pageSize)
-    next?.catch(() => undefined) // it is awaited below, unless writing this page fails first
-    await readModel.advanceIn(
-      collection,
-      page.snapshots.map((snapshot) => project(projection, eventOfSnapshot(snapshot))),
-      { isEmpty: true },
-    )
-    filled += page.snapshots.length
-    after = page.snapshots.at(-1)?.id ?? after
-    await rebuilds.progress(projection.name, owner, { after, filled })
-    onProgress(filled, page.total)
-    if (!next) return filled
+    next?.catch(() => undefined) // it is awaited below, unless storing this page fails first
+    yield page
+    if (!next) return
     page = await next
   }
 }
-
-type Parts = {
-  readModel: Pick<ReadModel, 'ensureIndexes' | 'advanceIn'>
-  rebuilds: Rebuilds
-  writeSide: Pick<WriteSide, 'page'>
-  /** Waits until every batch that a consumer was given before now is acknowledged. */
-  earlierBatchesDone: (consumer: string) => Promise<void>
-  onProgress: (filled: number, total: number) => void
-}
-
-const eventOfSnapshot = (snapshot: Snapshot): UserEvent =>
-  eventOf(
-    snapshot,
-    { id: `snapshot of ${snapshot.id}`, source: '/projector', time: new Date().toISOString() },
-    { isNew: true },
-  )
 
 const pageSize = 1_000

@@ -1,63 +1,79 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Lease, type Logger, pause } from '@cqrs/service-kit'
-import * as metrics from '../consuming/metrics.ts'
-import type { Rebuilds } from '../read-store/rebuild-state.ts'
-import { findDifferences, repair, type Sides } from './find-differences.ts'
+import { Gauge, type Lease, type Logger, pause } from '@cqrs/service-kit'
+import type { RebuildRecord } from '../read-store/rebuild-record.ts'
+import type { Comparison } from './comparison.ts'
+import { findDifferences, repairDifferences } from './differences.ts'
 
 /**
- * What goes on slowly beside the events, on one replica at a time: each read model is compared with the write side, and
- * what differs is repaired through events, so that nobody has to look; collections that were live once are dropped.
+ * Background work on one replica at a time: compares each read model with the write side, repairs differences through
+ * events, and drops collections that are no longer live.
  */
 export class Upkeep {
-  readonly #parts: Parts
+  readonly #everyMs: number
+  readonly #lease: Lease
+  readonly #comparisons: Comparison[]
+  readonly #records: RebuildRecord[]
+  readonly #logger: Logger
   readonly #closing = new AbortController()
-  readonly #running: Promise<void>
+  #running: Promise<void> | undefined
 
-  constructor(parts: Parts) {
-    this.#parts = parts
+  constructor(options: {
+    everyMs: number
+    lease: Lease
+    comparisons: Comparison[]
+    records: RebuildRecord[]
+    logger: Logger
+  }) {
+    this.#everyMs = options.everyMs
+    this.#lease = options.lease
+    this.#comparisons = options.comparisons
+    this.#records = options.records
+    this.#logger = options.logger
+  }
+
+  start(): void {
     this.#running = this.#run()
   }
 
   async close(): Promise<void> {
     this.#closing.abort()
-    // Whatever it is at can be left at any point, and may be waiting for consumers that are closing, too.
+    if (!this.#running) return
+    // A round can be abandoned at any point, and may be waiting for consumers that are closing as well.
     await Promise.race([this.#running, delay(500, undefined, { ref: false })])
-    await this.#parts.lease.release().catch(() => undefined)
+    await this.#lease.release().catch(() => undefined)
   }
 
   async #run(): Promise<void> {
-    const { everyMs, lease, readModels, logger } = this.#parts
     while (!this.#isClosing()) {
-      await pause(everyMs * (0.9 + Math.random() * 0.2), this.#closing.signal)
+      await pause(this.#everyMs * (0.9 + Math.random() * 0.2), this.#closing.signal)
       try {
         if (this.#isClosing()) return
-        if (!(await lease.acquire())) {
-          metrics.differences.reset() // the replica that compares now knows better
+        if (!(await this.#lease.acquire())) {
+          differencesGauge.reset() // the replica that holds the lease reports them
           continue
         }
-        for (const readModel of readModels) await this.#lookAfter(readModel)
+        for (const record of this.#records) await record.retire(unwrittenAfterMs)
+        for (const comparison of this.#comparisons) await this.#compare(comparison)
       } catch (error) {
-        if (!this.#isClosing()) logger.warn({ err: error }, 'read models cannot be compared with the write side now')
+        if (!this.#isClosing()) this.#logger.warn({ err: error }, 'cannot compare the read models with the write side')
       }
     }
   }
 
-  async #lookAfter({ name, sides }: LookedAfter): Promise<void> {
-    const { rebuilds, drop, lease, logger } = this.#parts
-    await rebuilds.retire(name, unwrittenAfterMs, drop)
-    const found = await findDifferences(sides, async () => {
+  async #compare(comparison: Comparison): Promise<void> {
+    const differences = await findDifferences(comparison, async () => {
       if (this.#isClosing()) throw new Error('closing')
-      await lease.acquire() // so that it does not run out meanwhile
+      await this.#lease.acquire() // a long round renews the lease
       await pause(20, this.#closing.signal)
     })
-    for (const kind of ['missing', 'stale', 'orphaned', 'ahead'] as const) {
-      metrics.differences.set({ read_model: name, kind }, found.filter((difference) => difference.kind === kind).length)
-    }
-    metrics.comparedAt.set({ read_model: name }, Date.now() / 1000)
-    if (found.length === 0) return
-    const published = await repair(sides, found)
-    logger.warn(
-      { read_model: name, differences: found.length, published },
+    const read_model = comparison.name
+    for (const kind of ['missing', 'stale', 'orphaned', 'ahead'] as const)
+      differencesGauge.set({ read_model, kind }, differences.filter((difference) => difference.kind === kind).length)
+    comparedAtGauge.set({ read_model }, Date.now() / 1000)
+    if (differences.length === 0) return
+    const published = await repairDifferences(comparison, differences)
+    this.#logger.warn(
+      { read_model, differences: differences.length, published },
       'the read model differed from the write side',
     )
   }
@@ -67,16 +83,16 @@ export class Upkeep {
   }
 }
 
-type LookedAfter = { name: string; sides: Sides }
-
-type Parts = {
-  everyMs: number
-  lease: Lease
-  readModels: LookedAfter[]
-  rebuilds: Rebuilds
-  drop: (collection: string) => Promise<unknown>
-  logger: Logger
-}
+const differencesGauge = new Gauge({
+  name: 'projector_differences',
+  help: 'Users in which the read model differed from the write side when they were last compared',
+  labelNames: ['read_model', 'kind'],
+})
+const comparedAtGauge = new Gauge({
+  name: 'projector_compared_timestamp_seconds',
+  help: 'When a read model was last compared with the write side',
+  labelNames: ['read_model'],
+})
 
 /** After a switch a query-api may read the old collection for 30 s more; it is written for twice as long. */
 const unwrittenAfterMs = 60_000

@@ -27,6 +27,10 @@ export class Mailer {
       done()
     })
     this.#from = options.from
+  }
+
+  /** Begins to look whether the server is up, so that the first answer of `isUp` is soon right. */
+  start(): void {
     void this.#look()
   }
 

@@ -20,7 +20,15 @@ export const registrations: DurableConsumer = { durable: 'welcome-email', filter
  * A process that dies between the hand-over and the answer leaves a mail of which nobody knows whether it was sent. It
  * is not sent again: at most once. That is the window that cannot be closed.
  */
-export function welcomeEmail({ mailer, record, logger }: Dependencies): Subscriber {
+export function welcomeEmail({
+  mailer,
+  record,
+  logger,
+}: {
+  mailer: Pick<Mailer, 'send'>
+  record: Pick<WelcomeEmailRecord, 'claim' | 'handOver' | 'release' | 'markSent'>
+  logger: Logger
+}): Subscriber {
   /** Sent, but not on record yet: the database was away just then. */
   const unrecorded = new Set<string>()
 
@@ -59,12 +67,6 @@ export function welcomeEmail({ mailer, record, logger }: Dependencies): Subscrib
       return events.map(({ subject }) => welcomes.get(subject) ?? Promise.resolve())
     },
   }
-}
-
-type Dependencies = {
-  mailer: Pick<Mailer, 'send'>
-  record: Pick<WelcomeEmailRecord, 'claim' | 'handOver' | 'release' | 'markSent'>
-  logger: Logger
 }
 
 const isRegistration = (event: UserEvent): event is UserCreated => event.type === 'UserCreated'

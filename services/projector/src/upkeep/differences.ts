@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { digestLine } from '@cqrs/contracts'
+import type { Comparison } from './comparison.ts'
 
 /** How the read side differs from the write side in one user. */
 export type Difference = {
@@ -11,19 +12,6 @@ export type Difference = {
 
 type Versions = [id: string, version: number][]
 
-/** What is compared: users by ascending id, in ranges from after one id up to and with another (null: to the end). */
-export type Sides = {
-  write: {
-    digest: (after: string, limit: number) => Promise<{ upTo: string | null; count: number; digest: string }>
-    /** `pending` are users whose last event is not published yet. */
-    versions: (after: string, upTo: string | null) => Promise<{ users: Versions; pending: string[] }>
-    republish: (users: { id: string; readVersion: number }[]) => Promise<number>
-  }
-  read: { versions: (after: string, upTo: string | null) => Promise<Versions> }
-  /** Waits until the events that are under way now have been applied. Throws where that takes too long. */
-  settled: () => Promise<void>
-}
-
 /**
  * Walks all users page by page and compares count and digest, so that equal pages cost no data; of a page that differs
  * it compares the versions. What differs is looked at again when the events under way have been applied: only what is
@@ -31,44 +19,51 @@ export type Sides = {
  * @param onPage called after each page with the number of users seen so far; its promise is awaited, to go slowly
  */
 export async function findDifferences(
-  sides: Sides,
+  comparison: Comparison,
   onPage: (seen: number) => Promise<void> | void,
 ): Promise<Difference[]> {
   const suspects: { after: string; upTo: string | null; differences: Difference[] }[] = []
   let after: string | null = ''
   for (let seen = 0; after !== null; ) {
-    const { upTo, count, digest } = await sides.write.digest(after, pageSize)
-    const own = await sides.read.versions(after, upTo)
+    const { upTo, count, digest } = await comparison.write.digest(after, pageSize)
+    const own = await comparison.read.versions(after, upTo)
     if (own.length !== count || digestOf(own) !== digest) {
-      suspects.push({ after, upTo, differences: await differencesIn(sides, after, upTo) })
+      suspects.push({ after, upTo, differences: await differencesIn(comparison, after, upTo) })
     }
     seen += count
     await onPage(seen)
     after = upTo
   }
   if (suspects.every(({ differences }) => differences.length === 0)) return []
-  await sides.settled()
+  await comparison.settled()
   const confirmed: Difference[] = []
   for (const { after, upTo, differences } of suspects) {
     const before = new Map(differences.map((difference) => [difference.id, difference.readVersion]))
-    const now = await differencesIn(sides, after, upTo)
+    const now = await differencesIn(comparison, after, upTo)
     confirmed.push(...now.filter(({ id, readVersion }) => before.get(id) === readVersion))
   }
   return confirmed
 }
 
-/** Has the differences repaired through events. One that is ahead is not: there the write side has lost something. */
-export async function repair(sides: Sides, differences: Difference[]): Promise<number> {
+/**
+ * Repairs differences through events that command-api publishes again. A user that is ahead is left alone: there the
+ * write side has lost something.
+ * @returns how many events were published
+ */
+export async function repairDifferences(
+  { write }: Pick<Comparison, 'write'>,
+  differences: Difference[],
+): Promise<number> {
   const repairable = differences.filter(({ kind }) => kind !== 'ahead')
   let published = 0
   for (let from = 0; from < repairable.length; from += 500) {
     const users = repairable.slice(from, from + 500).map(({ id, readVersion }) => ({ id, readVersion }))
-    published += await sides.write.republish(users)
+    published += await write.republish(users)
   }
   return published
 }
 
-async function differencesIn({ write, read }: Sides, after: string, upTo: string | null): Promise<Difference[]> {
+async function differencesIn({ write, read }: Comparison, after: string, upTo: string | null): Promise<Difference[]> {
   // The read side first: what is applied between the two looks then shows as stale and is settled, not as orphaned.
   const shown = new Map(await read.versions(after, upTo))
   const { users, pending } = await write.versions(after, upTo)

@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto'
+import { type ReadModelState, readModelsCollection } from '@cqrs/contracts'
+import type { Collection, Db } from 'mongodb'
+
+/** The progress of filling a new collection. It is stored, so that an interrupted rebuild can be resumed. */
+export type Rebuild = {
+  collection: string
+  /** The last id of the pages that are stored. */
+  after: string
+  filled: number
+  owner: string
+  /** Until then the owner counts as alive. */
+  ownedUntil: Date
+}
+
+type State = ReadModelState & { rebuild?: Rebuild; retired?: { collection: string; at: Date }[] }
+
+/** The document of one read model that says which collection is live, and how far a rebuild by this process is. */
+export class RebuildRecord {
+  readonly #db: Db
+  readonly #states: Collection<State>
+  readonly #name: string
+  readonly #owner = randomUUID()
+
+  /** @param name the projection's */
+  constructor(db: Db, name: string) {
+    this.#db = db
+    this.#states = db.collection(readModelsCollection)
+    this.#name = name
+  }
+
+  /**
+   * Begins a rebuild, or takes over one whose owner died.
+   * @returns undefined while another process is rebuilding
+   */
+  async claim(newCollection: string): Promise<Rebuild | undefined> {
+    const initial = { live: this.#name, written: [this.#name] }
+    await this.#states.updateOne({ _id: this.#name }, { $setOnInsert: initial }, { upsert: true })
+    const fresh = { collection: newCollection, after: '', filled: 0 }
+    const owned = { owner: this.#owner, ownedUntil: ownedUntil() }
+    const claimed = await this.#states.findOneAndUpdate(
+      { _id: this.#name, $or: [{ rebuild: { $exists: false } }, { 'rebuild.ownedUntil': { $lt: new Date() } }] },
+      [{ $set: { rebuild: { $mergeObjects: [fresh, '$rebuild', owned] } } }],
+      { returnDocument: 'after' },
+    )
+    return claimed?.rebuild
+  }
+
+  /** Has events applied to the new collection as well, before the live one. */
+  async writeAlso(collection: string): Promise<void> {
+    await this.#states.updateOne(
+      { _id: this.#name, written: { $ne: collection } },
+      { $push: { written: { $each: [collection], $position: 0 } } },
+    )
+  }
+
+  /** Renews the claim. */
+  async keep(): Promise<void> {
+    await this.#states.updateOne(this.#claimed(), { $set: { 'rebuild.ownedUntil': ownedUntil() } })
+  }
+
+  /** Gives up the claim. The progress stays, so that the next rebuild resumes there. */
+  async leave(): Promise<void> {
+    await this.#states.updateOne(this.#claimed(), { $set: { 'rebuild.ownedUntil': new Date(0) } })
+  }
+
+  /** Stores the progress. @throws Error when another process has taken over */
+  async progress({ after, filled }: Pick<Rebuild, 'after' | 'filled'>): Promise<void> {
+    const { matchedCount } = await this.#states.updateOne(this.#claimed(), {
+      $set: { 'rebuild.after': after, 'rebuild.filled': filled },
+    })
+    if (matchedCount === 0) throw new Error(takenOver)
+  }
+
+  /** Makes the new collection live, in one write. The old one is still written, for those who still read it. */
+  async switch(): Promise<void> {
+    const { matchedCount } = await this.#states.updateOne(this.#claimed(), [
+      {
+        $set: {
+          live: '$rebuild.collection',
+          retired: { $concatArrays: [{ $ifNull: ['$retired', []] }, [{ collection: '$live', at: '$$NOW' }]] },
+        },
+      },
+      { $unset: 'rebuild' },
+    ])
+    if (matchedCount === 0) throw new Error(takenOver)
+  }
+
+  /**
+   * Retires collections that are no longer live, in two steps: `unwrittenAfterMs` after the switch events are no longer
+   * applied to them, and after twice that time they are dropped.
+   */
+  async retire(unwrittenAfterMs: number): Promise<void> {
+    const state = await this.#states.findOne({ _id: this.#name })
+    const before = (ms: number) => (state?.retired ?? []).filter(({ at }) => Date.now() - at.getTime() > ms)
+    const unwritten = before(unwrittenAfterMs).map(({ collection }) => collection)
+    if (unwritten.length > 0) await this.#states.updateOne({ _id: this.#name }, { $pullAll: { written: unwritten } })
+    for (const { collection } of before(2 * unwrittenAfterMs)) {
+      await this.#db.dropCollection(collection)
+      await this.#states.updateOne({ _id: this.#name }, { $pull: { retired: { collection } } })
+    }
+  }
+
+  #claimed() {
+    return { _id: this.#name, 'rebuild.owner': this.#owner }
+  }
+}
+
+const takenOver = 'another process has taken over this rebuild'
+
+/** 15 s: three times the interval in which a living owner renews its claim. */
+const ownedUntil = (): Date => new Date(Date.now() + 15_000)

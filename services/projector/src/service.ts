@@ -1,0 +1,109 @@
+import {
+  answerHealth,
+  answerMetrics,
+  createLogger,
+  createServer,
+  type HttpServer,
+  Lease,
+  type Logger,
+  linkNats,
+  mongoClient,
+  RequiredResources,
+  type Service,
+} from '@cqrs/service-kit'
+import type { Config } from './config.ts'
+import { ConsumerProgress } from './consuming/consumer-progress.ts'
+import { deadLetterErasure } from './consuming/dead-letter-erasure.ts'
+import { eraseDeadLetters } from './consuming/dead-letters.ts'
+import { lagGauge } from './consuming/metrics.ts'
+import { type Subscriber, UserConsumer } from './consuming/user-consumer.ts'
+import { projections } from './projections/index.ts'
+import { usersRead } from './projections/users-read.ts'
+import { ReadModel } from './read-store/read-model.ts'
+import { RebuildRecord } from './read-store/rebuild-record.ts'
+import { updateReadModel } from './read-store/update-read-model.ts'
+import { createBrokerResources, missingInBroker, missingInDatabase } from './resources.ts'
+import { comparisonOf } from './upkeep/comparison.ts'
+import { Upkeep } from './upkeep/upkeep.ts'
+import { Mailer } from './welcome-email/mailer.ts'
+import { welcomeEmail } from './welcome-email/welcome-email.ts'
+import { WelcomeEmailRecord } from './welcome-email/welcome-email-record.ts'
+
+export type Projector = Service & { app: HttpServer }
+
+/** What a test replaces. */
+export type Overrides = { logger?: Logger }
+
+/** Builds and connects the parts of the projector. Nothing connects, reads or listens before `start`. */
+export async function createProjector(config: Config, overrides: Overrides = {}): Promise<Projector> {
+  const logger = overrides.logger ?? createLogger('projector', config.LOG_LEVEL)
+  const mongo = mongoClient(config.MONGODB_READ_URI, 'projector')
+  const db = mongo.db()
+  const nats = linkNats({ url: config.NATS_URL, name: 'projector', logger })
+  const collections = new RequiredResources({ missing: () => missingInDatabase(db), logger })
+  const streams = new RequiredResources({
+    missing: async () => {
+      const connection = nats.connection()
+      return connection && missingInBroker(connection)
+    },
+    putBack: async () => {
+      const connection = nats.connection()
+      if (connection) await createBrokerResources(connection, config.STREAM_REPLICAS)
+    },
+    logger,
+  })
+  nats.onConnected(() => streams.look())
+
+  const isSetUp = () => collections.isComplete() && streams.isComplete()
+  const consume = (subscriber: Subscriber) => new UserConsumer({ nats, isSetUp, subscriber, logger })
+  const readModels = projections.map((projection) => new ReadModel(db, projection))
+  // One read model logs each event; the others would only repeat it.
+  const quiet = logger.child({}, { level: 'warn' })
+  const projecting = readModels.map((readModel) =>
+    consume(
+      updateReadModel(readModel, {
+        notify: (subject, notice) => nats.connection()?.publish(subject, JSON.stringify(notice)),
+        logger: readModel.projection === usersRead ? logger : quiet,
+      }),
+    ),
+  )
+  const mailer = new Mailer({ url: config.SMTP_URL, from: config.MAIL_FROM })
+  const record = new WelcomeEmailRecord(db, new ReadModel(db, usersRead))
+  const welcome = consume(welcomeEmail({ mailer, record, logger }))
+  const erasure = consume(deadLetterErasure((userId) => eraseDeadLetters(nats, userId)))
+  const consumers = [...projecting, welcome, erasure]
+  const upkeep = new Upkeep({
+    everyMs: config.VERIFY_EVERY_SECONDS * 1_000,
+    // The replica that holds the lease renews it; after a crash, another takes over within two rounds.
+    lease: new Lease(db, 'upkeep', 2_000 * config.VERIFY_EVERY_SECONDS + 10_000),
+    comparisons: readModels.map((readModel) => comparisonOf(readModel, nats)),
+    records: projections.map(({ name }) => new RebuildRecord(db, name)),
+    logger,
+  })
+  const lag = lagGauge(consumers, new ConsumerProgress(nats))
+
+  const app = createServer(logger)
+  answerHealth(app, {
+    mongodb: { required: true, isUp: async () => (await db.command({ ping: 1 })).ok === 1 },
+    collections: collections.check({ required: true }),
+    nats: { required: true, isUp: () => nats.connection() !== undefined },
+    streams: streams.check({ required: true }),
+    'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
+    mail: { required: false, isUp: () => mailer.isUp() && welcome.isWell() },
+  })
+  answerMetrics(app, config)
+
+  return {
+    app,
+    logger,
+    async start() {
+      for (const part of [mongo, collections, streams, nats, mailer, ...consumers, upkeep, lag]) part.start()
+      await app.listen({ host: config.HOST, port: config.PORT })
+    },
+    async close() {
+      await app.close()
+      await Promise.all([collections, streams, upkeep, lag, ...consumers].map((part) => part.close()))
+      for (const part of [nats, mailer, mongo]) await part.close()
+    },
+  }
+}

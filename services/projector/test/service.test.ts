@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { freshDatabase, freshMail, freshNats } from '@cqrs/local-stack/testing'
+import { createLogger, parseConfig } from '@cqrs/service-kit'
+import t, { type Test } from 'tap'
+import { Config } from '../src/config.ts'
+import { createResources } from '../src/resources.ts'
+import { createProjector } from '../src/service.ts'
+import { brokerAt } from './fixtures/broker.ts'
+import { eventually } from './fixtures/eventually.ts'
+import { created, userId } from './fixtures/user-events.ts'
+
+t.test('a projector that is not started connects to nothing, and closes', async (t) => {
+  const server = await countingServer(t)
+  const { app, close } = await create({
+    MONGODB_READ_URI: `mongodb://127.0.0.1:${server.port}/read`,
+    NATS_URL: `nats://127.0.0.1:${server.port}`,
+    SMTP_URL: `smtp://127.0.0.1:${server.port}`,
+  })
+  await app.ready()
+  await close()
+  t.equal(await server.connections(), 0)
+})
+
+t.test('one process can run two projectors, and report the lag of both', async (t) => {
+  const settings = await freshSystem(t)
+  const projectors = [await create(settings.env), await create(settings.env)]
+  for (const projector of projectors) await projector.start()
+  const [first, second] = projectors as [(typeof projectors)[0], (typeof projectors)[0]]
+
+  await settings.broker.publish(created(1))
+  await eventually(() => settings.users.findOne({ _id: userId(1) }).then(Boolean))
+  const lag = async ({ app }: typeof first) =>
+    (await app.inject('/metrics')).body.match(/^projector_lag_messages\{consumer="users_read"\} (\S+)$/m)?.[1]
+  await eventually(async () => (await lag(first)) === '0')
+  await first.close()
+  t.equal(await lag(second), '0', 'closing one leaves the metrics of the other')
+  t.match((await second.app.inject('/readyz')).json(), { status: 'ready' })
+  await second.close()
+})
+
+const create = (env: NodeJS.ProcessEnv) =>
+  createProjector(parseConfig(Config, { HOST: '127.0.0.1', PORT: '0', ...env }), {
+    logger: createLogger('test', 'silent'),
+  })
+
+/** A database, a broker and a mail server that are set up. */
+async function freshSystem(t: Test) {
+  const [{ db, uri }, nats, mail] = await Promise.all([freshDatabase(t), freshNats(t), freshMail(t)])
+  const broker = await brokerAt(t, nats.url)
+  await createResources(db, broker.nats, 1)
+  const users = db.collection<{ _id: string }>('users_read')
+  return { broker, users, env: { MONGODB_READ_URI: uri, NATS_URL: nats.url, SMTP_URL: mail.url } }
+}
+
+/** A TCP server that answers nothing. `connections` tells how many have come, all before the call included. */
+async function countingServer(t: Test) {
+  let count = 0
+  const server = createServer((socket) => {
+    count += 1
+    socket.on('error', () => {}).destroy()
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  return {
+    port,
+    async connections() {
+      // The system accepts in order: when this one has come, so have all that were made earlier.
+      const own = connect(port, '127.0.0.1').on('error', () => {})
+      await once(own, 'close')
+      return count - 1
+    },
+  }
+}
