@@ -126,7 +126,7 @@ refuses() { # SERVICE SETTING=VALUE… -- NAME…: the service exits with 1 and 
   shift
   said=$(docker compose run --rm --no-deps -T "${settings[@]}" "$service" 2>"$work/said")
   [[ $? == 1 ]] || { echo "did not exit with 1: $said" && cat "$work/said" && return 1; }
-  said=$(grep 'wrong settings' "$work/said")
+  said=$(grep 'invalid settings' "$work/said")
   echo "$said"
   [[ $(wc -l <<<"$said") == 1 ]] || return 1
   for setting in "$@"; do grep -q "$setting" <<<"$said" || return 1; done

@@ -41,7 +41,7 @@ t.test('an index with the same name and another definition is left alone, and na
 t.test('it needs no keys, and names every wrong setting', async (t) => {
   const { code, output } = await run('migrate.js', [], { MONGODB_URI: 'secret', STREAM_REPLICAS: '9' })
   t.equal(code, 1)
-  t.match(output, /^wrong settings: (?=.*MONGODB_URI)(?=.*STREAM_REPLICAS).*\n$/)
+  t.match(output, /^invalid settings: (?=.*MONGODB_URI)(?=.*STREAM_REPLICAS).*\n$/)
   t.notMatch(output, /secret|JWT/)
 })
 

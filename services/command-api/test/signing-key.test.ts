@@ -27,6 +27,6 @@ t.test('another signing key in the file signs, but not before its public half is
 t.test('a signing key that cannot be read changes nothing', async (t) => {
   const before = await newKid()
   await writeFile(signingKeyFile, 'no key')
-  await eventually(async () => (await newKid()) && logs.some((line) => line.includes('could not be read again')))
+  await eventually(async () => (await newKid()) && logs.some((line) => line.includes('cannot reload a changed file')))
   t.equal(await newKid(), before)
 })

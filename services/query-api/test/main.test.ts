@@ -116,8 +116,8 @@ t.test('all invalid settings are reported together, without their values', async
 for (const [what, env, says] of [
   ['a missing JWKS file', { JWKS_FILE: join(dir, 'nowhere.json') }, 'nowhere.json'],
   ['an unreadable JWKS file', { JWKS_FILE: dir }, 'EISDIR'],
-  ['a JWKS file that is not JSON', { JWKS_FILE: join(dir, 'hello.txt') }, 'hello.txt is no JWKS'],
-  ['a JWKS file without keys', { JWKS_FILE: join(dir, 'empty.json') }, 'empty.json is no JWKS'],
+  ['a JWKS file that is not JSON', { JWKS_FILE: join(dir, 'hello.txt') }, 'hello.txt is not a JWKS'],
+  ['a JWKS file without keys', { JWKS_FILE: join(dir, 'empty.json') }, 'empty.json is not a JWKS'],
   ['an invalid database URI', { MONGODB_READ_URI: 'mongodb://jane:secret@:x' }, 'MongoDB'],
 ] as const) {
   t.test(`does not start with ${what}`, async (t) => {
