@@ -4,16 +4,16 @@ import { rebuild } from './cli/rebuild.ts'
 import { verify } from './cli/verify.ts'
 import { Config } from './config.ts'
 
-/** `pnpm projector COMMAND …`: what an operator does to a running system. It uses the projector's own settings. */
+/** `pnpm projector COMMAND …`: an operator's commands for a running system. They use the projector's settings. */
 const commands = { dlq, rebuild, verify }
 
 const usage = `usage: pnpm projector COMMAND
-  dlq list                            the messages that were set aside, and why
-  dlq show SEQ                        one of them, whole
-  dlq replay SEQ|all                  sends them again, after the reason is gone
-  dlq drop SEQ|all                    takes them away
-  rebuild users_read|user_stats       fills a new collection beside the live one and switches to it
-  verify [--repair]                   compares every read model with the write side`
+  dlq list                            list the dead letters, with the reason for each
+  dlq show SEQ                        show one, with its content
+  dlq replay SEQ|all                  publish the original messages again
+  dlq drop SEQ|all                    delete dead letters
+  rebuild users_read|user_stats       fill a new collection beside the live one and switch to it
+  verify [--repair]                   compare every read model with the write side`
 
 const [name = '', ...args] = process.argv.slice(2)
 const command = Object.hasOwn(commands, name) ? commands[name as keyof typeof commands] : undefined

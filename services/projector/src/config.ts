@@ -1,25 +1,25 @@
 import { logLevels, metricsSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
-/** Every setting of the projector: an environment variable each, checked when the process starts. */
+/** The projector's settings, each an environment variable, checked at start. */
 export const Config = Type.Object({
-  HOST: Type.String({ default: '0.0.0.0', description: 'Address to answer health checks on' }),
-  PORT: Type.Integer({ default: 8083, minimum: 0, maximum: 65535, description: 'Port to answer health checks on' }),
+  HOST: Type.String({ default: '0.0.0.0', description: 'Address to listen on for health checks' }),
+  PORT: Type.Integer({ default: 8083, minimum: 0, maximum: 65535, description: 'Port to listen on for health checks' }),
   ...metricsSettings,
   MONGODB_READ_URI: Type.String({
     pattern: '^mongodb(\\+srv)?://',
-    description: 'Read database, with its name in the path; needs a user with the role `readWrite`',
+    description: 'Read database, with its name in the path; the user needs the role `readWrite`',
   }),
   NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'NATS server' }),
   STREAM_REPLICAS: Type.Integer({
     default: 1,
     minimum: 1,
     maximum: 5,
-    description: 'Copies of the event stream: 3 in production',
+    description: 'Replicas of the event stream; 3 in production',
   }),
   SMTP_URL: Type.String({
     pattern: '^smtps?://',
-    description: 'Mail server, with user and password where it wants them',
+    description: 'Mail server, with user name and password if it requires them',
   }),
   MAIL_FROM: Type.String({
     default: 'Users <no-reply@example.com>',
@@ -29,8 +29,8 @@ export const Config = Type.Object({
   VERIFY_EVERY_SECONDS: Type.Integer({
     default: 300,
     minimum: 1,
-    description: 'How often the read models are compared with the write side, and repaired',
+    description: 'Interval at which the read models are compared with the write side and repaired',
   }),
-  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Least level that is logged' }),
+  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
 })
 export type Config = Static<typeof Config>

@@ -4,8 +4,8 @@ import { Config } from './config.ts'
 import { createResources } from './resources.ts'
 
 /**
- * `node dist/migrate.js`: makes the collections and indexes of the read database, the streams and the durable consumers,
- * or what is missing of them, before the projector is started.
+ * `node dist/migrate.js`: creates the missing collections and indexes of the read database, streams and durable
+ * consumers, before the projector is started.
  */
 const config = readConfig(Type.Pick(Config, ['MONGODB_READ_URI', 'NATS_URL', 'STREAM_REPLICAS', 'LOG_LEVEL']))
 const succeeded = await runMigration({

@@ -12,10 +12,8 @@ import {
   type Service,
 } from '@cqrs/service-kit'
 import type { Config } from './config.ts'
-import { ConsumerProgress } from './consuming/consumer-progress.ts'
 import { deadLetterErasure } from './consuming/dead-letter-erasure.ts'
 import { eraseDeadLetters } from './consuming/dead-letters.ts'
-import { lagGauge } from './consuming/metrics.ts'
 import { type Subscriber, UserConsumer } from './consuming/user-consumer.ts'
 import { projections } from './projections/index.ts'
 import { usersRead } from './projections/users-read.ts'
@@ -80,7 +78,6 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     records: projections.map(({ name }) => new RebuildRecord(db, name)),
     logger,
   })
-  const lag = lagGauge(consumers, new ConsumerProgress(nats))
 
   const app = createServer(logger)
   answerHealth(app, {
@@ -97,12 +94,12 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     app,
     logger,
     async start() {
-      for (const part of [mongo, collections, streams, nats, mailer, ...consumers, upkeep, lag]) part.start()
+      for (const part of [mongo, collections, streams, nats, mailer, ...consumers, upkeep]) part.start()
       await app.listen({ host: config.HOST, port: config.PORT })
     },
     async close() {
       await app.close()
-      await Promise.all([collections, streams, upkeep, lag, ...consumers].map((part) => part.close()))
+      await Promise.all([collections, streams, upkeep, ...consumers].map((part) => part.close()))
       for (const part of [nats, mailer, mongo]) await part.close()
     },
   }

@@ -43,7 +43,7 @@ t.test('each consumer keeps each of them as it came, with the reason and where i
 })
 
 t.test('the log says that and why, and nothing of what is in them', async (t) => {
-  const lines = projector.logs.filter(({ msg }) => msg === 'message set aside as a dead letter')
+  const lines = projector.logs.filter(({ msg }) => msg === 'message moved to the dead-letter stream')
   t.strictSame(
     lines.map(({ consumer, reason }) => [consumer, reason]).sort(),
     consumers.flatMap((consumer) => Object.keys(poison).map((reason) => [consumer, reason])).sort(),

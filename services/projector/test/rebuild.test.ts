@@ -94,7 +94,7 @@ t.test('a second rebuild at the same time is refused; one that was killed goes o
 t.test('without the write side it says so, and can go on at once when that is back', async (t) => {
   await writeSide.goAway()
   const live = await liveOf('users_read')
-  t.match(await cli('rebuild', 'users_read'), { code: 1, stderr: /^error: no command-api answers[^\n]*\n$/ })
+  t.match(await cli('rebuild', 'users_read'), { code: 1, stderr: /^error: no command-api answered[^\n]*\n$/ })
   t.equal(await liveOf('users_read'), live)
   await writeSide.comeBack()
   t.match(await cli('rebuild', 'users_read'), { code: 0 })

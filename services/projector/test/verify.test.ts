@@ -96,11 +96,15 @@ t.test('statistics are compared user by user, and their sums are right after a r
 t.test('while the projector is behind, nothing can be said', async (t) => {
   await projector.server.stop()
   await writeSide.apply(updated(30, 5))
-  t.match(await cli('verify'), { code: 1, stdout: '', stderr: /^error: users_read is behind the events[^\n]*\n$/ })
+  t.match(await cli('verify'), {
+    code: 1,
+    stdout: '',
+    stderr: /^error: users_read has not applied all events[^\n]*\n$/,
+  })
 })
 
 t.test('what cannot be asked is said on one line', async (t) => {
   await writeSide.goAway()
-  t.match(await cli('verify'), { code: 1, stderr: /^error: no command-api answers[^\n]*\n$/ })
+  t.match(await cli('verify'), { code: 1, stderr: /^error: no command-api answered[^\n]*\n$/ })
   t.match(await cli('verify', '--fix'), { code: 2, stderr: /^usage: / })
 })

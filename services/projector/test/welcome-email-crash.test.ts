@@ -13,7 +13,7 @@ t.test('killed when the server has the whole mail and has not answered: no secon
   await restartAfterKill()
   t.equal(mail.times('end of mail'), 1)
   t.match(
-    projector.logs.find(({ msg }) => /unknown whether the welcome was sent/.test(msg)),
+    projector.logs.find(({ msg }) => /may not have been sent/.test(msg)),
     { level: 'warn', user_id: userId(1) },
   )
 })

@@ -1,12 +1,12 @@
 import type { NatsLink } from '@cqrs/service-kit'
 import type { Db } from 'mongodb'
 
-/** What a command of the command line is given. */
+/** What every command of the command line receives. */
 export type CliContext = {
   /** The read database. */
   db: Db
-  /** Connected. */
+  /** A link that is connected. */
   nats: NatsLink
-  /** Ends the process with the usage: the arguments make no sense. */
+  /** Prints the usage and exits with code 2: the arguments are invalid. */
   fail: () => never
 }

@@ -24,7 +24,7 @@ async function one(box: DeadLetterBox, seq: number): Promise<DeadLetter[]> {
   return [letter]
 }
 
-/** Without the content: it holds personal data. */
+/** Lists without the content, which holds personal data. */
 async function list(box: DeadLetterBox): Promise<number> {
   let count = 0
   for await (const { seq, time, reason, consumer, originalSubject } of box.list()) {

@@ -1,13 +1,13 @@
 import type { WriteStream } from 'node:tty'
 
-/** One line that is drawn again and again in a terminal, and a line every 5 s elsewhere: how far, how fast, how long yet. */
+/** Shows progress, rate and time left: on one line that is redrawn in a terminal, elsewhere on a new line every 5 s. */
 export function progressBar(name: string, output: Pick<WriteStream, 'isTTY' | 'write'>) {
   const startedAt = performance.now()
   let first: number | undefined
   let shownAt = Number.NEGATIVE_INFINITY
   return {
     show(done: number, total: number): void {
-      first ??= done // what an earlier run had done says nothing of this one's speed
+      first ??= done // the rate of this run, without what an earlier one has done
       const now = performance.now()
       if (now - shownAt < (output.isTTY ? 100 : 5_000)) return
       shownAt = now

@@ -4,7 +4,10 @@ import { comparisonOf } from '../upkeep/comparison.ts'
 import { findDifferences, repairDifferences } from '../upkeep/differences.ts'
 import type { CliContext } from './context.ts'
 
-/** Compares every read model with the write side and, with `--repair`, repairs it. @returns 1 while something differs */
+/**
+ * Compares every read model with the write side and, with `--repair`, repairs it.
+ * @returns 1 while something differs
+ */
 export async function verify(args: string[], { db, nats, fail }: CliContext): Promise<number> {
   if (args.some((argument) => argument !== '--repair')) return fail()
   let differing = 0

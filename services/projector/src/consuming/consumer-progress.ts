@@ -2,7 +2,7 @@ import { usersStream } from '@cqrs/contracts'
 import { type NatsLink, pause } from '@cqrs/service-kit'
 import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
 
-/** How far the durable consumers are, as the server knows it. Every method throws while NATS is away. */
+/** The progress of durable consumers, as the server reports it. Every method throws while NATS is unavailable. */
 export class ConsumerProgress {
   readonly #nats: NatsLink
 
@@ -10,19 +10,19 @@ export class ConsumerProgress {
     this.#nats = nats
   }
 
-  /** How many messages of the stream a consumer has not been given yet, or not acknowledged. */
+  /** How many messages of the stream are not delivered to a consumer yet, or not acknowledged. */
   async lag(durable: string): Promise<number> {
     const { num_pending, num_ack_pending } = await this.#info(durable)
     return num_pending + num_ack_pending
   }
 
-  /** Waits until the consumer has acknowledged all that is in the stream now, up to a time. @returns whether it has */
+  /** Waits until a consumer has acknowledged everything that is in the stream now. @returns false after `withinMs` */
   async hasCaughtUp(durable: string, withinMs: number): Promise<boolean> {
     const last = await this.#lastSequence()
     return this.#until(durable, withinMs, (info) => info.ack_floor.stream_seq >= last || outstanding(info) === 0)
   }
 
-  /** Waits until no message is under way any more that was delivered before now. @returns whether that came in time */
+  /** Waits until every message that was delivered before now is acknowledged. @returns false after `withinMs` */
   async earlierBatchesDone(durable: string, withinMs: number): Promise<boolean> {
     const last = (await this.#info(durable)).delivered.stream_seq
     return this.#until(durable, withinMs, (info) => info.ack_floor.stream_seq >= last || info.num_ack_pending === 0)
@@ -48,7 +48,7 @@ export class ConsumerProgress {
 
   async #manager() {
     const connection = this.#nats.connection()
-    if (!connection) throw new Error('NATS is away')
+    if (!connection) throw new Error('NATS is unavailable')
     return jetstreamManager(connection, { checkAPI: false })
   }
 }

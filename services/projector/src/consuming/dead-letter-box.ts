@@ -2,9 +2,9 @@ import { deadLetterStream } from '@cqrs/contracts'
 import type { NatsLink } from '@cqrs/service-kit'
 import { type JetStreamManager, jetstreamManager, type StoredMsg } from '@nats-io/jetstream'
 
-/** A message that was set aside, as an operator sees it. */
+/** A message that could not be handled, as an operator sees it. */
 export type DeadLetter = {
-  /** Its number in the dead-letter stream. */
+  /** Its sequence in the dead-letter stream. */
   seq: number
   time: string
   reason: string
@@ -15,7 +15,7 @@ export type DeadLetter = {
   data: Uint8Array
 }
 
-/** Lists, replays and drops dead letters, on a running system. */
+/** Lists, replays and drops dead letters of a running system. */
 export class DeadLetterBox {
   readonly #manager: JetStreamManager
 
@@ -23,18 +23,18 @@ export class DeadLetterBox {
     this.#manager = manager
   }
 
-  /** @throws while the server is away */
+  /** @throws while NATS is unavailable */
   static async open(nats: NatsLink): Promise<DeadLetterBox> {
     const connection = nats.connection()
-    if (!connection) throw new Error('NATS is away')
+    if (!connection) throw new Error('NATS is unavailable')
     return new DeadLetterBox(await jetstreamManager(connection))
   }
 
-  /** Every letter that is there now, the oldest first, and none that comes meanwhile. */
+  /** Every letter that exists when it is called, the oldest first. */
   async *list(): AsyncGenerator<DeadLetter> {
     const { state } = await this.#manager.streams.info(deadLetterStream.name)
     for (let from = 1; from <= state.last_seq; ) {
-      // Over the gaps: a stream from which much was dropped is mostly gaps.
+      // The next that exists: deleted letters leave gaps.
       const next = { seq: from, next_by_subj: '>' }
       const message = await this.#manager.streams.getMessage(deadLetterStream.name, next)
       if (!message || message.seq > state.last_seq) return
@@ -49,9 +49,9 @@ export class DeadLetterBox {
   }
 
   /**
-   * Sends the original once more, to every consumer of its subject, and takes the letter away. It has a message id of
-   * its own: with the first one's the stream would take it for a duplicate. Letters of several consumers about the same
-   * original share it, so that it is sent once for all of them. What still cannot be handled comes back as a new letter.
+   * Publishes the original again, to every consumer of its subject, and deletes the letter. A message that still cannot
+   * be handled becomes a new letter. The message id is new, since the stream drops a second message with the
+   * original's; letters of several consumers about one original share it, so that the original is published once.
    */
   async replay({ seq, originalSubject, originalSeq, data }: DeadLetter): Promise<void> {
     const msgID = `replay:${originalSeq}`

@@ -3,7 +3,7 @@ import type { Subscriber } from './user-consumer.ts'
 
 export const deletions: DurableConsumer = { durable: 'dead-letter-erasure', filterSubjects: ['users.*.deleted'] }
 
-/** When a user is deleted, what was set aside of it goes too. */
+/** Erases the dead letters of a user who is deleted. */
 export const deadLetterErasure = (erase: (userId: string) => Promise<void>): Subscriber => ({
   ...deletions,
   batchSize: 50,

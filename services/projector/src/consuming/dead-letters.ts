@@ -4,13 +4,13 @@ import { type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
 
 /**
- * Publishes a message as a dead letter: on `users_dlq.<consumer>.<user's id>`, with its bytes as they came, so that it can be
- * replayed, and with what an operator wants to know as headers.
- * @throws while the server is away or has not stored it; then the message must stay where it is
+ * Publishes a message as a dead letter on `users_dlq.<consumer>.<user id>`: its original bytes, so that it can be
+ * replayed, with reason and origin as headers.
+ * @throws while NATS is unavailable, or when the letter was not stored: the message must not be terminated then
  */
 export async function addDeadLetter(nats: NatsLink, message: JsMsg, reason: string, detail: string): Promise<void> {
   const connection = nats.connection()
-  if (!connection) throw new Error('NATS is away')
+  if (!connection) throw new Error('NATS is unavailable')
   const { consumer, streamSequence } = message.info
   const about = headers()
   about.set('reason', reason)
@@ -19,7 +19,7 @@ export async function addDeadLetter(nats: NatsLink, message: JsMsg, reason: stri
   about.set('stream-sequence', String(streamSequence))
   about.set('original-subject', message.subject)
   about.set('time', new Date().toISOString())
-  // A crash before the original is terminated brings it again: the same letter must not be kept twice.
+  // After a crash before the original is terminated it is delivered again; the stream drops the second letter.
   const msgID = `${consumer}:${streamSequence}`
   await jetstream(connection).publish(`users_dlq.${consumer}.${userIdIn(message.subject)}`, message.data, {
     headers: about,
@@ -27,16 +27,16 @@ export async function addDeadLetter(nats: NatsLink, message: JsMsg, reason: stri
   })
 }
 
-/** Takes away what was set aside of a user: it holds personal data. @throws while the server is away */
+/** Deletes all dead letters of a user: they hold personal data. @throws while NATS is unavailable */
 export async function eraseDeadLetters(nats: NatsLink, userId: string): Promise<void> {
   const connection = nats.connection()
-  if (!connection) throw new Error('NATS is away')
+  if (!connection) throw new Error('NATS is unavailable')
   const { streams } = await jetstreamManager(connection, { checkAPI: false })
   await streams.purge(deadLetterStream.name, { filter: `users_dlq.*.${userId}` })
 }
 
-/** The subjects of the stream are `users.<userId>.<verb>`, whatever the message holds. */
+/** From the subject `users.<userId>.<verb>`, because the content may be unreadable. */
 const userIdIn = (subject: string): string => subject.split('.')[1] ?? 'unknown'
 
-/** Headers cannot hold line breaks, and a detail can quote a server's answer. */
+/** Headers cannot hold line breaks, which a detail may have that quotes a server's response. */
 const oneLine = (text: string): string => text.replaceAll(/\p{Cc}+/gu, ' ').slice(0, 1_000)

@@ -2,22 +2,22 @@ import { usersStream } from '@cqrs/contracts'
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 
-/** Which events to read, and under which name the server remembers how far they were handled. */
+/** Which events to read, and the name under which the server tracks which of them are handled. */
 export type DurableConsumer = {
-  /** Replicas that use the same name share the events. */
+  /** Replicas with the same name share the events. */
   durable: string
   filterSubjects: readonly string[]
 }
 
 /**
- * How long the server waits to hear of a message before it delivers it again, to any replica. That is how long a message
- * stays undone that a killed process held, so less than the server's 30 s; a living one says in time that it is at work.
+ * How long the server waits for an acknowledgement before it delivers a message again, to any replica. A killed process
+ * delays its messages by this time, so it is less than the server's default of 30 s; a live process extends it.
  */
 export const ackWaitMs = 10_000
 
 /**
- * Makes sure of a durable pull consumer of the stream that starts with the first event. Safe to repeat, also by several
- * processes at once.
+ * Creates or updates a durable pull consumer that starts with the first event of the stream. Safe to repeat, also by
+ * several processes at once.
  */
 export async function ensureDurableConsumer(
   nats: NatsConnection,
@@ -29,7 +29,7 @@ export async function ensureDurableConsumer(
     deliver_policy: DeliverPolicy.All,
     ack_policy: AckPolicy.Explicit,
     ack_wait: nanos(ackWaitMs),
-    // Shared by all replicas, so well above what each of them holds.
+    // For all replicas together: each holds at most two batches of up to 500.
     max_ack_pending: 5_000,
     max_deliver: -1,
   }

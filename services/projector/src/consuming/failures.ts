@@ -1,6 +1,6 @@
-/** An event that can never be handled, however often it is tried. It becomes a dead letter; others go on. */
+/** An event that can never be handled. It becomes a dead letter and does not hold up others. */
 export class PermanentFailure extends Error {
-  /** A short stable word for operators to look for. */
+  /** A short stable code for operators to search for. */
   readonly reason: string
   constructor(reason: string, detail: string) {
     super(`${reason}: ${detail}`)
@@ -9,7 +9,8 @@ export class PermanentFailure extends Error {
 }
 
 /**
- * An event that cannot be handled now, for a reason of its own: it is handed back and delivered again later, so that it
- * holds up no other. Any other error is taken for a fault of what the handler needs, and stops all of its events.
+ * An event that cannot be handled now, for a reason of its own: it is handed back and redelivered later, so that it
+ * does not hold up others. Any other error counts as a failure of what the handler depends on, such as the database:
+ * the event is kept and retried.
  */
 export class TryLater extends Error {}

@@ -12,31 +12,19 @@ export type HeldMessage = {
 
 /** The messages that a consumer holds. Loops sleep on it until something changes. */
 export class Inbox {
-  readonly #held = new Set<HeldMessage>()
+  readonly held = new Set<HeldMessage>()
   readonly #sleepers = new Set<() => void>()
-
-  get size(): number {
-    return this.#held.size
-  }
-
-  get messages(): JsMsg[] {
-    return [...this.#held].map(({ message }) => message)
-  }
 
   /** Whether a message is held that could not be handled so far. */
   get hasFailed(): boolean {
-    return [...this.#held].some(({ failures }) => failures > 0)
+    return [...this.held].some(({ failures }) => failures > 0)
   }
 
   add(message: JsMsg): HeldMessage {
     const held = { message, content: read(message), failures: 0, dueAt: 0 }
-    this.#held.add(held)
+    this.held.add(held)
     this.wake()
     return held
-  }
-
-  remove(held: HeldMessage): void {
-    this.#held.delete(held)
   }
 
   /** Makes a message due again after 100 ms, 200 ms, 400 ms, … up to 5 s. */
@@ -48,13 +36,13 @@ export class Inbox {
   /** The messages to handle now, the oldest first. */
   due(atMost: number): HeldMessage[] {
     const now = Date.now()
-    return [...this.#held].filter(({ dueAt }) => dueAt <= now).slice(0, atMost)
+    return [...this.held].filter(({ dueAt }) => dueAt <= now).slice(0, atMost)
   }
 
   /** Sleeps until a message is due or `wake` is called. */
   nextDue(): Promise<void> {
     const now = Date.now()
-    return this.sleep(Math.min(maxBackOffMs, ...[...this.#held].map(({ dueAt }) => dueAt - now)))
+    return this.sleep(Math.min(maxBackOffMs, ...[...this.held].map(({ dueAt }) => dueAt - now)))
   }
 
   /** Sleeps until `wake` is called, at most this long. */
@@ -70,7 +58,7 @@ export class Inbox {
     })
   }
 
-  /** Called for each message, so it must cost next to nothing. */
+  /** Ends every sleep. It is called for each message, so it must cost next to nothing. */
   wake(): void {
     for (const wake of this.#sleepers) wake()
   }

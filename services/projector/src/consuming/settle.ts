@@ -6,10 +6,10 @@ import { PermanentFailure, TryLater } from './failures.ts'
 import * as metrics from './metrics.ts'
 
 /**
- * Tells the server what became of a message, once that is known: handled, to be delivered again later, or never to be
- * handled; then it becomes a dead letter first.
+ * Reports the outcome of handling a message to the server: acknowledged, to be redelivered later, or, once it is stored
+ * as a dead letter, terminated.
  * @returns whether it was handled
- * @throws what handling threw, or publishing the dead letter, when the message is to be kept and tried again
+ * @throws the error of handling it, or of publishing the dead letter, when the message must be kept and retried
  */
 export async function settle(
   message: JsMsg,
@@ -29,10 +29,10 @@ export async function settle(
     await addDeadLetter(nats, message, error.reason, error.message)
     message.term(error.reason)
     metrics.deadLetters.inc({ consumer: message.info.consumer, reason: error.reason })
-    logger.error({ reason: error.reason, stream_sequence: message.seq }, 'message set aside as a dead letter')
+    logger.error({ reason: error.reason, stream_sequence: message.seq }, 'message moved to the dead-letter stream')
     return false
   }
 }
 
-/** 1 s after the first delivery, then twice as long each time, up to 5 minutes. */
+/** 1 s after the first delivery, doubled for each further one, up to 5 minutes. */
 const redeliveryDelayMs = (deliveries: number): number => Math.min(1_000 * 2 ** (deliveries - 1), 300_000)

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { UnreadableEvent, type UserEvent, usersStream } from '@cqrs/contracts'
 import type { Logger, NatsLink } from '@cqrs/service-kit'
 import { type Consumer, type JsMsg, jetstream } from '@nats-io/jetstream'
+import { ConsumerProgress } from './consumer-progress.ts'
 import { ackWaitMs, type DurableConsumer } from './durable-consumer.ts'
 import { type HeldMessage, Inbox } from './inbox.ts'
 import * as metrics from './metrics.ts'
@@ -21,13 +22,15 @@ export type Subscriber = DurableConsumer & {
 }
 
 /**
- * Pulls the events of a durable consumer, hands them to a subscriber in batches, and acknowledges each when it is handled.
- * While handling fails, events are kept and retried with exponential back-off, and the server is told that they are in
- * progress, so that it does not redeliver them.
+ * Pulls the events of a durable consumer, hands them to a subscriber in batches, and acknowledges each when it is
+ * handled. While handling fails, events are kept and retried with exponential back-off, and the server is told that
+ * they are in progress, so that it does not redeliver them.
  */
 export class UserConsumer {
   readonly durable: string
-  readonly #options: Omit<ConsumerOptions, 'logger'>
+  readonly #nats: NatsLink
+  readonly #isSetUp: () => boolean
+  readonly #subscriber: Subscriber
   readonly #logger: Logger
   readonly #inbox = new Inbox()
   #pulling: Promise<void> | undefined
@@ -36,12 +39,14 @@ export class UserConsumer {
   #isPulling = false
   #isHandling = false
   #fetchFails = false
-  #handlingFails = false
 
-  constructor({ logger, ...options }: ConsumerOptions) {
+  /** @param options.isSetUp whether the resources that `migrate` creates exist; nothing is fetched before */
+  constructor(options: { nats: NatsLink; isSetUp: () => boolean; subscriber: Subscriber; logger: Logger }) {
     this.durable = options.subscriber.durable
-    this.#options = options
-    this.#logger = logger.child({ consumer: this.durable })
+    this.#nats = options.nats
+    this.#isSetUp = options.isSetUp
+    this.#subscriber = options.subscriber
+    this.#logger = options.logger.child({ consumer: this.durable })
   }
 
   start(): void {
@@ -50,11 +55,17 @@ export class UserConsumer {
     this.#pulling = this.#pull()
     this.#handling = this.#handleDue()
     this.#keepAlive = setInterval(() => this.#reportProgress(), ackWaitMs / 3)
+    metrics.consumers.add(this)
   }
 
   /** False while events cannot be fetched although NATS is connected, or cannot be handled. */
   isWell(): boolean {
-    return !this.#fetchFails && !this.#handlingFails
+    return !this.#fetchFails && !this.#inbox.hasFailed
+  }
+
+  /** How many messages the consumer has not handled, over all replicas. @throws while NATS is unavailable */
+  lag(): Promise<number> {
+    return new ConsumerProgress(this.#nats).lag(this.durable)
   }
 
   /**
@@ -62,36 +73,36 @@ export class UserConsumer {
    * Events that cannot be handled are handed back, for another replica.
    */
   async close(): Promise<void> {
+    metrics.consumers.delete(this)
     this.#isPulling = false
     this.#inbox.wake()
-    // The last fetch ends by itself: what the server sends after an unsubscribe is lost until `ack_wait` is over.
-    // It never ends while the connection is down.
+    // The last fetch is left to expire, which it may not while the connection is down: see `#pull`.
     await Promise.race([this.#pulling, delay(fetchMs + 500, undefined, { ref: false })])
     this.#isHandling = false
     this.#inbox.wake()
     await this.#handling
     clearInterval(this.#keepAlive)
-    for (const message of this.#inbox.messages) message.nak()
-    await this.#options.nats.connection()?.flush()
+    for (const { message } of this.#inbox.held) message.nak()
+    await this.#nats.connection()?.flush()
   }
 
-  // Not with the client's `consume` (3.4): its `stop` unsubscribes at once, so the messages in flight wait for `ack_wait`,
-  // and while nobody reads, each missed heartbeat queues another request: after 12 s a batch of 500 became 5,000.
+  // Not the client's `consume` (3.4): `stop` unsubscribes at once, so messages in flight are stuck for `ack_wait`, and
+  // while nobody reads, missed heartbeats queue more requests: after a pause of 12 s, 5,000 messages came instead of
+  // 500.
   async #pull(): Promise<void> {
-    const { nats, isSetUp, subscriber } = this.#options
     let source: Consumer | undefined
     while (this.#isPulling) {
-      const connection = nats.connection()
+      const connection = this.#nats.connection()
       // One batch that is handled and one that waits.
-      const hasRoom = this.#inbox.size <= subscriber.batchSize
-      if (!connection || !isSetUp() || !hasRoom) {
+      const hasRoom = this.#inbox.held.size <= this.#subscriber.batchSize
+      if (!connection || !this.#isSetUp() || !hasRoom) {
         await this.#inbox.sleep(retryFetchMs)
         continue
       }
       try {
         source ??= await jetstream(connection).consumers.get(usersStream.name, this.durable)
         this.#fetchFails = false
-        const messages = await source.fetch({ max_messages: subscriber.batchSize, expires: fetchMs })
+        const messages = await source.fetch({ max_messages: this.#subscriber.batchSize, expires: fetchMs })
         for await (const message of messages) this.#receive(message)
       } catch (error) {
         source = undefined // it may have been deleted
@@ -108,12 +119,12 @@ export class UserConsumer {
       return
     }
     const { content } = this.#inbox.add(message)
-    if (!(content instanceof UnreadableEvent)) this.#options.subscriber.onReceived?.(content)
+    if (!(content instanceof UnreadableEvent)) this.#subscriber.onReceived?.(content)
   }
 
   async #handleDue(): Promise<void> {
-    while (this.#isHandling || (this.#inbox.size > 0 && !this.#handlingFails)) {
-      const due = this.#inbox.due(this.#options.subscriber.batchSize)
+    while (this.#isHandling || (this.#inbox.held.size > 0 && !this.#inbox.hasFailed)) {
+      const due = this.#inbox.due(this.#subscriber.batchSize)
       if (due.length > 0) await this.#handle(due)
       else await this.#inbox.nextDue()
     }
@@ -122,47 +133,33 @@ export class UserConsumer {
   async #handle(batch: HeldMessage[]): Promise<void> {
     metrics.batchSize.observe({ consumer: this.durable }, batch.length)
     const events = batch.flatMap(({ content }) => (content instanceof UnreadableEvent ? [] : [content]))
-    const promises = events.length > 0 ? this.#options.subscriber.handle(events) : []
+    const promises = events.length > 0 ? this.#subscriber.handle(events) : []
     const outcomes = new Map<unknown, Promise<unknown> | undefined>(events.map((event, i) => [event, promises[i]]))
+    const hadFailed = this.#inbox.hasFailed
     await Promise.all(
       batch.map((held) => this.#settle(held, outcomes.get(held.content) ?? Promise.reject(held.content))),
     )
     this.#inbox.wake() // there may be room for another batch
-    if (!this.#handlingFails || this.#inbox.hasFailed) return
-    this.#handlingFails = false
-    this.#logger.info('events are handled again')
+    if (hadFailed && !this.#inbox.hasFailed) this.#logger.info('events are handled again')
   }
 
   async #settle(held: HeldMessage, outcome: Promise<unknown>): Promise<void> {
     try {
-      const isHandled = await settle(held.message, outcome, { nats: this.#options.nats, logger: this.#logger })
-      this.#inbox.remove(held)
-      if (isHandled) this.#observeLag(held)
+      const isHandled = await settle(held.message, outcome, { nats: this.#nats, logger: this.#logger })
+      this.#inbox.held.delete(held)
+      if (!isHandled || !('time' in held.content)) return
+      metrics.lagSeconds.observe({ consumer: this.durable }, (Date.now() - Date.parse(held.content.time)) / 1_000)
     } catch (error) {
+      if (!this.#inbox.hasFailed) this.#logger.warn({ err: error }, 'cannot handle events; keeping them to retry')
       this.#inbox.postpone(held)
-      if (!this.#handlingFails) this.#logger.warn({ err: error }, 'cannot handle events; keeping them to retry')
-      this.#handlingFails = true
     }
-  }
-
-  #observeLag({ content }: HeldMessage): void {
-    if (content instanceof UnreadableEvent) return
-    metrics.lagSeconds.observe({ consumer: this.durable }, (Date.now() - Date.parse(content.time)) / 1_000)
   }
 
   /** Restarts `ack_wait` for each message. Without a connection the client would buffer this. */
   #reportProgress(): void {
-    if (!this.#options.nats.connection()) return
-    for (const message of this.#inbox.messages) message.working()
+    if (!this.#nats.connection()) return
+    for (const { message } of this.#inbox.held) message.working()
   }
-}
-
-type ConsumerOptions = {
-  nats: NatsLink
-  /** Whether the resources that `migrate` creates exist. */
-  isSetUp: () => boolean
-  subscriber: Subscriber
-  logger: Logger
 }
 
 /**

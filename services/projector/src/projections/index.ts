@@ -2,5 +2,5 @@ import type { Projection } from './projection.ts'
 import { userStats } from './user-stats.ts'
 import { usersRead } from './users-read.ts'
 
-/** Every read model that the projector keeps. Each has a consumer of its own, so none waits for another. */
+/** Every read model. Each has a consumer of its own, so none waits for another. */
 export const projections: readonly Projection[] = [usersRead, userStats]

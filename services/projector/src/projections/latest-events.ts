@@ -1,6 +1,6 @@
 import type { UserEvent } from '@cqrs/contracts'
 
-/** Of each user the event with the highest version: it holds all that the ones before it say. */
+/** The event with the highest version of each user: it carries the whole state, so the earlier ones add nothing. */
 export function latestEvents(events: readonly UserEvent[]): UserEvent[] {
   const latest = new Map<string, UserEvent>()
   for (const event of events) {

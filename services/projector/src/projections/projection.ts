@@ -1,17 +1,17 @@
 import type { UserEvent, UserEventType } from '@cqrs/contracts'
 
 /**
- * A read model that holds one document a user. An event carries the whole state of its user, so the document follows
- * from the user's last event alone, and events that come twice or late change nothing.
+ * A read model with one document per user. An event carries the whole state of its user, so the document follows from
+ * the user's last event alone, and duplicate or late events change nothing.
  */
 export type Projection<Document extends VersionedDocument = VersionedDocument> = {
   /**
-   * Also the name of its first collection (a rebuild makes another) and of its durable consumer: under another name it
-   * reads the stream from the beginning.
+   * Also the name of its first collection (a rebuild creates another) and of its durable consumer: a new name reads the
+   * stream from the beginning.
    */
   name: string
   indexes: readonly Index[]
-  /** From event to document. A new type of event does not compile until every projection has an answer to it. */
+  /** From event to document. A new event type does not compile until every projection handles it. */
   on: ByEventType<Document>
   /** Sums over the documents of all users, kept in one more document of the collection. */
   sums?: Sums<Document>
@@ -36,12 +36,12 @@ type Index = {
 
 type ByEventType<Result> = { [Type in UserEventType]: (event: Extract<UserEvent, { type: Type }>) => Result }
 
-/** The document that a projection makes of an event. */
+/** The document that a projection derives from an event. */
 export function project<Document extends VersionedDocument>(
   projection: Projection<Document>,
   event: UserEvent,
 ): Document {
-  // TypeScript does not follow that the entry under an event's type takes that event.
+  // TypeScript does not infer that the entry for an event's type accepts that event.
   const toDocument = projection.on[event.type] as (event: UserEvent) => Document
   return toDocument(event)
 }

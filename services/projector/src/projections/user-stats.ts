@@ -2,10 +2,10 @@ import { type Role, type UserCreated, type UserUpdated, userStatsCollection, use
 import type { Projection } from './projection.ts'
 import { tombstone } from './tombstone.ts'
 
-/** What a user adds to the sums. */
+/** What the sums depend on in a user. */
 type Share = { _id: string; version: number; roles: Role[]; isActive: boolean; day: string }
 
-/** How many users there are, by role, active, and by day of registration. */
+/** The number of users: in total, active, by role and by day of registration. */
 export const userStats: Projection<Share | ReturnType<typeof tombstone>> = {
   name: userStatsCollection,
   indexes: [{ name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 }],

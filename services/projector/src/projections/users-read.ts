@@ -9,7 +9,7 @@ import {
 import type { Projection } from './projection.ts'
 import { tombstone } from './tombstone.ts'
 
-/** The users as query-api answers them, with what its clients would otherwise count out each time. */
+/** The users as query-api returns them, with the fields that are derived from the roles. */
 export const usersRead: Projection<UserReadDocument | UserReadTombstone> = {
   name: usersReadCollection,
   indexes: usersReadIndexes,

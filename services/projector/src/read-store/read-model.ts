@@ -5,8 +5,8 @@ import type { Projection, Sums, VersionedDocument } from '../projections/project
 import { writeNewer } from './versioned-writes.ts'
 
 /**
- * The collections that a projection fills: the one that queries read and, during and shortly after a rebuild, another.
- * Which they are is looked up for each batch: a rebuild relies on it that a batch that starts now writes to all of them.
+ * The collections that a projection fills: the live one, which queries read, and during and shortly after a rebuild one
+ * more. They are looked up for each batch, because a rebuild relies on a batch that starts now writing to all of them.
  */
 export class ReadModel {
   readonly projection: Projection
@@ -19,7 +19,7 @@ export class ReadModel {
     this.#states = db.collection(readModelsCollection)
   }
 
-  /** The collections that events are applied to now, with the indexes that queries of them need. */
+  /** The collections that events are applied to now, with their indexes. */
   async collections(): Promise<CollectionPlan[]> {
     const { written } = await this.#state()
     return written.map((name) => ({ name, indexes: this.projection.indexes }))
@@ -31,10 +31,10 @@ export class ReadModel {
   }
 
   /**
-   * Replaces each document by the given one if that has a higher version; adds it where there is none. So the order and
-   * the number of calls do not matter, nor who else writes at the same time.
-   * @param documents not more than one with the same `_id`
-   * @throws the driver's error; some documents may have been written then, and writing all of them again is right
+   * Stores each document unless the stored one has the same or a higher version, so the order and number of calls do
+   * not matter, nor concurrent writers.
+   * @param documents at most one with the same `_id`
+   * @throws the driver's error; some documents may be stored then, and it is safe to store all of them again
    */
   async advance(documents: readonly VersionedDocument[]): Promise<void> {
     if (documents.length === 0) return
@@ -43,8 +43,8 @@ export class ReadModel {
   }
 
   /**
-   * The same for one collection, by its name.
-   * @param isEmpty that it has hardly any of the documents yet
+   * The same for one collection.
+   * @param isEmpty whether it has hardly any of the documents, which are then inserted first
    */
   async advanceIn(name: string, documents: readonly VersionedDocument[], { isEmpty = false } = {}): Promise<void> {
     const { sums } = this.projection
@@ -56,7 +56,10 @@ export class ReadModel {
     await this.#collection(name).createIndexes([...this.projection.indexes])
   }
 
-  /** Id and version of the live users after an id, up to and with another (null: to the end), by ascending id. */
+  /**
+   * Id and version of the users who are not deleted, after one id up to another, inclusive (null: to the end),
+   * ascending.
+   */
   async versions(after: string, upTo: string | null): Promise<[id: string, version: number][]> {
     const range = { $gt: after, ...(upTo && { $lte: upTo }) }
     const found = this.#collection(await this.live())
@@ -65,7 +68,7 @@ export class ReadModel {
     return found.map(({ _id, version }): [string, number] => [_id, version]).toArray()
   }
 
-  /** In one transaction: what a document adds to the sums is counted exactly as often as the document is replaced. */
+  /** In one transaction, so that the sums change exactly once for each document that is replaced. */
   async #advanceWithSums(name: string, documents: readonly VersionedDocument[], sums: Sums): Promise<void> {
     await this.#db.client.withSession((session) =>
       session.withTransaction(async () => {
@@ -83,7 +86,7 @@ export class ReadModel {
     )
   }
 
-  /** Those of the documents that are newer than what is stored, with that. */
+  /** The documents that are newer than the stored ones, with those. */
   async #changes(name: string, documents: readonly VersionedDocument[], session: ClientSession) {
     const ids = documents.map(({ _id }) => _id)
     const stored = await this.#collection(name)
@@ -107,7 +110,7 @@ export class ReadModel {
 
 type Change = { before: VersionedDocument | undefined; after: VersionedDocument }
 
-/** By how much changed documents move each sum. */
+/** By how much the changes move each sum. */
 function difference(changes: Change[], { tally }: Sums): Record<string, number> {
   const sums: Record<string, number> = {}
   const add = (document: VersionedDocument, times: 1 | -1) => {

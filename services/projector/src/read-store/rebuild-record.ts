@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type ReadModelState, readModelsCollection } from '@cqrs/contracts'
-import type { Collection, Db } from 'mongodb'
+import type { Collection, Db, Document, UpdateFilter } from 'mongodb'
 
 /** The progress of filling a new collection. It is stored, so that an interrupted rebuild can be resumed. */
 export type Rebuild = {
@@ -15,7 +15,10 @@ export type Rebuild = {
 
 type State = ReadModelState & { rebuild?: Rebuild; retired?: { collection: string; at: Date }[] }
 
-/** The document of one read model that says which collection is live, and how far a rebuild by this process is. */
+/**
+ * The document of one read model that says which collection is live, and how far a rebuild by this process is. What
+ * changes a rebuild throws when another process has taken it over.
+ */
 export class RebuildRecord {
   readonly #db: Db
   readonly #states: Collection<State>
@@ -55,35 +58,25 @@ export class RebuildRecord {
   }
 
   /** Renews the claim. */
-  async keep(): Promise<void> {
-    await this.#states.updateOne(this.#claimed(), { $set: { 'rebuild.ownedUntil': ownedUntil() } })
+  keep(): Promise<void> {
+    return this.#update({ $set: { 'rebuild.ownedUntil': ownedUntil() } })
   }
 
   /** Gives up the claim. The progress stays, so that the next rebuild resumes there. */
-  async leave(): Promise<void> {
-    await this.#states.updateOne(this.#claimed(), { $set: { 'rebuild.ownedUntil': new Date(0) } })
+  leave(): Promise<void> {
+    return this.#update({ $set: { 'rebuild.ownedUntil': new Date(0) } })
   }
 
-  /** Stores the progress. @throws Error when another process has taken over */
-  async progress({ after, filled }: Pick<Rebuild, 'after' | 'filled'>): Promise<void> {
-    const { matchedCount } = await this.#states.updateOne(this.#claimed(), {
-      $set: { 'rebuild.after': after, 'rebuild.filled': filled },
-    })
-    if (matchedCount === 0) throw new Error(takenOver)
+  /** Stores the progress. */
+  progress({ after, filled }: Pick<Rebuild, 'after' | 'filled'>): Promise<void> {
+    return this.#update({ $set: { 'rebuild.after': after, 'rebuild.filled': filled } })
   }
 
   /** Makes the new collection live, in one write. The old one is still written, for those who still read it. */
-  async switch(): Promise<void> {
-    const { matchedCount } = await this.#states.updateOne(this.#claimed(), [
-      {
-        $set: {
-          live: '$rebuild.collection',
-          retired: { $concatArrays: [{ $ifNull: ['$retired', []] }, [{ collection: '$live', at: '$$NOW' }]] },
-        },
-      },
-      { $unset: 'rebuild' },
-    ])
-    if (matchedCount === 0) throw new Error(takenOver)
+  switch(): Promise<void> {
+    const retiring = [{ collection: '$live', at: '$$NOW' }]
+    const retired = { $concatArrays: [{ $ifNull: ['$retired', []] }, retiring] }
+    return this.#update([{ $set: { live: '$rebuild.collection', retired } }, { $unset: 'rebuild' }])
   }
 
   /**
@@ -101,12 +94,11 @@ export class RebuildRecord {
     }
   }
 
-  #claimed() {
-    return { _id: this.#name, 'rebuild.owner': this.#owner }
+  async #update(update: UpdateFilter<State> | Document[]): Promise<void> {
+    const { matchedCount } = await this.#states.updateOne({ _id: this.#name, 'rebuild.owner': this.#owner }, update)
+    if (matchedCount === 0) throw new Error('another process has taken over this rebuild')
   }
 }
-
-const takenOver = 'another process has taken over this rebuild'
 
 /** 15 s: three times the interval in which a living owner renews its claim. */
 const ownedUntil = (): Date => new Date(Date.now() + 15_000)

@@ -5,7 +5,7 @@ import { latestEvents } from '../projections/latest-events.ts'
 import { project } from '../projections/projection.ts'
 import type { ReadModel } from './read-model.ts'
 
-/** What the consumer of a projection does with events: brings the read model up to them, then gives notice of it. */
+/** The subscriber that applies events to a read model and then publishes which users are at which version. */
 export function updateReadModel(
   readModel: Pick<ReadModel, 'projection' | 'advance'>,
   { notify, logger }: { notify: (subject: string, notice: AppliedNotice) => void; logger: Logger },
@@ -32,7 +32,7 @@ export function updateReadModel(
   }
 }
 
-/** A deletion revokes every token there can be: each was made at a lower version. */
+/** A deletion revokes every token of the user: each was issued at a lower version. */
 function toNotice({ subject, version, data }: UserEvent): Applied {
   const tokensFromVersion = 'user' in data ? data.tokensFromVersion : version
   return tokensFromVersion > 1 ? [subject, version, tokensFromVersion] : [subject, version]

@@ -2,14 +2,11 @@ import { type AnyBulkWriteOperation, type Collection, MongoBulkWriteError } from
 import type { VersionedDocument } from '../projections/projection.ts'
 
 /**
- * Replaces each document by the given one if that has a higher version; adds it where there is none. So the order and
- * the number of calls do not matter, nor who else writes at the same time.
+ * Stores each document that is newer than the stored one, as `ReadModel.advance` says.
  *
- * MongoDB inserts documents several times as fast as it upserts them one by one. So what is new is inserted, and only what
- * turns out to be there is compared. Which is which is a guess, and a wrong one costs time only.
- * @param documents not more than one with the same `_id`
- * @param isNew whether the document is likely not to be there
- * @throws the driver's error; some documents may have been written then, and writing all of them again is right
+ * MongoDB inserts documents several times as fast as it upserts them one by one. So documents that are probably new are
+ * inserted, and only those that exist are compared. A wrong guess only costs time.
+ * @param isNew whether the document probably does not exist
  */
 export async function writeNewer(
   collection: Collection<VersionedDocument>,
@@ -21,7 +18,7 @@ export async function writeNewer(
   if (operations.length > 0) await collection.bulkWrite(operations, { ordered: false })
 }
 
-/** @returns the documents that were there already, in whatever version */
+/** @returns the documents that exist already, at any version */
 async function insert(
   collection: Collection<VersionedDocument>,
   documents: readonly VersionedDocument[],
@@ -41,10 +38,9 @@ async function insert(
 const duplicateKey = 11_000
 
 /**
- * The version is compared in the update and not in the filter (`version: { $lt: … }`): when two writers add the same
- * document at once, one of them meets a duplicate key, and the server itself tries that update again, on the other's
- * document this time, only where the filter is equality on the unique key and nothing else. With such a filter the
- * server also finds the document without planning the query, which makes it half as fast again.
+ * The update compares the version, not the filter (`version: { $lt: … }`): when two writers insert the same document at
+ * once, one gets a duplicate key error, and the server retries that upsert by itself only if the filter is an equality
+ * on the unique key alone. Such a filter also needs no query planning, which makes the update half as fast again.
  */
 const toOperation = (document: VersionedDocument): AnyBulkWriteOperation<VersionedDocument> => ({
   updateOne: {

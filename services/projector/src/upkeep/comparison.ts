@@ -8,7 +8,7 @@ export type Comparison = {
   name: string
   write: Pick<WriteSide, 'digest' | 'versions' | 'republish'>
   read: Pick<ReadModel, 'versions'>
-  /** Waits until the events that are published now have been applied. @throws Error where that takes too long */
+  /** Waits until every event that is published now is applied. @throws Error after 10 s */
   settled: () => Promise<void>
 }
 
@@ -21,7 +21,7 @@ export function comparisonOf(readModel: ReadModel, nats: NatsLink): Comparison {
     read: readModel,
     settled: async () => {
       if (!(await progress.hasCaughtUp(name, 10_000)))
-        throw new Error(`${name} is behind the events, so it cannot be compared now`)
+        throw new Error(`${name} has not applied all events yet and cannot be compared`)
     },
   }
 }

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { digestLine } from '@cqrs/contracts'
 import type { Comparison } from './comparison.ts'
 
-/** How the read side differs from the write side in one user. */
+/**
+ * A user whose version differs between the read side and the write side; version 0: the side does not have the user.
+ */
 export type Difference = {
   id: string
   kind: 'missing' | 'stale' | 'orphaned' | 'ahead'
@@ -13,10 +15,10 @@ export type Difference = {
 type Versions = [id: string, version: number][]
 
 /**
- * Walks all users page by page and compares count and digest, so that equal pages cost no data; of a page that differs
- * it compares the versions. What differs is looked at again when the events under way have been applied: only what is
- * still the same then is a difference and not a delay.
- * @param onPage called after each page with the number of users seen so far; its promise is awaited, to go slowly
+ * Compares count and digest of all users, page by page, so that equal pages transfer no data, and the versions of a
+ * page that differs. Users that differ are compared again after the pending events are applied: only a user whose read
+ * side has not changed since is a difference and not a delay.
+ * @param onPage called with the number of users so far and awaited after each page, to limit the load
  */
 export async function findDifferences(
   comparison: Comparison,
@@ -64,12 +66,12 @@ export async function repairDifferences(
 }
 
 async function differencesIn({ write, read }: Comparison, after: string, upTo: string | null): Promise<Difference[]> {
-  // The read side first: what is applied between the two looks then shows as stale and is settled, not as orphaned.
+  // The read side first: an event applied between the two reads makes a user stale for now, not orphaned.
   const shown = new Map(await read.versions(after, upTo))
   const { users, pending } = await write.versions(after, upTo)
   const written = new Map(users)
   const ids = new Set([...written.keys(), ...shown.keys()])
-  for (const id of pending) ids.delete(id) // on its way
+  for (const id of pending) ids.delete(id) // the last event is not published yet
   return [...ids].flatMap((id): Difference[] => {
     const writeVersion = written.get(id) ?? 0
     const readVersion = shown.get(id) ?? 0

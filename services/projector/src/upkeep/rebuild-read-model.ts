@@ -8,8 +8,8 @@ import type { WriteSide } from './write-side.ts'
  * Fills a new collection beside the live one and then makes it live, while queries and events continue.
  *
  * First every projector applies events to both. When no batch is in progress that began before that, the write side is
- * asked for all users, page by page. Later changes arrive as events, and a document only ever moves to a higher version,
- * so the new collection is never behind the old one when it becomes live.
+ * asked for all users, page by page. Later changes arrive as events, and a document only ever moves to a higher
+ * version, so the new collection is never behind the old one when it becomes live.
  *
  * A rebuild that fails or is killed leaves its progress, and the next one resumes there.
  * @param rebuilding.earlierBatchesDone waits until every batch that a consumer received before now is acknowledged

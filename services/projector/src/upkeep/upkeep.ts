@@ -9,26 +9,12 @@ import { findDifferences, repairDifferences } from './differences.ts'
  * events, and drops collections that are no longer live.
  */
 export class Upkeep {
-  readonly #everyMs: number
-  readonly #lease: Lease
-  readonly #comparisons: Comparison[]
-  readonly #records: RebuildRecord[]
-  readonly #logger: Logger
+  readonly #options: Options
   readonly #closing = new AbortController()
   #running: Promise<void> | undefined
 
-  constructor(options: {
-    everyMs: number
-    lease: Lease
-    comparisons: Comparison[]
-    records: RebuildRecord[]
-    logger: Logger
-  }) {
-    this.#everyMs = options.everyMs
-    this.#lease = options.lease
-    this.#comparisons = options.comparisons
-    this.#records = options.records
-    this.#logger = options.logger
+  constructor(options: Options) {
+    this.#options = options
   }
 
   start(): void {
@@ -40,30 +26,33 @@ export class Upkeep {
     if (!this.#running) return
     // A round can be abandoned at any point, and may be waiting for consumers that are closing as well.
     await Promise.race([this.#running, delay(500, undefined, { ref: false })])
-    await this.#lease.release().catch(() => undefined)
+    await this.#options.lease.release().catch(() => undefined)
   }
 
   async #run(): Promise<void> {
-    while (!this.#isClosing()) {
-      await pause(this.#everyMs * (0.9 + Math.random() * 0.2), this.#closing.signal)
+    const { everyMs, lease, comparisons, records, logger } = this.#options
+    const { signal } = this.#closing
+    while (!signal.aborted) {
+      await pause(everyMs * (0.9 + Math.random() * 0.2), signal)
       try {
-        if (this.#isClosing()) return
-        if (!(await this.#lease.acquire())) {
+        if (signal.aborted) return
+        if (!(await lease.acquire())) {
           differencesGauge.reset() // the replica that holds the lease reports them
           continue
         }
-        for (const record of this.#records) await record.retire(unwrittenAfterMs)
-        for (const comparison of this.#comparisons) await this.#compare(comparison)
+        for (const record of records) await record.retire(unwrittenAfterMs)
+        for (const comparison of comparisons) await this.#compare(comparison)
       } catch (error) {
-        if (!this.#isClosing()) this.#logger.warn({ err: error }, 'cannot compare the read models with the write side')
+        if (!signal.aborted) logger.warn({ err: error }, 'cannot compare the read models with the write side')
       }
     }
   }
 
   async #compare(comparison: Comparison): Promise<void> {
+    const { lease, logger } = this.#options
     const differences = await findDifferences(comparison, async () => {
-      if (this.#isClosing()) throw new Error('closing')
-      await this.#lease.acquire() // a long round renews the lease
+      this.#closing.signal.throwIfAborted()
+      await lease.acquire() // a long round renews the lease
       await pause(20, this.#closing.signal)
     })
     const read_model = comparison.name
@@ -72,15 +61,19 @@ export class Upkeep {
     comparedAtGauge.set({ read_model }, Date.now() / 1000)
     if (differences.length === 0) return
     const published = await repairDifferences(comparison, differences)
-    this.#logger.warn(
+    logger.warn(
       { read_model, differences: differences.length, published },
       'the read model differed from the write side',
     )
   }
+}
 
-  #isClosing(): boolean {
-    return this.#closing.signal.aborted
-  }
+type Options = {
+  everyMs: number
+  lease: Lease
+  comparisons: Comparison[]
+  records: RebuildRecord[]
+  logger: Logger
 }
 
 const differencesGauge = new Gauge({

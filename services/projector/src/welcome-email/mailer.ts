@@ -3,7 +3,7 @@ import { createTransport, type SendMailOptions } from 'nodemailer'
 import { PermanentFailure, TryLater } from '../consuming/failures.ts'
 
 export type Mail = {
-  /** The same for every try to send this mail, and for no other mail: it becomes the Message-ID. */
+  /** The same for every attempt to send this mail and for no other mail: it becomes the Message-ID. */
   id: string
   to: string
   subject: string
@@ -11,12 +11,12 @@ export type Mail = {
   html: string
 }
 
-/** Sends mail through an SMTP server, over a few connections that are kept open. */
+/** Sends mail through an SMTP server, over a pool of connections. */
 export class Mailer {
   readonly #transport: ReturnType<typeof pooledTransport>
   readonly #from: string
   #isUp = false
-  #nextLookAt = 0
+  #nextCheckAt = 0
 
   /** @param options.from the sender, as in `Users <no-reply@example.com>` */
   constructor(options: { url: string; from: string }) {
@@ -29,21 +29,22 @@ export class Mailer {
     this.#from = options.from
   }
 
-  /** Begins to look whether the server is up, so that the first answer of `isUp` is soon right. */
+  /** Begins the first check, in the background. */
   start(): void {
-    void this.#look()
+    void this.#check()
   }
 
   /**
-   * Returns when the server has taken the mail.
-   * @param beforeEnd awaited when the server has been sent the whole mail but for its end, without which it takes none;
-   * if it throws, the connection is cut there
-   * @throws PermanentFailure when it never will; TryLater when it does not want this mail now; any other error when the
-   * server is away or takes no mail at all. No error holds the address: they end in logs.
+   * Returns when the server has accepted the mail.
+   * @param beforeEnd awaited when everything but the end of the mail has been sent, without which the server accepts
+   * nothing; if it throws, the connection is closed there
+   * @throws PermanentFailure when the server will never accept this mail; TryLater when it refuses it for now; any
+   * other error when the server is unavailable or accepts no mail. No error contains the address, because errors are
+   * logged.
    */
   async send({ id, to, ...content }: Mail, beforeEnd: () => Promise<void>): Promise<void> {
     const messageId = `<${id}@${this.#from.match(/@([^\s>]+)/)?.[1]}>`
-    // As an object the address is taken as it is; a string would be parsed, and could be a list.
+    // An object, because a string would be parsed and could be a list of addresses.
     const recipient = { name: '', address: to }
     const mail: Outgoing = { ...content, messageId, from: this.#from, to: recipient, beforeEnd }
     try {
@@ -54,16 +55,16 @@ export class Mailer {
   }
 
   /**
-   * Whether the server takes our connections, as of the last look. It is looked at in the background, at most every 5 s:
-   * a server that hangs must not hold up who asks.
+   * Whether the server accepted a connection at the last check. Checks run in the background, at most every 5 s, so
+   * that a server that hangs does not block the caller.
    */
   isUp(): boolean {
-    if (Date.now() >= this.#nextLookAt) void this.#look()
+    if (Date.now() >= this.#nextCheckAt) void this.#check()
     return this.#isUp
   }
 
-  async #look(): Promise<void> {
-    this.#nextLookAt = Date.now() + 5_000
+  async #check(): Promise<void> {
+    this.#nextCheckAt = Date.now() + 5_000
     this.#isUp = await this.#transport.verify().catch(() => false)
   }
 
@@ -79,9 +80,10 @@ const pooledTransport = (url: string) =>
     dnsTimeout: 10_000,
     connectionTimeout: 10_000,
     greetingTimeout: 10_000,
-    // For each answer. Scanners of mail take their time after its end, and who gives up then sends it twice (RFC 1047).
+    // For each response. A server may scan the mail after its end; a client that gives up then sends it twice (RFC
+    // 1047).
     socketTimeout: 20_000,
-    // Trying again is the consumer's business.
+    // The consumer retries.
     maxRequeues: 0,
     disableFileAccess: true,
     disableUrlAccess: true,
@@ -89,7 +91,7 @@ const pooledTransport = (url: string) =>
 
 type Outgoing = SendMailOptions & { beforeEnd: () => Promise<void> }
 
-/** Read only when the server has asked for the mail; a Transform would be through with a short one long before. */
+/** A stream that is read only when the server asks for the mail; a Transform would finish a short mail before. */
 async function* endHeldBack(content: Readable, until: () => Promise<void>): AsyncGenerator<Buffer> {
   yield* content
   await until()
@@ -99,9 +101,9 @@ type SmtpError = Error & { code?: string; command?: string; responseCode?: numbe
 
 function classify({ code, command, responseCode = 0 }: SmtpError): Error {
   const summary = `${command ?? 'connection'} failed with ${responseCode || code}`
-  // An address that has no place in SMTP is refused by the client itself.
+  // The client itself refuses an address that SMTP cannot express.
   if (code === 'EENVELOPE' && command === 'API') return new PermanentFailure('mail-refused', summary)
-  // Of the answers only those to RCPT and DATA are about this mail; 421 says that the server is closing down.
+  // Only responses to RCPT and DATA are about this mail; 421 means that the server is shutting down (RFC 5321, 3.8).
   if ((command !== 'RCPT TO' && command !== 'DATA') || responseCode === 421) return new Error(summary)
   if (responseCode >= 500) return new PermanentFailure('mail-refused', summary)
   return responseCode >= 400 ? new TryLater(summary) : new Error(summary)

@@ -8,17 +8,16 @@ import type { WelcomeEmailRecord } from './welcome-email-record.ts'
 export const registrations: DurableConsumer = { durable: 'welcome-email', filterSubjects: ['users.*.created'] }
 
 /**
- * Sends one welcome e-mail for each registration, also when the event is delivered twice, to two processes at once, or to
- * another one after a crash: the mail is claimed first, and just before the mail server gets its end, it is recorded as
- * handed over.
+ * Sends one welcome e-mail for each registration, also when the event is delivered twice, to two processes at once, or
+ * to another one after a crash: the mail is claimed first, and recorded as handed over just before its end is sent.
  *
- * While the process lives, it learns what became of the mail. A refusal, and a connection that breaks, take the record
- * back, and the mail is tried again: a server is responsible for a mail only once it has said so, and until then the
- * client has to go on (RFC 5321, 4.2.5 and 4.5.3.2.6). Should the answer alone have been lost, the mail comes twice (RFC
- * 1047), with the same Message-ID.
+ * A process that lives learns the outcome. A refusal or a broken connection removes the record, and the mail is
+ * retried: the server is responsible for a mail only after it has accepted it, and until then the client has to retry
+ * (RFC 5321, 4.2.5 and 4.5.3.2.6). If only the response was lost, the mail arrives twice, with the same Message-ID (RFC
+ * 1047).
  *
- * A process that dies between the hand-over and the answer leaves a mail of which nobody knows whether it was sent. It
- * is not sent again: at most once. That is the window that cannot be closed.
+ * If a process dies between the hand-over and the response, nobody can know whether the mail was sent. It is not sent
+ * again: at most once.
  */
 export function welcomeEmail({
   mailer,
@@ -29,13 +28,17 @@ export function welcomeEmail({
   record: Pick<WelcomeEmailRecord, 'claim' | 'handOver' | 'release' | 'markSent'>
   logger: Logger
 }): Subscriber {
-  /** Sent, but not on record yet: the database was away just then. */
+  /** Sent, but not recorded yet, because the database was unavailable. */
   const unrecorded = new Set<string>()
 
   async function welcome({ subject: userId, data }: UserCreated): Promise<void> {
     if (!unrecorded.has(userId)) {
       const claim = await record.claim(userId)
-      if (claim === 'unknown') logger.warn({ user_id: userId }, 'a crash leaves unknown whether the welcome was sent')
+      if (claim === 'unknown')
+        logger.warn(
+          { user_id: userId },
+          'welcome e-mail may not have been sent: a process crashed during delivery; not retrying',
+        )
       if (claim !== 'claimed') return
       logger.info({ user_id: userId }, 'Sending welcome email to user...')
       await send(userId, data.user)
@@ -49,7 +52,7 @@ export function welcomeEmail({
     try {
       await mailer.send(compose(userId, user), () => record.handOver(userId))
     } catch (error) {
-      // While this fails, the event is kept and tried again here: another process could not tell what happened.
+      // While this fails, the event is kept and retried here: another process could not know the outcome.
       await record.release(userId)
       throw error
     }
@@ -59,7 +62,7 @@ export function welcomeEmail({
     ...registrations,
     batchSize: 10,
     handle: (events) => {
-      // By user: two deliveries of one registration, side by side, would both find that none was sent.
+      // One per user: two deliveries of one registration in a batch would both find that no mail was sent.
       const welcomes = new Map<string, Promise<void>>()
       for (const event of events.filter(isRegistration)) {
         if (!welcomes.has(event.subject)) welcomes.set(event.subject, welcome(event))
@@ -71,7 +74,7 @@ export function welcomeEmail({
 
 const isRegistration = (event: UserEvent): event is UserCreated => event.type === 'UserCreated'
 
-/** Anyone can register with any name and someone else's address, so the name is nowhere but in the body, as text. */
+/** Anyone can register with any name and someone else's address, so the name is only in the body, as text. */
 function compose(userId: string, { email, name }: UserState): Mail {
   return {
     id: `welcome.${userId}`,
