@@ -7,7 +7,7 @@ import { type ProblemCode, problems } from '@cqrs/contracts'
 import t, { type Test } from 'tap'
 import { type Answer, startCommandApi } from './fixture.ts'
 
-const { send, newUser, token, url, logs, replicaEnv } = await startCommandApi(t)
+const { send, newUser, token, url, lines, replicaEnv } = await startCommandApi(t)
 const { user, token: own } = await newUser()
 const register = '/api/v1/auth/register'
 const strangerId = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'
@@ -170,7 +170,7 @@ t.test('what is no HTTP is answered by a problem, too', async (t) => {
 })
 
 t.test('no password, token, hash, key or address was logged', async (t) => {
-  const log = logs.join('\n')
+  const log = lines.join('\n')
   for (const secret of ['password123', own, 'argon2id', jane.email, signingKey.split('\n')[1] ?? '?'])
     t.notMatch(log, secret)
   t.notMatch(log, /"level":"(error|fatal)"/)

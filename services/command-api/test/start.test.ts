@@ -1,9 +1,9 @@
-import { eventually, freePort } from '@cqrs/local-stack/testing'
+import { eventually, freePort, runProgram } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { run, startCommandApi } from './fixture.ts'
+import { startCommandApi } from './fixture.ts'
 
 t.test('every wrong setting is named at once, without its value, and the exit code is 1', async (t) => {
-  const { code, output } = await run('main.js', [], {
+  const { code, output } = await runProgram('command-api', 'main.js', [], {
     PORT: 'http',
     MONGODB_URI: 'secret',
     ARGON2_MEMORY_KIB: '1024',
@@ -22,7 +22,7 @@ t.test('a key file that is not there is named on one line', async (t) => {
     JWT_SIGNING_KEY_FILE: '/nowhere/key.pem',
     JWKS_FILE: '/nowhere/jwks.json',
   }
-  const { code, output } = await run('main.js', [], env)
+  const { code, output } = await runProgram('command-api', 'main.js', [], env)
   t.equal(code, 1)
   t.match(output, /^[^\n]*\/nowhere\/key.pem[^\n]*\n$/)
 })
@@ -48,31 +48,42 @@ t.test('with a port of their own, metrics are answered there and nowhere else', 
   t.match(await metrics.text(), /^outbox_pending_users 0$/m)
   t.equal((await fetch(`${url}/metrics`)).status, 404)
   t.equal((await fetch(`http://127.0.0.1:${METRICS_PORT}/healthz`)).status, 404)
-  const { code, output } = await run('main.js', [], { ...replicaEnv, PORT: '0' })
+  const { code, output } = await runProgram('command-api', 'main.js', [], { ...replicaEnv, PORT: '0' })
   t.equal(code, 1, 'a second process is not silent about a port that is taken')
   t.match(output, 'EADDRINUSE')
 })
 
 t.test('the first admin comes from the environment, once', async (t) => {
   const admin = { ADMIN_EMAIL: 'Root@example.com', ADMIN_PASSWORD: 'correct horse' }
-  const { send, server, logs } = await startCommandApi(t, admin)
+  const { send, server, lines } = await startCommandApi(t, admin)
   const login = () => send('POST', '/api/v1/auth/login', { email: 'root@example.com', password: 'correct horse' })
   await eventually(async () => (await login()).status === 200)
   await server.restart()
   t.match(await login(), { status: 200 })
-  t.notMatch(logs.join('\n'), /correct horse|root@/i)
+  t.notMatch(lines.join('\n'), /correct horse|root@/i)
 })
 
 t.test('an admin comes from the operator’s command, and may change others', async (t) => {
   const api = await startCommandApi(t)
   const { user } = await api.newUser()
-  const { code, output } = await run('programs/create-admin.js', ['Boss@example.com'], api.replicaEnv)
+  const { code, output } = await runProgram(
+    'command-api',
+    'programs/create-admin.js',
+    ['Boss@example.com'],
+    api.replicaEnv,
+  )
   t.equal(code, 0)
   const password = /password, shown this once: (\S+)/.exec(output)?.[1]
   const { body } = await api.send('POST', '/api/v1/auth/login', { email: 'boss@example.com', password })
   t.match(await api.send('PUT', `/api/v1/users/${user.id}`, { name: 'X', roles: ['admin'] }, body.accessToken), {
     status: 200,
   })
-  t.match(await run('programs/create-admin.js', ['boss@example.com'], api.replicaEnv), { code: 1, output: /exists/ })
-  t.match(await run('programs/create-admin.js', ['no address'], api.replicaEnv), { code: 1, output: /usage/ })
+  t.match(await runProgram('command-api', 'programs/create-admin.js', ['boss@example.com'], api.replicaEnv), {
+    code: 1,
+    output: /exists/,
+  })
+  t.match(await runProgram('command-api', 'programs/create-admin.js', ['no address'], api.replicaEnv), {
+    code: 1,
+    output: /usage/,
+  })
 })

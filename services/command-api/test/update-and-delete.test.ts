@@ -1,9 +1,9 @@
 import t from 'tap'
 import { startCommandApi } from './fixture.ts'
 
-const { send, newUser, newAdmin, database, published } = await startCommandApi(t)
+const { send, newUser, newAdmin, database, published, stream } = await startCommandApi(t)
 const { token: admin } = await newAdmin()
-const users = database.db.collection<{ _id: string }>('users')
+const users = database.db.collection<any>('users')
 
 t.test('a user changes its name and roles; the next version is published', async (t) => {
   const { user, token } = await newUser()
@@ -28,6 +28,10 @@ t.test('an update that changes nothing answers the user and publishes nothing', 
   const { user, token } = await newUser()
   const { status, body } = await send('PUT', `/api/v1/users/${user.id}`, { name: user.name, roles: user.roles }, token)
   t.match({ status, body }, { status: 200, body: user })
+  const { version, outbox } = await users.findOne({ _id: user.id })
+  t.equal(version, 1)
+  t.notOk(outbox.some(({ type }: { type: string }) => type === 'UserUpdated'))
+  t.notOk((await stream()).some(({ type, subject }) => type === 'UserUpdated' && subject === user.id))
 })
 
 t.test('parallel updates all succeed and count up without a gap', async (t) => {
