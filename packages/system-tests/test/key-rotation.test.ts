@@ -27,7 +27,7 @@ t.test('while keys rotate every token is good on both sides, and new ones are si
     }
   })()
   const { code, output } = await keysRotate()
-  t.match({ code, output }, { code: 0, output: /it signs now/ })
+  t.match({ code, output }, { code: 0, output: /switched to the next key/ })
   t.match(output, /"action":"rotate-keys","outcome":"success","actor":"operator","msg":"audit"/)
   await eventually(() => kids.size === 2)
   isOver = true

@@ -15,7 +15,7 @@ t.test('an event leaves the outbox once the stream has it', async (t) => {
   t.match(await database.db.collection<any>('users').findOne({ _id: user.id }), { outbox: [], pendingSince: undefined })
 })
 
-t.test('commands work while NATS is away; their events follow when it is back', async (t) => {
+t.test('commands work while NATS is unavailable, and their events are published afterwards', async (t) => {
   const { newUser, send, published, nats, database } = await startCommandApi(t)
   await nats.server.kill()
   await eventually(async () => (await send('GET', '/readyz')).body.checks.nats === 'down')
@@ -33,7 +33,7 @@ t.test('commands work while NATS is away; their events follow when it is back', 
   await eventually(async () => (await pending(database)) === 0)
 })
 
-t.test('a process that starts while NATS is away takes commands and publishes later', async (t) => {
+t.test('a process that starts without NATS takes commands and publishes later', async (t) => {
   const api = await startCommandApi(t)
   await api.nats.server.kill()
   await api.server.restart()
@@ -42,7 +42,7 @@ t.test('a process that starts while NATS is away takes commands and publishes la
   t.ok(await api.published(user.id, 'created'))
 })
 
-t.test('what a killed process leaves in the outbox is published by the next', async (t) => {
+t.test('events that a killed process left in the outbox are published by the next one', async (t) => {
   const api = await startCommandApi(t)
   await api.nats.server.kill()
   const { user } = await api.newUser()
@@ -70,7 +70,7 @@ t.test('three replicas do not publish one backlog three times', async (t) => {
   t.ok(published.length <= 300 * 1.2, `${published.length} publishes for 300 events`)
 })
 
-t.test('an event that was published, but not yet taken out when the process died, is stored once', async (t) => {
+t.test('an event that was published but not removed when the process died is stored once', async (t) => {
   const api = await startCommandApi(t)
   const { user } = await api.newUser()
   const event = await api.published(user.id, 'created')
@@ -82,7 +82,7 @@ t.test('an event that was published, but not yet taken out when the process died
   t.equal((await streamInfo(api.nats)).state.messages, 1)
 })
 
-t.test('a tombstone starts to age when its event is published, not before', async (t) => {
+t.test('a tombstone gets its expiry when its event is published, not before', async (t) => {
   const api = await startCommandApi(t)
   const { user, token } = await api.newUser()
   await api.nats.server.kill()
@@ -127,7 +127,7 @@ t.test('closing the relay waits for what is in progress and then releases the le
   const closing = service.relay.close().then(() => {
     isClosed = true
   })
-  t.type(await leaseOf(database), 'object', 'it is held while the broker does not answer')
+  t.type(await leaseOf(database), 'object', 'the lease is held while the broker does not answer')
   t.notOk(isClosed)
   signal(nats, 'SIGCONT')
   await closing
@@ -141,7 +141,7 @@ const pending = (database: CommandApi['database']) =>
 const leaseOf = async (database: CommandApi['database']) =>
   (await database.db.collection<{ _id: string }>('leases').findOne({ _id: 'outbox-sweeper' })) ?? false
 
-/** Stops the broker without closing its connections, or lets it go on. */
+/** Suspends the broker without closing its connections, or resumes it. */
 const signal = ({ server }: FreshNats, name: 'SIGSTOP' | 'SIGCONT') => process.kill(server.pid ?? 0, name)
 
 const account = () => ({
@@ -154,7 +154,7 @@ const account = () => ({
 const streamInfo = ({ url }: FreshNats) =>
   connected(url, async (connection) => (await jetstreamManager(connection)).streams.info(usersStream.name))
 
-/** A user as a crash leaves it: stored, its event not published. */
+/** A user after a crash: stored, its event not published. */
 function planted(i: number) {
   const _id = `019a6f0c-3b5e-7c21-9d52-${String(i).padStart(12, '0')}`
   const event = { specversion: '1.0', id: `event-${i}`, type: 'UserCreated', subject: _id, version: 1, data: {} }

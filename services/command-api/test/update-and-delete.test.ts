@@ -34,7 +34,7 @@ t.test('an update that changes nothing answers the user and publishes nothing', 
   t.notOk((await stream()).some(({ type, subject }) => type === 'UserUpdated' && subject === user.id))
 })
 
-t.test('parallel updates all succeed and count up without a gap', async (t) => {
+t.test('concurrent updates all succeed, with consecutive versions', async (t) => {
   const { user, token } = await newUser()
   const names = ['A', 'B', 'C', 'D']
   const answers = await Promise.all(
@@ -47,7 +47,7 @@ t.test('parallel updates all succeed and count up without a gap', async (t) => {
   t.strictSame(answers.map(({ body }) => body.version).sort(), [2, 3, 4, 5])
 })
 
-t.test('someone else’s user is out of reach, for an admin it is not', async (t) => {
+t.test('only an admin may change somebody else', async (t) => {
   const { user } = await newUser()
   const stranger = await newUser()
   for (const [method, body] of [
@@ -66,7 +66,7 @@ t.test('someone else’s user is out of reach, for an admin it is not', async (t
   t.match(await send('DELETE', `/api/v1/users/${user.id}`, undefined, admin), { status: 204 })
 })
 
-t.test('nobody makes an admin of itself', async (t) => {
+t.test('users cannot give themselves the role admin', async (t) => {
   const { user, token } = await newUser()
   t.match(await send('PUT', `/api/v1/users/${user.id}`, { name: 'X', roles: ['admin'] }, token), {
     status: 403,
@@ -91,7 +91,7 @@ t.test('a deleted user leaves a tombstone without personal data, and its address
   })
 })
 
-t.test('a deletion also takes back what was not published yet', async (t) => {
+t.test('a deletion drops unpublished events', async (t) => {
   const { user, token, email } = await newUser()
   const unpublished = { id: 'x', type: 'UserUpdated', data: { user: { email } } }
   await users.updateOne({ _id: user.id }, { $set: { outbox: [unpublished] } })
