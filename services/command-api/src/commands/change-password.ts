@@ -18,7 +18,7 @@ export function changePassword(app: HttpServer, dependencies: Dependencies): voi
     routes.changePassword.path,
     {
       config: {
-        summary: 'Change the own password',
+        summary: 'Change your own password',
         headers: ['ETag'],
         problems: [
           'wrong-password',
