@@ -112,8 +112,9 @@ t.test('no log line at any level has a password, token, hash, address or name', 
   await send('PUT', `/api/v1/users/${email}`, { name: 'Jane Unlogged II', roles: ['buyer'] }, token)
   await send('GET', `/${email}`)
   await send('DELETE', self, undefined, token)
-  await api.published(user.id, 'deleted')
+  await eventually(() => api.logs.some(({ msg }) => msg === 'UserDeleted event published'))
   const log = api.lines.join('\n')
+  for (const msg of ['request', 'audit']) t.match(log, `"msg":"${msg}"`)
   for (const secret of [
     'the secret',
     'secret1',

@@ -178,6 +178,7 @@ t.test('bytes that are not HTTP are answered with a problem', async (t) => {
 
 t.test('no password, token, hash, key or address was logged', async (t) => {
   const log = lines.join('\n')
+  t.match(log, '"msg":"request"', 'requests are logged')
   for (const secret of ['password123', own, 'argon2id', jane.email, signingKey.split('\n')[1] ?? '?'])
     t.notMatch(log, secret)
   t.notMatch(log, /"level":"(error|fatal)"/)

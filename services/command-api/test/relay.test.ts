@@ -67,7 +67,7 @@ t.test('three replicas do not publish one backlog three times', async (t) => {
   const published = [api, ...replicas]
     .flatMap(({ logs }) => logs)
     .filter(({ msg }) => msg === 'UserCreated event published')
-  t.ok(published.length <= 300 * 1.2, `${published.length} publishes for 300 events`)
+  t.ok(published.length >= 300 && published.length <= 300 * 1.2, `${published.length} publishes for 300 events`)
 })
 
 t.test('an event that was published but not removed when the process died is stored once', async (t) => {

@@ -1,5 +1,8 @@
 import { eventually, freePort, runProgram } from '@cqrs/local-stack/testing'
+import { createLogger, generateKeyFiles, parseConfig } from '@cqrs/service-kit'
 import t from 'tap'
+import { Config } from '../src/config.ts'
+import { createCommandApi } from '../src/service.ts'
 import { startCommandApi } from './fixture.ts'
 
 t.test('one line names every wrong setting without its value, and the exit code is 1', async (t) => {
@@ -51,6 +54,23 @@ t.test('METRICS_PORT answers metrics and nothing else does', async (t) => {
   const { code, output } = await runProgram('command-api', 'main.js', [], { ...replicaEnv, PORT: '0' })
   t.equal(code, 1, 'a second process reports that the port is in use')
   t.match(output, 'EADDRINUSE')
+})
+
+t.test('a service closes without having started, and a process can have two', async (t) => {
+  const { signingKeyFile, jwksFile } = await generateKeyFiles(t.testdir())
+  const config = parseConfig(Config, {
+    MONGODB_URI: 'mongodb://127.0.0.1:1/nothing',
+    NATS_URL: `nats://127.0.0.1:${await freePort()}`,
+    JWT_SIGNING_KEY_FILE: signingKeyFile,
+    JWKS_FILE: jwksFile,
+  })
+  const lines: string[] = []
+  const logger = createLogger('test', 'trace', { write: (line) => lines.push(line) })
+  const services = [await createCommandApi(config, { logger }), await createCommandApi(config, { logger })]
+  const { statusCode } = (await services[0]?.app.inject('/healthz')) ?? {}
+  t.equal(statusCode, 200)
+  await Promise.all(services.map((service) => service.close()))
+  t.notMatch(lines.join(''), /NATS|"level":"(warn|error)"/, 'it connected to nothing')
 })
 
 t.test('the first admin is created from the environment, once', async (t) => {

@@ -1,7 +1,7 @@
 import { type Change, type Context, changeTo, type User } from './user.ts'
 
 /** It also ends every session, so that somebody who knew the old password is logged out. */
-export function changePassword(user: User, passwordHash: string, context: Context): Change {
+export function replacePassword(user: User, passwordHash: string, context: Context): Change {
   return withoutSessions({ ...user, passwordHash }, ['password'], context)
 }
 

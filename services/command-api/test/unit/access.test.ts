@@ -1,5 +1,5 @@
 import t from 'tap'
-import { activate, changePassword, deactivate } from '../../src/domain/access.ts'
+import { activate, deactivate, replacePassword } from '../../src/domain/access.ts'
 import { type Context, publicState, register, restate, tokenState, update } from '../../src/domain/user.ts'
 
 const now = new Date('2026-11-23T09:30:00.000Z')
@@ -12,7 +12,7 @@ const self = { id, roles: ['buyer'] }
 const admin = { id: '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c38', roles: ['admin'] }
 
 t.test('a new password revokes every earlier token, and its event holds no secret', async (t) => {
-  const { state, event } = changePassword(jane, 'another hash', at(later, self))
+  const { state, event } = replacePassword(jane, 'another hash', at(later, self))
   t.match(state, { passwordHash: 'another hash', version: 2, tokensFromVersion: 2, tokensRevokedAt: later })
   t.match(event, { type: 'UserUpdated', version: 2, data: { changed: ['password'], ...tokenState(state) } })
   t.notMatch(JSON.stringify(event), /hash/)
@@ -28,7 +28,7 @@ t.test('a deactivation ends sessions, and an activation restores none', async (t
 })
 
 t.test('every later event repeats which tokens are revoked, also a republished one', async (t) => {
-  const { state } = changePassword(jane, 'another hash', at(later, self))
+  const { state } = replacePassword(jane, 'another hash', at(later, self))
   const tokens = { tokensFromVersion: 2, tokensRevokedAt: later.toISOString() }
   t.match(update(state, { name: 'Jo', roles: ['buyer'] }, at(later, self))?.event.data, tokens)
   const snapshot = { id, version: 2, user: publicState(state), ...tokenState(state) }
