@@ -42,7 +42,7 @@ export const Roles = Type.Array(Role, { minItems: 1, maxItems: 3, uniqueItems: t
 /** RFC 3339, UTC. */
 export const Timestamp = Type.String({
   pattern: '^\\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\\d|3[01])T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?Z$',
-  'x-detail': 'must be a time of RFC 3339 in UTC, such as 2026-11-23T09:30:00Z',
+  'x-detail': 'must be a time of RFC 3339 in UTC',
   examples: ['2026-11-23T09:30:00.000Z'],
 })
 
