@@ -95,7 +95,7 @@ refuses() { # SERVICE SETTING=VALUE… -- NAME…: ends by itself with 1 and one
   shift
   said=$(docker compose run --rm --no-deps -T "${settings[@]}" "$service" 2>"$work/said")
   [[ $? == 1 ]] || { echo "it did not end with 1: $said" && cat "$work/said" && return 1; }
-  said=$(grep 'wrong settings' "$work/said")
+  said=$(grep 'invalid settings' "$work/said")
   echo "$said"
   [[ $(wc -l <<<"$said") == 1 ]] || return 1
   for setting in "$@"; do grep -q "$setting" <<<"$said" || return 1; done

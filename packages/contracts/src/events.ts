@@ -3,16 +3,16 @@ import { Compile } from 'typebox/compile'
 import { Timestamp, TokenState, UserId, UserState } from './user.ts'
 
 /**
- * The events of a user, as CloudEvents 1.0 in JSON. `version` is the user's: it grows by one with each event, and a read
- * model only ever moves to a higher one. `data` holds the whole public state after the change, and beside it which
- * tokens are dead, so any event can be applied without the ones before it.
+ * The events of a user, as CloudEvents 1.0 in JSON. `version` is the user's: each event increments it, and a read model
+ * only moves to a higher one. `data` holds the whole public state after the change and which tokens are revoked, so an
+ * event can be applied without the ones before it.
  */
 export const UserCreated = event('UserCreated', Type.Object({ user: UserState, ...TokenState.properties }))
 export const UserUpdated = event(
   'UserUpdated',
   Type.Object({ user: UserState, changed: Type.Array(Type.String({ examples: ['name'] })), ...TokenState.properties }),
 )
-/** Carries no personal data: it outlives the user. All of the user's tokens are dead. */
+/** Carries no personal data, because it outlives the user. It revokes all of the user's tokens. */
 export const UserDeleted = event('UserDeleted', Type.Object({ deletedAt: Timestamp }))
 
 export type UserCreated = Static<typeof UserCreated>
@@ -22,14 +22,14 @@ export type UserEvent = UserCreated | UserUpdated | UserDeleted
 export type UserEventType = UserEvent['type']
 
 /**
- * The shape of `data` that this code writes. An older one is brought to it when it is read; a newer one is set aside: the
- * reader must be upgraded first.
+ * The shape of `data` that this code writes. An event of an older shape is upcast when it is read; one of a newer shape
+ * goes to the dead letters until the reader is upgraded.
  */
 export const SCHEMA_VERSION = 2
 
-/** By schema version: how `data` of that version becomes `data` of the next. */
+/** By schema version: turns `data` of that version into `data` of the next. */
 const upcasters: Record<number, (data: object) => object> = {
-  // Version 1 knew of no revocation. A deletion has had the same shape from the first.
+  // Version 1 had no revocation. UserDeleted has the same shape in both.
   1: (data) => ('user' in data ? { ...data, tokensFromVersion: 1 } : data),
 }
 
@@ -47,23 +47,23 @@ export const envelopeOf = (user: { id: string; version: number }, { traceparent,
   ...(traceparent && { traceparent }),
 })
 
-/** The stream of all user events: transport, refillable from `users`, not the truth. */
+/** The stream of all user events. It is transport: the truth is `users`, from which it can be refilled. */
 export const usersStream = {
   name: 'USERS',
   subjects: ['users.*.created', 'users.*.updated', 'users.*.deleted'],
-  /** How long JetStream remembers a `Nats-Msg-Id`: longer than a relay takes to publish again after a crash. */
+  /** JetStream drops a repeated `Nats-Msg-Id` for this long: longer than a relay needs to republish after a crash. */
   duplicateWindowMs: 120_000,
 } as const
 
-/** Messages that can never be applied, with the reason. */
+/** The dead letters: messages that can never be applied, each with its reason. */
 export const deadLetterStream = { name: 'USERS_DLQ', subjects: ['users_dlq.>'] } as const
 
-/** The subject that an event is published on: `users.<userId>.created|updated|deleted`. */
+/** The subject of an event: `users.<userId>.created|updated|deleted`. */
 export const subjectOf = (event: UserEvent): string => `users.${event.subject}.${subjectVerbs[event.type]}`
 
 const subjectVerbs = { UserCreated: 'created', UserUpdated: 'updated', UserDeleted: 'deleted' } as const
 
-/** Why a message can never be applied, however often it is tried. */
+/** Why a message can never be applied, however often it is retried. */
 export type UnreadableReason = 'not-json' | 'unknown-type' | 'unknown-schema-version' | 'invalid'
 
 export class UnreadableEvent extends Error {
@@ -75,16 +75,16 @@ export class UnreadableEvent extends Error {
 }
 
 /**
- * Reads an event from a message's bytes.
- * @throws UnreadableEvent when no retry can help. Its message names fields, never values: it ends in logs.
+ * Parses and upcasts an event.
+ * @throws UnreadableEvent when no retry can help. Its message goes to logs, so it names fields and never values.
  */
 export function parseUserEvent(bytes: Uint8Array): UserEvent {
   const value = parseJson(bytes)
   const { type, schemaversion } = Object(value) as { type?: unknown; schemaversion?: unknown }
   if (typeof type !== 'string' || !Object.hasOwn(validators, type))
-    throw new UnreadableEvent('unknown-type', 'this reader knows UserCreated, UserUpdated and UserDeleted')
+    throw new UnreadableEvent('unknown-type', 'expected UserCreated, UserUpdated or UserDeleted')
   if (typeof schemaversion !== 'number' || !(schemaversion === SCHEMA_VERSION || schemaversion in upcasters))
-    throw new UnreadableEvent('unknown-schema-version', `this reader knows 1 to ${SCHEMA_VERSION}`)
+    throw new UnreadableEvent('unknown-schema-version', `supported versions are 1 to ${SCHEMA_VERSION}`)
   const event = upcast(value as Upcastable)
   const validator = validators[type as UserEventType]
   if (!validator.Check(event)) {
@@ -97,10 +97,8 @@ export function parseUserEvent(bytes: Uint8Array): UserEvent {
 type Upcastable = { schemaversion: number; data: unknown }
 
 function upcast(event: Upcastable): Upcastable {
-  const { schemaversion, data } = event
-  const toNext = upcasters[schemaversion]
-  if (!toNext) return event
-  return upcast({ ...event, schemaversion: schemaversion + 1, data: toNext(Object(data)) })
+  const toNext = upcasters[event.schemaversion]
+  return toNext ? upcast({ ...event, schemaversion: event.schemaversion + 1, data: toNext(Object(event.data)) }) : event
 }
 
 const validators = {
@@ -124,7 +122,7 @@ function event<Name extends string, Data extends TSchema>(type: Name, data: Data
     specversion: Type.Literal('1.0'),
     id: Type.String({
       minLength: 1,
-      description: 'UUID version 7; also the Nats-Msg-Id',
+      description: 'UUID version 7, also used as Nats-Msg-Id',
       examples: ['019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c38'],
     }),
     source: Type.String({ minLength: 1, examples: ['/command-api'] }),

@@ -9,7 +9,7 @@ export const PublicKeys = Type.Object({
       x: Type.String({ examples: ['f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU'] }),
       y: Type.String({ examples: ['x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0'] }),
       kid: Type.String({
-        description: 'Thumbprint of the key (RFC 7638)',
+        description: 'JWK thumbprint (RFC 7638)',
         examples: ['oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U'],
       }),
       use: Type.Literal('sig'),

@@ -1,58 +1,55 @@
 import Type, { type Static } from 'typebox'
 
 /**
- * Every way in which a request can be refused: the stable `code`, its HTTP status, and what it means in general.
- * Clients decide on `code`; the rest is for people. 5xx problems never show a message from inside.
+ * Every reason to refuse a request: its stable `code`, its HTTP status and its title. Clients decide on `code`; the
+ * title is for people. A 5xx problem never shows an internal message.
  */
 export const problems = {
-  'malformed-request': [400, 'The request is not well-formed HTTP.'],
-  'malformed-json': [400, 'The body is not JSON.'],
-  'validation-failed': [400, 'A part of the request has the wrong form; `errors` says which.'],
-  'password-too-common': [400, 'This password would be tried first by whoever guesses; choose another one.'],
-  'token-missing': [401, 'This needs a Bearer token.'],
-  'token-invalid': [401, 'The token is not one that this service accepts.'],
-  'token-expired': [401, 'The token has expired; log in again.'],
-  'token-revoked': [401, 'The token was revoked; log in again.'],
-  'refresh-token-invalid': [401, 'The refresh token is not good any more; log in again.'],
+  'malformed-request': [400, 'The request is not valid HTTP.'],
+  'malformed-json': [400, 'The body is not valid JSON.'],
+  'validation-failed': [400, 'The request is invalid; `errors` lists what is wrong.'],
+  'password-too-common': [400, 'This password is too common; choose another.'],
+  'token-missing': [401, 'A Bearer token is required.'],
+  'token-invalid': [401, 'The access token is invalid.'],
+  'token-expired': [401, 'The access token has expired; refresh the session or log in again.'],
+  'token-revoked': [401, 'The access token was revoked; log in again.'],
+  'refresh-token-invalid': [401, 'The refresh token is invalid or expired; log in again.'],
   'invalid-credentials': [401, 'The e-mail address or the password is wrong.'],
-  'not-allowed': [403, 'The token does not allow this.'],
+  'not-allowed': [403, 'You are not allowed to do this.'],
   'wrong-password': [403, 'The current password is wrong.'],
-  'role-not-allowed': [403, 'Only an admin can grant the role admin, and not to itself.'],
-  'route-not-found': [404, 'There is nothing at this path.'],
-  'user-not-found': [404, 'There is no such user.'],
-  'method-not-allowed': [405, 'This path does not take this method; `Allow` lists those it takes.'],
+  'role-not-allowed': [403, 'The role `admin` can be granted only by another admin.'],
+  'route-not-found': [404, 'No resource exists at this path.'],
+  'user-not-found': [404, 'The user does not exist.'],
+  'method-not-allowed': [405, 'This path does not support this method; see `Allow`.'],
   'request-timeout': [408, 'The request took too long to arrive.'],
-  'email-taken': [409, 'A user with this e-mail address exists.'],
-  'version-conflict': [409, 'The user kept changing meanwhile; try again.'],
-  'precondition-failed': [412, 'The user is not in a version that `If-Match` names.'],
-  'body-too-large': [413, 'The body is larger than this service takes.'],
-  'unsupported-media-type': [415, 'Bodies are application/json.'],
-  'idempotency-key-reused': [422, 'This `Idempotency-Key` came with another request before.'],
-  'rate-limited': [429, 'Too many of these requests from this address; try again after `Retry-After` seconds.'],
-  'headers-too-large': [431, 'The headers are larger than this service takes.'],
-  internal: [500, 'Something went wrong here.'],
-  overloaded: [503, 'Too much to do at the moment; try again after `Retry-After` seconds.'],
-  'storage-unavailable': [503, 'The database is away; try again after `Retry-After` seconds.'],
-  'read-model-behind': [
-    503,
-    'The read model has not reached the version asked for yet; try again after `Retry-After` seconds.',
-  ],
-  'upstream-unavailable': [503, 'The service behind the gateway is away; try again after `Retry-After` seconds.'],
+  'email-taken': [409, 'A user with this e-mail address already exists.'],
+  'version-conflict': [409, 'The user was changed by other requests; try again.'],
+  'precondition-failed': [412, 'The current version of the user does not match `If-Match`.'],
+  'body-too-large': [413, 'The body is too large.'],
+  'unsupported-media-type': [415, 'The body must be application/json.'],
+  'idempotency-key-reused': [422, 'This `Idempotency-Key` was used for a different request.'],
+  'rate-limited': [429, 'Too many requests from this address; try again after `Retry-After` seconds.'],
+  'headers-too-large': [431, 'The headers are too large.'],
+  internal: [500, 'An internal error occurred.'],
+  overloaded: [503, 'The service is overloaded; try again after `Retry-After` seconds.'],
+  'storage-unavailable': [503, 'The database is unavailable; try again after `Retry-After` seconds.'],
+  'read-model-behind': [503, 'The read model is behind the requested version; try again after `Retry-After` seconds.'],
+  'upstream-unavailable': [503, 'The service is unavailable; try again after `Retry-After` seconds.'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 
 export type ProblemCode = keyof typeof problems
 
-/** The body of every refusal: application/problem+json (RFC 9457) with two members of ours, `code` and `errors`. */
+/** The body of every refusal: application/problem+json (RFC 9457) with two extension members, `code` and `errors`. */
 export const Problem = Type.Object({
-  type: Type.String({ description: 'about:blank: `code` tells the kinds apart' }),
-  title: Type.String({ examples: ['There is no such user.'] }),
+  type: Type.String({ description: 'Always about:blank; use `code` to tell problems apart' }),
+  title: Type.String({ examples: ['The user does not exist.'] }),
   status: Type.Integer({ examples: [404] }),
   code: Type.Enum(Object.keys(problems) as ProblemCode[]),
   detail: Type.Optional(Type.String()),
   errors: Type.Optional(
     Type.Array(
       Type.Object({
-        pointer: Type.String({ description: 'JSON Pointer into what was sent, as #/body/email' }),
+        pointer: Type.String({ description: 'JSON Pointer to the part of the request, such as #/body/email' }),
         detail: Type.String(),
       }),
     ),
@@ -60,13 +57,13 @@ export const Problem = Type.Object({
 })
 export type Problem = Static<typeof Problem>
 
-/** The problem document of a code. */
+/** The problem document of this code. */
 export function problem(code: ProblemCode, more: Pick<Problem, 'detail' | 'errors'> = {}): Problem {
   const [status, title] = problems[code]
   return { type: 'about:blank', title, status, code, ...more }
 }
 
-/** How domain and commands say no. It is not a fault: it is answered as the problem of its code. */
+/** An expected refusal, thrown by the domain and by handlers, and answered as the problem of its code. */
 export class Refusal extends Error {
   readonly code: ProblemCode
   readonly detail: string | undefined

@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox'
-import { Timestamp, UserState } from './user.ts'
+import { Timestamp, UserState, visibleText } from './user.ts'
 
-/** One user as queries answer it: the public state and what was counted out when the event was applied. */
+/** A user as queries answer it: the public state, and what the projector derives from it. */
 export const UserReadModel = Type.Object({
   ...UserState.properties,
   roleCount: Type.Integer(),
@@ -12,21 +12,22 @@ export const UserReadModel = Type.Object({
 export type UserReadModel = Static<typeof UserReadModel>
 
 /**
- * Which page: `cursor` goes on where the page before ended, at the same cost however deep. `offset` walks the index up to
- * there, so it is bounded.
+ * Selects a page. `cursor` continues after the previous page at constant cost. `offset` walks the index, so it is
+ * limited to `maxOffset`.
  */
 export const Page = Type.Object(
   {
-    limit: Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Users on a page at most' }),
+    limit: Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Maximum number of users on a page' }),
     offset: Type.Optional(
-      Type.Integer({ minimum: 0, description: 'Users to pass over: 100,000 at most. Not together with `cursor`' }),
+      Type.Integer({ minimum: 0, description: 'Users to skip, at most 100,000; not together with `cursor`' }),
     ),
     cursor: Type.Optional(
       Type.String({
         minLength: 1,
         maxLength: 2_000,
         pattern: '^[A-Za-z0-9_-]+$',
-        description: '`pagination.nextCursor` of the page before, taken as it is',
+        'x-detail': 'must be a `nextCursor`',
+        description: '`pagination.nextCursor` of the previous page, unchanged',
       }),
     ),
   },
@@ -36,23 +37,22 @@ export type Page = Static<typeof Page>
 
 export const maxOffset = 100_000
 
-/** The parameters of the list of all users. Each combination that is taken is served by an index; the others are refused. */
+/** The parameters of the list of all users. A combination that no index serves is refused. */
 export const UserList = Type.Object(
   {
     ...Page.properties,
-    sort: Type.Optional(
-      Type.Enum(['newest', 'name'], { description: '`newest` if nothing is said; not together with `q`' }),
-    ),
+    sort: Type.Optional(Type.Enum(['newest', 'name'], { description: 'Default: `newest`; not together with `q`' })),
     isActive: Type.Optional(Type.Boolean()),
-    createdAfter: Type.Optional({ ...Timestamp, description: 'Registered at this time or later; only with `newest`' }),
-    createdBefore: Type.Optional({ ...Timestamp, description: 'Registered before this time; only with `newest`' }),
+    createdAfter: Type.Optional({ ...Timestamp, description: 'Registered at or after this time; requires `newest`' }),
+    createdBefore: Type.Optional({ ...Timestamp, description: 'Registered before this time; requires `newest`' }),
     q: Type.Optional(
       Type.String({
         minLength: 1,
         maxLength: 100,
-        pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]+$',
+        ...visibleText,
         description:
-          'What the name or the e-mail address begins with, in whatever case and with or without accents: first those found by name, in its order, then the others, by address',
+          'Prefix of the name or the e-mail address, ignoring case and accents. Users whose name matches come first, ' +
+          'ordered by name; then those whose address matches, ordered by address',
       }),
     ),
   },
@@ -68,12 +68,11 @@ export const UserPage = Type.Object({
   data: Type.Array(UserReadModel),
   pagination: Type.Object({
     limit: Type.Integer(),
-    offset: IntegerOrNull('null where the page was asked for by `cursor`', 0),
-    total: IntegerOrNull('How many there are in all; null where that would have to be counted', 1),
+    offset: IntegerOrNull('null for a page requested by `cursor`', 0),
+    total: IntegerOrNull('Total number of users; null for time filters and searches', 1),
     nextCursor: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description:
-        'For the next page; null where this is the last. A page can be shorter than `limit` and not the last',
+      description: 'Cursor of the next page, null on the last. A page can be shorter than `limit` and not be the last',
       examples: [null],
     }),
   }),
@@ -81,19 +80,19 @@ export const UserPage = Type.Object({
 export type UserPage = Static<typeof UserPage>
 
 /**
- * The request header that makes a query wait until the read model has this version of the user: the `version` of a
- * command's answer. So a client reads its own write.
+ * The request header with the `version` of a command's answer. The query waits until the read model has that version: a
+ * client reads its own write.
  */
 export const minVersionHeader = 'x-min-version'
 
 /** GET /api/v1/stats/users */
 export const UserStats = Type.Object({
-  users: Type.Integer({ description: 'All users, deleted ones not counted' }),
+  users: Type.Integer({ description: 'All users except deleted ones' }),
   active: Type.Integer(),
   byRole: Type.Object({ buyer: Type.Integer(), seller: Type.Integer(), admin: Type.Integer() }),
   registrationsByDay: Type.Array(
     Type.Object({ day: Type.String({ examples: ['2026-11-23'] }), registrations: Type.Integer() }),
-    { description: 'Of users that still exist, by day (UTC), newest first; days without any are left out' },
+    { description: 'Registrations of existing users by day (UTC), newest first, without empty days' },
   ),
 })
 export type UserStats = Static<typeof UserStats>

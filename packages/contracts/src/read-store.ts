@@ -2,8 +2,8 @@ import type { UserReadModel } from './queries.ts'
 import type { Role } from './user.ts'
 
 /**
- * The `users_read` collection as the projector writes it and query-api reads it. Times are BSON dates, so that an
- * operator can query by them.
+ * The collection `users_read`: the projector writes it, query-api reads it. Times are BSON dates, so an operator can
+ * query by them.
  */
 export const usersReadCollection = 'users_read'
 
@@ -13,24 +13,21 @@ export type UserReadDocument = Omit<UserReadModel, 'id' | 'createdAt' | 'updated
   updatedAt: Date
 } & TokenFields
 
-/** Which access tokens of the user are dead. No query answers it: it is for those who verify tokens. */
+/** Which access tokens of the user are revoked. No query answers it: it is for the verification of tokens. */
 type TokenFields = { tokensFromVersion: number; tokensRevokedAt?: Date }
 
-/**
- * What is left of a deleted user: no personal data, only the version that keeps a late event from reviving it. All of its
- * tokens are dead.
- */
+/** A deleted user: no personal data, only the version that keeps a late event from reviving it. */
 export type UserReadTombstone = { _id: string; version: number; deletedAt: Date; expiresAt: Date }
 
 /**
- * How names and addresses are compared in searches and in order of name: whatever the case, and with accents or without
- * (level 1 of the Unicode Collation Algorithm). A query is served by an index only if it says the same.
+ * Searches and orders by name ignore case and accents (level 1 of the Unicode Collation Algorithm). An index serves a
+ * query only if both name the same collation.
  */
 export const nameCollation = { locale: 'en', strength: 1 } as const
 
 /**
  * The indexes that serve every query of query-api without a collection scan or a sort in memory. `_id` is a UUID of
- * version 7, so descending `_id` is newest first; `deletedAt: null` selects everything but tombstones, and so does any `isActive`.
+ * version 7, so descending `_id` is newest first. Only tombstones have `deletedAt`, and only they lack `isActive`.
  */
 export const usersReadIndexes = [
   { name: 'newest', key: { deletedAt: 1, _id: -1 } },
@@ -39,26 +36,26 @@ export const usersReadIndexes = [
   { name: 'by_name', key: { isActive: 1, name: 1, _id: 1 }, collation: nameCollation },
   { name: 'by_email', key: { isActive: 1, email: 1, _id: 1 }, collation: nameCollation },
   { name: 'email', key: { email: 1 } },
-  // What was revoked of late; deletions are found by `newest`.
+  // For recent revocations; recent deletions are found by `newest`.
   { name: 'tokens_revoked', key: { tokensRevokedAt: 1 }, sparse: true },
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const
 
 /**
- * Which collection of a read model is live, one document a read model (`users_read`, `user_stats`); where there is none,
- * the collection has the read model's own name. A rebuild fills another one beside it and then changes `live`.
+ * One document per read model (`users_read`, `user_stats`) names its live collection; without a document, that is the
+ * collection with the read model's own name. A rebuild fills a second collection and then changes `live`.
  */
 export const readModelsCollection = 'read_models'
 
 export type ReadModelState = {
   _id: string
-  /** Queries read this collection. */
+  /** The collection that queries read. */
   live: string
-  /** Events are applied to all of these, in this order: the newest first, so that who has seen a version in one finds it in a newer one. */
+  /** Events are applied to all of these, newest first: a version seen in one collection is also in each newer one. */
   written: string[]
 }
 
-/** `user_stats`: one document with the sums, and one a user with what it adds to them. */
+/** The collection `user_stats`: one document with the sums, and one per user with what it contributes to them. */
 export const userStatsCollection = 'user_stats'
 export const userStatsSums = 'sums'
 
@@ -67,6 +64,6 @@ export type UserStatsSums = {
   users: number
   active: number
   byRole: Record<Role, number>
-  /** By day of registration, as 2026-11-23. */
+  /** By day of registration, such as 2026-11-23. */
   byDay: Record<string, number>
 }

@@ -1,6 +1,6 @@
 /**
- * Every route of the public API, and which service answers it. The services register their handlers by this table, the
- * `Allow` header of a 405 is read from it, and a test checks that each entry is served and tested.
+ * Every route of the public API, and the service that answers it. The services register their handlers from this table,
+ * and the `Allow` header of a 405 comes from it.
  */
 export const routes = {
   registerUser: { service: 'command-api', method: 'POST', path: '/api/v1/auth/register' },
@@ -21,8 +21,8 @@ export const routes = {
 } as const
 
 /**
- * The methods that the API as a whole takes at a path, whichever service answers them; none where there is nothing.
- * A path can match several templates (`/users/by-role` is no user's id, but has its form).
+ * The methods that the API supports at a path, whichever service answers them; none for an unknown path. A path can
+ * match several templates: `/users/by-role` also matches `/users/:id`.
  */
 export function allowedMethods(path: string): string[] {
   const methods = Object.values(routes)

@@ -12,8 +12,8 @@ export const Snapshot = Type.Union([
 export type Snapshot = Static<typeof Snapshot>
 
 /**
- * The event that brings a read model to this snapshot: UserDeleted for a tombstone, else UserCreated where the reader has
- * no version of the user yet (`isNew`) and UserUpdated, with nothing in `changed`, where it has one.
+ * The event that brings a read model to this snapshot: UserDeleted for a tombstone; otherwise UserCreated if the reader
+ * has no version of the user yet (`isNew`), or UserUpdated with an empty `changed`.
  */
 export function eventOf(snapshot: Snapshot, origin: Origin, { isNew }: { isNew: boolean }): UserEvent {
   const { id: _id, version: _version, ...data } = snapshot

@@ -80,5 +80,5 @@ export function refusal(status: number, codes: ProblemCode[]): Response {
 
 const example = (code: ProblemCode) =>
   code === 'validation-failed'
-    ? problem(code, { errors: [{ pointer: '#/body/email', detail: 'must match pattern' }] })
+    ? problem(code, { errors: [{ pointer: '#/body/email', detail: 'must be an e-mail address' }] })
     : problem(code)

@@ -22,7 +22,7 @@ export type OpenApi = {
 /** The OpenAPI description of a service, from the routes that its `buildApp` registers. Nothing is started. */
 export async function describeService(name: ServiceName): Promise<OpenApi> {
   const registered = await routesOf(name)
-  const app = fastify()
+  const app = fastify({ ajv: { customOptions: { keywords: ['x-detail'] } } })
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.1',

@@ -50,7 +50,7 @@ t.test('a migration needs no keys and names every wrong setting', async (t) => {
     STREAM_REPLICAS: '9',
   })
   t.equal(code, 1)
-  t.match(output, /^wrong settings: (?=.*MONGODB_URI)(?=.*STREAM_REPLICAS).*\n$/)
+  t.match(output, /^invalid settings: (?=.*MONGODB_URI)(?=.*STREAM_REPLICAS).*\n$/)
   t.notMatch(output, /secret|JWT/)
 })
 

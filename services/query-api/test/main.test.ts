@@ -108,8 +108,8 @@ t.test('every wrong setting is named at once, without its value', async (t) => {
 for (const [what, env, says] of [
   ['a JWKS file that is not there', { JWKS_FILE: join(dir, 'nowhere.json') }, 'nowhere.json'],
   ['a JWKS file that cannot be read', { JWKS_FILE: dir }, 'EISDIR'],
-  ['a JWKS file that is no JSON', { JWKS_FILE: join(dir, 'hello.txt') }, 'hello.txt is no JWKS'],
-  ['a JWKS file without keys', { JWKS_FILE: join(dir, 'empty.json') }, 'empty.json is no JWKS'],
+  ['a JWKS file that is no JSON', { JWKS_FILE: join(dir, 'hello.txt') }, 'hello.txt is not a JWKS'],
+  ['a JWKS file without keys', { JWKS_FILE: join(dir, 'empty.json') }, 'empty.json is not a JWKS'],
   ['a database URI that is none', { MONGODB_READ_URI: 'mongodb://jane:secret@:x' }, 'MongoDB'],
 ] as const) {
   t.test(`does not start with ${what}`, async (t) => {

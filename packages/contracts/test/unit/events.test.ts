@@ -49,14 +49,14 @@ const examples: { [Type in UserEventType]: { event: UserEvent & { type: Type }; 
 
 for (const [type, { event, subject }] of Object.entries(examples)) {
   t.test(type, async (t) => {
-    t.strictSame(parse(event), event, 'is read as it was written')
+    t.strictSame(parse(event), event, 'is parsed unchanged')
     t.equal(subjectOf(event), subject)
-    t.ok(takenByStream(subject), 'the stream takes its subject')
-    t.ok(type in contracts, 'its schema is public')
+    t.ok(takenByStream(subject), 'the stream covers its subject')
+    t.ok(type in contracts, 'its schema is exported')
 
     const traced = { ...event, traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' }
-    t.strictSame(parse(traced), traced, 'may carry a trace context')
-    t.ok(parse({ ...event, futureattribute: 1 }), 'an attribute that this reader does not know does no harm')
+    t.strictSame(parse(traced), traced, 'can carry a trace context')
+    t.ok(parse({ ...event, futureattribute: 1 }), 'an unknown attribute is accepted')
 
     for (const field of Object.keys(event).filter((name) => name !== 'type' && name !== 'schemaversion')) {
       const { reason, message } = refused({ ...event, [field]: undefined })
@@ -69,7 +69,7 @@ for (const [type, { event, subject }] of Object.entries(examples)) {
   })
 }
 
-t.test('a UserDeleted holds nothing about the person', async (t) => {
+t.test('a UserDeleted holds no personal data', async (t) => {
   t.notMatch(JSON.stringify(examples.UserDeleted.event), /jane/i)
 })
 
@@ -100,12 +100,12 @@ const unreadable: Record<string, [unknown, UnreadableReason]> = {
   'an unknown role': [{ ...event, data: { user: { ...user, roles: ['owner'] } } }, 'invalid'],
 }
 for (const [what, [sent, reason]] of Object.entries(unreadable)) {
-  t.test(`what can never be applied: ${what}`, async (t) => {
+  t.test(`an unreadable event: ${what}`, async (t) => {
     t.equal(refused(sent).reason, reason)
   })
 }
 
-t.test('events of schema version 1, which knew of no revoked tokens, are brought up to date', async (t) => {
+t.test('events of schema version 1, which had no revocation, are upcast', async (t) => {
   const { UserCreated, UserUpdated, UserDeleted } = examples
   for (const [old, now] of [
     [{ user }, UserCreated.event],
@@ -115,12 +115,12 @@ t.test('events of schema version 1, which knew of no revoked tokens, are brought
     t.strictSame(parse({ ...now, schemaversion: 1, data: old }), now)
 })
 
-t.test('an event can say when tokens were last revoked', async (t) => {
+t.test('an event can carry when tokens were last revoked', async (t) => {
   const revoked = { ...event, data: { user, tokensFromVersion: 3, tokensRevokedAt: envelope.time } }
   t.strictSame(parse(revoked), revoked)
 })
 
-t.test('the reason ends in logs, so it holds no value of the event', async (t) => {
+t.test('the error message goes to logs, so it holds no value of the event', async (t) => {
   const { message } = refused({
     ...event,
     time: 'secret-1',
@@ -144,7 +144,7 @@ function refused(sent: unknown): UnreadableEvent {
     if (error instanceof UnreadableEvent) return error
     throw error
   }
-  throw new Error('it was read')
+  throw new Error('it was parsed')
 }
 
 /** Whether the stream's configuration covers the subject (`*` is one level). */

@@ -26,12 +26,12 @@ for (const [path, methods] of Object.entries({
   '/API/V1/USERS': [],
   '/xwell-known/jwks.json': [],
 })) {
-  t.test(`${path} takes ${methods.join(', ') || 'nothing'}`, async (t) => {
+  t.test(`${path} supports ${methods.join(', ') || 'no method'}`, async (t) => {
     t.strictSame(allowedMethods(path), methods)
   })
 }
 
-t.test('no method and path is answered by two services', async (t) => {
+t.test('no two routes have the same method and path', async (t) => {
   const all = Object.values(routes).map(({ method, path }) => `${method} ${path}`)
   t.equal(new Set(all).size, all.length)
 })

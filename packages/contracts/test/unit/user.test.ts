@@ -119,19 +119,19 @@ check('Timestamp', Timestamp, {
   },
 })
 
-t.test('addresses that differ in case only are the same', async (t) => {
+t.test('addresses that differ only in case are the same', async (t) => {
   t.equal(normaliseEmail('User+Tag@Example.COM'), 'user+tag@example.com')
   t.equal(normaliseEmail(normaliseEmail('User@Example.COM')), 'user@example.com')
 })
 
 function check(name: string, schema: TSchema, { good, bad }: Record<'good' | 'bad', Record<string, unknown>>): void {
   t.test(name, async (t) => {
-    for (const [what, value] of Object.entries(good)) t.ok(Value.Check(schema, value), `takes ${what}`)
+    for (const [what, value] of Object.entries(good)) t.ok(Value.Check(schema, value), `accepts ${what}`)
     for (const [what, value] of Object.entries(bad)) t.notOk(Value.Check(schema, value), `refuses ${what}`)
   })
 }
 
-/** An address of this length, correct but for it. */
+/** An address of this length, valid otherwise. */
 function address(length: number): string {
   const domain = `${label}.${label}.${label}.com`
   return `${'a'.repeat(length - domain.length - 1)}@${domain}`

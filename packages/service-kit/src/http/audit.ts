@@ -3,24 +3,24 @@ import type { Logger } from '../process/logger.ts'
 import { maskedSourceOf } from './source.ts'
 import { callerOf } from './verify-tokens.ts'
 
-/** What somebody did, or tried: never with an address in clear or a secret. */
+/** An action or an attempt. Holds no unmasked address and no secret. */
 export type AuditEntry = {
-  /** What was done, as a verb: `log-in`, `update-user`. */
+  /** A verb: `log-in`, `update-user`. */
   action: string
   outcome: 'success' | 'failure'
-  /** Why it failed, as a stable code: more than the client is told. */
+  /** Why it failed, as a stable code; the client may be told less. */
   reason?: string | undefined
-  /** The user it was done to; absent where there is none. */
+  /** The user it concerns, if there is one. */
   user_id?: string | undefined
-  /** The roles that were given. */
+  /** The roles that were granted. */
   roles?: string[] | undefined
 }
 
 export type Audit = ReturnType<typeof auditLog>
 
 /**
- * Writes one line `audit` for each authentication and each administrative act, whatever LOG_LEVEL says. Who acted and
- * from where is taken from the request; an operator's command has none.
+ * Writes one line `audit` for each authentication and each administrative act, whatever LOG_LEVEL is. The actor and the
+ * source come from the request; without a request the actor is `operator`.
  */
 export function auditLog(logger: Logger) {
   const lines = logger.child({}, { level: 'info' })

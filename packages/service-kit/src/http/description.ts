@@ -1,33 +1,33 @@
 import type { ProblemCode } from '@cqrs/contracts'
 import type { RouteOptions } from 'fastify'
 
-/** What the API description tells of a route beside its schemas. It stands in the route's `config`. */
+/** What the API description says about a route besides its schemas: part of the route's `config`. */
 export type RouteDescription = {
   /** The operation in a few words. */
   summary?: string
-  /** What its users should know besides. */
+  /** What else a client should know. */
   description?: string
-  /** Headers of the answer, by their names in the description's table. */
+  /** Response headers, by their names in the table of the API description. */
   headers?: readonly string[]
-  /** What this route can refuse with, beside what `problemsOf` adds to each. */
+  /** The route's own problems, besides those that `problemsOf` adds. */
   problems?: readonly ProblemCode[]
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig extends RouteDescription {}
   interface FastifyInstance {
-    /** Every route, in the order of registration: what the API description is made from. */
+    /** Every route, in order of registration; the API description is generated from it. */
     describedRoutes: RouteOptions[]
   }
 }
 
-/** Marks a hook with what it refuses with, so that every route which has the hook is described so. */
+/** Marks a hook with its problems, so that the description of every route with this hook lists them. */
 export const refusing = <Hook extends object>(problems: readonly ProblemCode[], hook: Hook) =>
   Object.assign(hook, { problems })
 
-/** Every code that a route can answer: what the server itself refuses, what its hooks do, and what it declares. */
+/** Every problem that a route can answer: those of the server, of the route's hooks, and of the route itself. */
 export function problemsOf({ schema, config, ...route }: RouteOptions): ProblemCode[] {
-  // A body that is not asked for is read all the same, but with GET and HEAD.
+  // Fastify parses a body even where the route has no schema for it, except for GET and HEAD.
   const readsBody = schema?.body !== undefined || route.method !== 'GET'
   const hooks = [route.onRequest, route.preParsing, route.preValidation, route.preHandler].flat()
   const ofHooks = hooks.flatMap((hook) => (hook as { problems?: ProblemCode[] } | undefined)?.problems ?? [])

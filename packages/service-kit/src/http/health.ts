@@ -1,18 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { HttpServer } from './http-server.ts'
 
-/** One thing that a process needs. `required: false`: without it the process still does its work, as far as clients see. */
+/** A dependency of the process. Without one that is not required, clients are still served. */
 export type Check = {
   required: boolean
   isUp: () => boolean | Promise<boolean>
-  /** What exactly is not there, by names that an operator knows. */
+  /** The missing resources, by names that an operator knows. */
   missing?: () => readonly string[]
 }
 
 /**
- * `/healthz`: the process runs (200). `/readyz`: what it needs is there. 200 `ready`; 200 `degraded` when only something
- * not required is away, since taking the process out of service would make that worse; 503 `unready` otherwise. Both
- * name what is up and what is down, and `missing` what a set-up lacks.
+ * `/healthz` answers 200 while the process runs. `/readyz` answers 200 `ready` if every check is up, 200 `degraded` if
+ * only checks that are not required are down (taking the process out of service would not help), else 503 `unready`. It
+ * lists the checks and the missing resources.
  */
 export function answerHealth(app: HttpServer, checks: Record<string, Check>): void {
   app.get('/healthz', { logLevel: 'silent' }, () => ({ status: 'ok' }))
@@ -31,7 +31,7 @@ export function answerHealth(app: HttpServer, checks: Record<string, Check>): vo
   })
 }
 
-/** What gives no answer in time is down: whoever asks does not wait for long either. */
+/** A check that takes too long is down: the prober has a timeout as well. */
 const settled = async (isUp: Check['isUp']): Promise<boolean> => {
   try {
     return await Promise.race([isUp(), delay(answerWithinMs, false, { ref: false })])
@@ -40,5 +40,5 @@ const settled = async (isUp: Check['isUp']): Promise<boolean> => {
   }
 }
 
-/** Less than the second that a probe of Kubernetes waits where nobody says otherwise. */
+/** Below the default timeout of a Kubernetes probe, one second. */
 const answerWithinMs = 800

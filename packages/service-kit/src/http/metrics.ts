@@ -6,20 +6,16 @@ import { createServer } from './server.ts'
 
 export { Counter, Gauge, Histogram } from 'prom-client'
 
-/** The setting of every process that has metrics. */
+/** The setting of every process with metrics. */
 export const metricsSettings = {
   METRICS_PORT: Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      maximum: 65535,
-      description: 'Port that `/metrics` is answered on, and on no other; by default PORT',
-    }),
+    Type.Integer({ minimum: 0, maximum: 65535, description: 'Separate port for `/metrics` (default: PORT)' }),
   ),
 }
 
 /**
- * `/metrics` in Prometheus's text format: what each module counts where it happens. It is for the network of the services only; gateways do not pass it on. With a port of its own it listens there as soon
- * as the app is ready, and ends with it.
+ * Answers `/metrics` in Prometheus's text format. It is for the internal network: gateways do not expose it. On a
+ * separate port it listens from `ready` to `close` of the app.
  */
 export function answerMetrics(app: HttpServer, { METRICS_PORT: port, HOST: host }: Settings): void {
   const server = port === undefined ? app : createServer(app.log as Logger)

@@ -1,13 +1,14 @@
 import { allowedMethods, type Problem, type ProblemCode, problem, Refusal } from '@cqrs/contracts'
+import type { ErrorObject } from 'ajv'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isStorageUnavailable } from '../mongo/client.ts'
 import type { HttpServer } from './http-server.ts'
 
-/** Makes every answer that is no success an application/problem+json of the table in contracts. */
+/** Answers every error, unknown path and unsupported method as application/problem+json from the table in contracts. */
 export function answerProblems(app: HttpServer): void {
   app.decorateReply('problemCode', undefined)
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    // Anything can be thrown, also undefined.
+    // A handler can throw anything, even undefined.
     const refused = describe(Object(error))
     if (refused.status >= 500 && !(error instanceof Refusal)) request.log.error({ err: error }, 'request failed')
     if (refused.status === 503 || refused.status === 429) reply.header('retry-after', retryAfterSeconds(error))
@@ -22,7 +23,7 @@ export function answerProblems(app: HttpServer): void {
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** The code of the refusal that was answered. */
+    /** The code of the problem that was answered. */
     problemCode: ProblemCode | undefined
   }
 }
@@ -53,20 +54,22 @@ const frameworkProblems: Record<string, ProblemCode> = {
   FST_ERR_HANDLER_TIMEOUT: 'overloaded',
 }
 
-/** Which part is wrong and how; never the value that was sent. */
+/** What is wrong with which part of the request; never the value that was sent. */
 function validationErrors(error: FastifyError): NonNullable<Problem['errors']> {
   const part = error.validationContext ?? 'body'
-  return (error.validation ?? []).map(({ instancePath, params, message }) => {
+  return ((error.validation ?? []) as ErrorObject[]).map(({ instancePath, params, keyword, parentSchema, message }) => {
     const field = params['missingProperty'] ?? params['additionalProperty']
     const pointer = `#/${part}${instancePath}${field === undefined ? '' : `/${escaped(field)}`}`
-    return { pointer, detail: message ?? 'is wrong' }
+    // Ajv's own message quotes the regular expression.
+    const detail = keyword === 'pattern' ? parentSchema?.['x-detail'] : message
+    return { pointer, detail: detail ?? 'has the wrong format' }
   })
 }
 
-/** A name as one step of a JSON Pointer (RFC 6901, 3). */
+/** Escapes a name for a JSON Pointer (RFC 6901, 3). */
 const escaped = (name: unknown): string => String(name).replaceAll('~', '~0').replaceAll('/', '~1')
 
 const retryAfterSeconds = (error: unknown): number => (error instanceof Refusal && error.retryAfterSeconds) || 1
 
-/** Fastify's router ends a path at # as well. */
+/** Fastify's router also ends a path at #. */
 const pathOf = (request: FastifyRequest): string => request.url.split(/[?#]/, 1)[0] ?? ''

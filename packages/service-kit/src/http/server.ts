@@ -1,4 +1,4 @@
-import { type ProblemCode, problem } from '@cqrs/contracts'
+import { type ProblemCode, problem, problems } from '@cqrs/contracts'
 import cors from '@fastify/cors'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, LogController, type RouteOptions } from 'fastify'
@@ -10,19 +10,15 @@ import { compileValidator } from './validation.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /**
-     * The handler ends in time by itself, so no timer is set for it: one for each request, with its signal, slows down answers
-     * that are ready.
-     */
+    /** The handler limits its own time; a timer of the server per request would slow down answers from memory. */
     boundsItself?: true
   }
 }
 
 /**
- * A Fastify server with what all of ours share: strict validation, problem+json for every refusal, limits on size and
- * time, headers that keep browsers from doing more with an answer than read it, and one log line a request (the route,
- * not the URL: a query string can hold personal data).
- * @param requestTimeoutMs how long a client may take to send a request, its body included
+ * A Fastify server with what all services share: strict validation, problem+json for every refusal, limits on size and
+ * time, security headers, and one log line per request (the route, not the URL: a query string can hold personal data).
+ * @param requestTimeoutMs the time in which a client must have sent its request, including the body
  */
 export function createServer(
   logger: Logger,
@@ -34,26 +30,26 @@ export function createServer(
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    // A logger for each request gives its lines one id. Without the line of the request itself, mostly none is written.
+    // A child logger per request only adds the request id, which is of little use without request lines.
     ...(!logsRequests && { childLoggerFactory: (shared) => shared }),
     ...(proxies.length > 0 && { trustProxy: proxies }),
     bodyLimit: 16 * 1024,
     requestTimeout: requestTimeoutMs,
-    // Silence on a connection, longer than any handler may take. Between requests it is `keepAliveTimeout`, which is
-    // longer than that of the proxies in front, so that they never send on a connection that is just closed here.
+    // Idle time within a request, longer than any handler may take. Between requests it is `keepAliveTimeout`, longer
+    // than that of the proxies in front, so that a proxy never reuses a connection that is being closed here.
     connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
     http: {
       maxHeaderSize: 16 * 1024,
-      // Where this is more than `requestTimeout`, Node takes the one for the other: a body then has a minute.
+      // With more than `requestTimeout` here, Node swaps the two, and a body has a minute.
       headersTimeout: requestTimeoutMs,
-      // Node looks for requests that are overdue every 30 s if not told otherwise.
+      // By default Node checks for overdue requests every 30 s.
       connectionsCheckingInterval: Math.min(1_000, requestTimeoutMs),
     },
-    // What comes in on an open connection while the process stops is still answered.
+    // While the process stops, requests on open connections are still answered.
     return503OnClosing: false,
     routerOptions: { maxParamLength: 200 },
-    // What is no HTTP at all, and URLs that cannot be decoded, come before any route and its error handler.
+    // Invalid HTTP and URLs that cannot be decoded never reach a route or its error handler.
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return
       socket.end(rawProblem(connectionProblems[error.code] ?? 'malformed-request'))
@@ -63,12 +59,12 @@ export function createServer(
     },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
-  // What a request expects beside `100-continue` is not looked at (RFC 9110, 10.1.1); Node would answer 417 by itself.
+  // An `Expect` other than `100-continue` is ignored (RFC 9110, 10.1.1); Node would answer 417.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
   const routes: RouteOptions[] = []
   app.decorate('describedRoutes', routes)
   app.addHook('onRoute', (route) => void routes.push(route))
-  app.removeContentTypeParser('text/plain') // Fastify's own: bodies are JSON, all others answer 415
+  app.removeContentTypeParser('text/plain') // a default of Fastify; bodies other than JSON answer 415
   app.setValidatorCompiler(compileValidator)
   answerProblems(app)
   app.addHook('onRequest', (_request, reply, done) => {
@@ -82,9 +78,9 @@ export function createServer(
     isClosing = true
     done()
   })
-  // These hooks take no promise: that would make every answer wait for another turn.
+  // Hooks with callbacks: a promise would delay every answer by one more turn.
   app.addHook('onSend', (_request, reply, _payload, done) => {
-    // Node closes connections that are idle when it stops to listen; one in use then would be kept for `keepAliveTimeout`.
+    // When it stops listening, Node closes idle connections; one in use would stay open for `keepAliveTimeout`.
     if (isClosing) reply.header('connection', 'close')
     done()
   })
@@ -103,8 +99,8 @@ export function createServer(
 
 /**
  * Nearly every answer holds personal data or a token, so none is kept unless its handler says so. And all of them are
- * data: a browser must not run, frame or embed them, or guess another type than the one they declare.
- * These are the headers of OWASP's REST Security Cheat Sheet ("Security Headers"); MDN explains each by its name.
+ * data: a browser must not run, frame or embed them, or guess another type than the one they declare. These are the
+ * headers of OWASP's REST Security Cheat Sheet ("Security Headers"); MDN explains each by its name.
  */
 const headersOfAnswers = {
   'content-security-policy': "default-src 'none';frame-ancestors 'none'",
@@ -116,7 +112,7 @@ const headersOfAnswers = {
   'cache-control': 'no-store',
 }
 
-/** Tokens travel in a header that a page sets itself, so no credentials of the browser are wanted. */
+/** A page sets the token in a header itself, so the browser's credentials are not allowed. */
 const corsOfTheApi = {
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
   allowedHeaders: ['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Idempotency-Key', 'X-Min-Version'],
@@ -130,12 +126,11 @@ const connectionProblems: Record<string, ProblemCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
 }
 
-/** Without a reason phrase, which nobody reads (RFC 9112, 4): Node's are in a module that brings 4 MiB along. */
+/** Without a reason phrase (RFC 9112, 4: clients ignore it), since Node's list is in a module of 4 MiB. */
 function rawProblem(code: ProblemCode): string {
-  const { status } = problem(code)
   const body = JSON.stringify(problem(code))
   return (
-    `HTTP/1.1 ${status} \r\nContent-Type: application/problem+json\r\n` +
+    `HTTP/1.1 ${problems[code][0]} \r\nContent-Type: application/problem+json\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
   )
 }

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import Type from 'typebox'
 
-/** A setting of several entries, by commas. @param what each of them has to be, as its problem says it */
+/** A setting with comma-separated entries. @param what each entry must be, for the error message */
 const list = (description: string, what: string, isOne: (entry: string) => boolean) =>
   Type.Optional(
     Type.Refine(
@@ -11,10 +11,10 @@ const list = (description: string, what: string, isOne: (entry: string) => boole
     ),
   )
 
-/** The settings of every HTTP API of ours; a service's Config takes them in. */
+/** The settings that every HTTP API shares. */
 export const httpSettings = {
   TRUSTED_PROXIES: list(
-    'Addresses and CIDR ranges, by commas, of the proxies whose `X-Forwarded-For` is believed; by default none',
+    'Comma-separated addresses and CIDR ranges of proxies whose `X-Forwarded-For` is trusted (default: none)',
     'an address or a CIDR range',
     (range) => {
       const [address = '', prefix, ...more] = range.split('/')
@@ -23,14 +23,14 @@ export const httpSettings = {
       return bits !== undefined && fits && more.length === 0
     },
   ),
-  // An origin of RFC 6454: `*` is none.
+  // Origins as in RFC 6454, without `*`.
   CORS_ORIGINS: list(
-    'Origins, by commas, whose pages may use the API from a browser; by default none',
+    'Comma-separated origins whose pages may call the API from a browser (default: none)',
     'an origin such as https://app.example.com',
     (origin) => /^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).origin === origin,
   ),
 }
 export type HttpSettings = { TRUSTED_PROXIES?: string; CORS_ORIGINS?: string }
 
-/** The entries of a setting that holds several. */
+/** The entries of a comma-separated setting. */
 export const entriesOf = (text = ''): string[] => (text ? text.split(',').map((entry) => entry.trim()) : [])

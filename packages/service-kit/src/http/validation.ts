@@ -5,16 +5,18 @@ import { readInteger } from '../process/read-integer.ts'
 type ObjectSchema = { properties?: Record<string, { type?: string }> }
 
 /**
- * How the parts of a request are checked. Nothing is converted and an unknown field is an error, where Fastify's own
- * settings would turn a number into a password and drop what they do not know. Only paths and query strings, which can
- * hold nothing but text, have whole numbers, `true` and `false` read from it.
+ * Validates the parts of a request strictly: an unknown field is an error and nothing is converted. With Fastify's own
+ * settings a number becomes a password and unknown fields are dropped. Only in paths and query strings, which are
+ * always text, integers and booleans are read from the text.
  */
 export const compileValidator: FastifySchemaCompiler<ObjectSchema> = ({ schema, httpPart }) => {
   const validate = ajv.compile(schema)
   return httpPart === 'body' ? validate : readingText(schema, validate)
 }
 
-const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: true, strictTypes: false })
+// `verbose` adds the schema to an error, for its `x-detail`: what a value that does not match the `pattern` must be.
+const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: true, strictTypes: false, verbose: true })
+ajv.addVocabulary(['x-detail'])
 
 function readingText(schema: ObjectSchema, validate: ValidateFunction): ValidateFunction {
   const read = Object.entries(schema.properties ?? {}).flatMap(([name, { type = '' }]) => {

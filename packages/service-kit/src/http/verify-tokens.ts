@@ -9,11 +9,11 @@ import { ConfigError } from '../process/config.ts'
 import { refusing } from './description.ts'
 import type { HttpServer } from './http-server.ts'
 
-/** Who asks, as the access token says. */
+/** The caller, according to the access token. */
 const Caller = Type.Object({
   id: Type.String({ minLength: 1 }),
   roles: Type.Array(Type.String()),
-  /** The claim `ver`: the caller's version when the token was made. */
+  /** The claim `ver`: the caller's version when the token was issued. */
   version: Type.Integer({ minimum: 1 }),
 })
 export type Caller = Static<typeof Caller>
@@ -28,12 +28,12 @@ declare module '@fastify/jwt' {
 }
 
 /**
- * Registers the verification of access tokens (RFC 9068: `typ` at+jwt, exact issuer and audience, ES256 only) by the
- * public keys of a JWKS file, and returns the `onRequest` hook that refuses a request without a good one.
- * There is no signing key here: this process cannot make tokens.
- * @param options.admit is asked last, about the caller of a token that is good by itself. It throws a Refusal where that was
- *   revoked, and returns who the caller is now
- * @throws ConfigError, or an error of the file system, when there are no keys to be had from the file
+ * Registers the verification of access tokens (RFC 9068: `typ` at+jwt, exact issuer and audience, ES256 only) with the
+ * public keys of a JWKS file, and returns the `onRequest` hook that refuses a request without a valid token. No signing
+ * key is involved: this process cannot issue tokens.
+ * @param options.admit is called with the caller of a valid token. It throws a Refusal if the token was revoked, else
+ *   returns the caller as it is now
+ * @throws ConfigError, or an error of the file system, if the file holds no usable keys
  */
 export function verifyAccessTokens(
   app: HttpServer,
@@ -41,22 +41,21 @@ export function verifyAccessTokens(
 ) {
   const keys = publicKeysOf(options.jwksFile, app.log)
   app.register(jwt, {
-    // A PEM string, not a key object: @fastify/jwt keeps one verifier for each string.
+    // PEM strings and not key objects: @fastify/jwt caches one verifier per string.
     secret: { public: async (_request: FastifyRequest, token: TokenOrHeader) => keys(kidOf(token)) },
     decode: { complete: true, checkTyp: 'at+jwt' },
     verify: {
-      // So many tokens are verified once and then known by their SHA-256, until they expire. Whether one was revoked is
-      // not part of it: that is asked for each request.
+      // Verified tokens, by SHA-256, until they expire. Revocation is not cached: `admit` checks each request.
       cache: 5_000,
       algorithms: ['ES256'],
       allowedIss: options.issuer,
       allowedAud: options.audience,
-      // A claim that is absent would not be compared with what is allowed.
+      // An absent claim would not be compared with the allowed values.
       requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'jti', 'roles', 'ver'],
     },
     formatUser: (claims) => {
       const { sub, roles, ver, iat } = claims as { sub: string; roles: string[]; ver: number; iat?: unknown }
-      // The library looks at the type of this one only where it is compared.
+      // The library checks the type of `iat` only if it compares it.
       if (typeof iat !== 'number') throw new TypeError('iat is not a number')
       return { id: sub, roles, version: ver }
     },
@@ -68,9 +67,9 @@ export function verifyAccessTokens(
     try {
       request.user = await options.admit(await callerByToken(request))
     } catch (error) {
-      // A database that is away says nothing about the token.
+      // An unavailable database says nothing about the token.
       if (error instanceof Refusal && problems[error.code][0] === 401)
-        // RFC 6750, 3: no error code where the request had no token at all.
+        // No error code if the request had no token (RFC 6750, 3).
         reply.header('www-authenticate', error.code === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"')
       throw error
     }
@@ -83,12 +82,12 @@ async function callerByToken(request: FastifyRequest): Promise<Caller> {
   } catch (error) {
     throw new Refusal(tokenProblem((error as { code?: string }).code))
   }
-  // sub, roles or ver may be of another type.
+  // sub, roles or ver can have another type.
   if (!caller.Check(request.user)) throw new Refusal('token-invalid')
   return request.user
 }
 
-/** The caller of a request that `authenticate` has let through; undefined on a route without it. */
+/** The caller of a request; undefined on a route without `authenticate`. */
 export const callerOf = (request: FastifyRequest): Caller | undefined => request.user ?? undefined
 
 const caller = Compile(Caller)
@@ -101,12 +100,12 @@ function tokenProblem(code: string | undefined) {
 
 const kidOf = (token: TokenOrHeader) => ('header' in token ? token.header : token)['kid'] as string | undefined
 
-/** Looks public keys up by `kid`. The file is looked at again for one that it does not know, and once a second. */
+/** Looks up public keys by `kid`. Checks the file for changes once a second, and at once for an unknown `kid`. */
 function publicKeysOf(jwksFile: string, logger: FastifyBaseLogger): (kid: string | undefined) => string {
   const keys = watchedFile(jwksFile, (text) => parseKeys(text, jwksFile), logger)
   return (kid = '') => {
     const pem = keys().get(kid) ?? keys({ atOnce: true }).get(kid)
-    if (!pem) throw new Error('no key of that kid')
+    if (!pem) throw new Error('unknown kid')
     return pem
   }
 }
@@ -116,7 +115,7 @@ function parseKeys(text: string, jwksFile: string): Map<string, string> {
     const { keys } = JSON.parse(text) as { keys: (JsonWebKey & { kid: string })[] }
     return new Map(keys.map((key) => [key.kid, pemOf(key)]))
   } catch {
-    throw new ConfigError(`${jwksFile} is no JWKS of public keys (RFC 7517)`)
+    throw new ConfigError(`${jwksFile} is not a JWKS of public keys (RFC 7517)`)
   }
 }
 

@@ -7,8 +7,8 @@ import { ConfigError } from '../process/config.ts'
 export type PublicJwk = { kty: string; crv: string; x: string; y: string; kid: string; use: 'sig'; alg: 'ES256' }
 
 /**
- * Makes sure of a signing key in a folder: `signing-key.pem` (P-256, PKCS #8, only its owner can read it) and
- * `jwks.json` (the public half). Existing files are kept.
+ * Creates `signing-key.pem` (P-256, PKCS #8, readable only by its owner) and `jwks.json` (the public key) in a folder.
+ * Existing files are kept.
  */
 export async function generateKeyFiles(dir: string): Promise<{ signingKeyFile: string; jwksFile: string }> {
   const signingKeyFile = join(dir, 'signing-key.pem')
@@ -20,10 +20,10 @@ export async function generateKeyFiles(dir: string): Promise<{ signingKeyFile: s
   return { signingKeyFile, jwksFile }
 }
 
-/** The public half of a private key, named by its thumbprint (RFC 7638). @throws ConfigError where it is of another kind */
+/** The public key of a P-256 key; `kid` is its thumbprint (RFC 7638). @throws ConfigError for any other key */
 export function publicJwk(privateKeyPem: string): PublicJwk {
   const { crv, kty, x, y } = exportPublic(privateKeyPem)
-  if (kty !== 'EC' || crv !== 'P-256' || !x || !y) throw new ConfigError('the signing key is not an EC key on P-256')
+  if (kty !== 'EC' || crv !== 'P-256' || !x || !y) throw new ConfigError('JWT_SIGNING_KEY_FILE is not a P-256 key')
   const kid = createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url')
   return { kty, crv, x, y, kid, use: 'sig', alg: 'ES256' }
 }
@@ -32,11 +32,11 @@ function exportPublic(privateKeyPem: string): JsonWebKey {
   try {
     return createPublicKey(privateKeyPem).export({ format: 'jwk' })
   } catch {
-    throw new ConfigError('the signing key is no PEM file that can be read')
+    throw new ConfigError('JWT_SIGNING_KEY_FILE is not a readable PEM key')
   }
 }
 
-/** A new private key, P-256, as PKCS #8 in PEM. */
+/** A new private key on P-256, as PKCS #8 in PEM. */
 export function newKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string

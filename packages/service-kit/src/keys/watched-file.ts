@@ -2,10 +2,10 @@ import { readFileSync, statSync } from 'node:fs'
 import type { FastifyBaseLogger } from 'fastify'
 
 /**
- * What a file holds, which may change while the process runs: a key, as an operator rotates it. Returns a function that
- * gives the content, parsed. It looks at the file at most once a second, or at once where the caller is in want of
- * something new, and reads it only if it has changed. Where that fails, what is known stays good.
- * @throws what the first reading or parsing throws
+ * Follows a file that can change while the process runs, such as a key that an operator rotates. The returned function
+ * gives the parsed content. It checks the file at most once a second, or immediately with `atOnce`, and reads it only
+ * if it has changed. If that fails, the previous content stays in use.
+ * @throws the error of the first read or parse
  */
 export function watchedFile<Content>(file: string, parse: (text: string) => Content, logger: FastifyBaseLogger) {
   let seen = fingerprint(file)
@@ -20,7 +20,7 @@ export function watchedFile<Content>(file: string, parse: (text: string) => Cont
     try {
       content = parse(readFileSync(file, 'utf8'))
     } catch (error) {
-      logger.error({ err: error, file }, 'a file that has changed could not be read again')
+      logger.error({ err: error, file }, 'cannot reload a changed file; using its previous content')
     }
   }
   return ({ atOnce = false } = {}): Content => {
@@ -29,8 +29,8 @@ export function watchedFile<Content>(file: string, parse: (text: string) => Cont
   }
 }
 
-/** Changes with the file, also where another one takes its place. */
+/** Differs after a change of the file and after its replacement. */
 function fingerprint(file: string): string {
   const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
-  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeNs}` : 'not there'
+  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeNs}` : 'missing'
 }

@@ -10,12 +10,12 @@ import { ConfigError } from '../process/config.ts'
 import { pause } from '../process/pause.ts'
 
 /**
- * A client for one database. From `start` on it connects in the background, so a process starts while its database is away. An operation
- * gives up after 2 s without a server instead of the driver's 30 s: a caller waits at the other end. A server that stops
- * answering is noticed by a heartbeat, in about 4 s. (The driver's `timeoutMS`, which would bound the whole, has no
- * effect since 7.8.)
- * `w: majority` with the journal: what was acknowledged survives the loss of a primary and of power.
- * @throws ConfigError when the URI cannot be understood
+ * A client for one database. From `start` on it connects in the background, so that a process can start without its
+ * database. An operation without a server fails after 2 s instead of the driver's 30 s, because a caller is waiting. A
+ * heartbeat detects an unresponsive server in about 4 s. (The driver's `timeoutMS`, which would limit the whole
+ * operation, has no effect since 7.8.) With `w: majority` and the journal, an acknowledged write survives the loss of a
+ * primary and a power failure.
+ * @throws ConfigError if the URI is malformed
  */
 export function mongoClient(uri: string, appName: string): PatientMongoClient {
   const options: MongoClientOptions = {
@@ -30,28 +30,27 @@ export function mongoClient(uri: string, appName: string): PatientMongoClient {
   try {
     return new PatientMongoClient(uri, options)
   } catch {
-    // Not with the driver's words: they can quote the URI, and with it the password.
-    throw new ConfigError('wrong settings: the URI of the MongoDB database cannot be understood')
+    // The driver's message can quote the URI, including the password.
+    throw new ConfigError('invalid settings: the MongoDB URI is malformed')
   }
 }
 
 /**
- * The driver reconnects by itself once it has been connected. But where its very first attempt fails it closes its
- * topology, and every operation from then on says so: until the first success somebody has to call `connect` again.
+ * The driver reconnects by itself, but only after a first success: when the first attempt fails it closes its topology,
+ * and every later operation fails with that. So this client calls `connect` until it succeeds.
  */
 export class PatientMongoClient extends MongoClient {
   readonly #closing = new AbortController()
   #connecting: Promise<void> | undefined
 
-  /** Begins to connect, in the background. */
+  /** Starts connecting. */
   start(): void {
     this.#connecting ??= this.#keepConnecting()
   }
 
   /**
-   * Waits for the first connection, and no longer than `atMostMs`. To be called early in the start of a service that
-   * answers: whoever finds it listening, such as a gateway that has just lost another replica, gets an answer and not that
-   * its database is away.
+   * Waits for the first connection, at most `atMostMs`. A service calls it before it listens: a gateway that has just
+   * lost another replica then does not get 503 from this one because it is still connecting.
    */
   async firstConnection(atMostMs = 2_000): Promise<void> {
     const enough = new AbortController()
@@ -70,14 +69,14 @@ export class PatientMongoClient extends MongoClient {
         await this.connect()
         return
       } catch {
-        // /readyz tells that it is away. Some failures come at once, such as a wrong password: hence the pause.
+        // /readyz reports it. The pause is for errors that come at once, such as a wrong password.
         await pause(500, this.#closing.signal)
       }
     }
   }
 }
 
-/** Whether the error says that the database is away or changing its primary, and not that the operation is wrong. */
+/** Whether the error means that the database is unavailable or changes its primary, rather than a wrong operation. */
 export function isStorageUnavailable(error: unknown): boolean {
   if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true
   if (error instanceof MongoServerError) return error.hasErrorLabel('RetryableWriteError') || isChanging(error)
@@ -92,7 +91,7 @@ const unavailable = new Set(['MongoWaitQueueTimeoutError', 'MongoTopologyClosedE
 const isChanging = ({ code }: MongoServerError): boolean => typeof code === 'number' && stateChangeCodes.has(code)
 
 /**
- * What a server answers while it stops, starts or changes its role ("state change errors" of MongoDB's Server
- * Discovery And Monitoring specification). Answers to writes have a label as well, those to reads have not.
+ * Errors of a server that stops, starts or changes its role ("state change errors" in MongoDB's Server Discovery And
+ * Monitoring specification). Only those of writes also have an error label.
  */
 const stateChangeCodes = new Set([91, 189, 10058, 10107, 11600, 11602, 13435, 13436])

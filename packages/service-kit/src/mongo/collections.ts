@@ -1,13 +1,13 @@
 import { type Db, type IndexDescription, MongoServerError } from 'mongodb'
 
-/** A collection and the indexes it must have, as `migrate` makes them. */
+/** A collection with its indexes, as `migrate` creates them. */
 export type CollectionPlan = { name: string; indexes: readonly Index[] }
 
 type Index = Readonly<Omit<IndexDescription, 'name'>> & { readonly name: string }
 
 /**
- * Creates what is missing of these collections and of their indexes; safe to repeat.
- * @throws MongoServerError where an index of that name exists with another definition: it is never replaced
+ * Creates the missing collections and indexes; safe to repeat.
+ * @throws MongoServerError if an index of that name exists with another definition: it is never replaced
  */
 export async function ensureCollections(db: Db, plans: readonly CollectionPlan[]): Promise<void> {
   for (const { name, indexes } of plans) {
@@ -16,7 +16,7 @@ export async function ensureCollections(db: Db, plans: readonly CollectionPlan[]
   }
 }
 
-/** What is missing of them, as `collection users` and `index users.email`; the right to read is enough. */
+/** Lists what is missing, as `collection users` or `index users.email`; needs only the right to read. */
 export async function missingCollections(db: Db, plans: readonly CollectionPlan[]): Promise<string[]> {
   const existing = await db.listCollections({}, { nameOnly: true, authorizedCollections: true }).toArray()
   const names = new Set(existing.map(({ name }) => name))

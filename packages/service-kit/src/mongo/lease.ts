@@ -6,8 +6,8 @@ import type { CollectionPlan } from './collections.ts'
 export const leasesCollection: CollectionPlan = { name: 'leases', indexes: [] }
 
 /**
- * One of several replicas at a time holds the lease; whoever dies with it loses it after `lifetimeMs`. It keeps replicas
- * from doing the same work, and nothing is wrong, only slower, when two clocks differ and both hold it for a moment.
+ * Held by one replica at a time, so that replicas do not repeat each other's work; expires `lifetimeMs` after its
+ * holder died. If clocks differ, two replicas can hold it for a moment, which must cost only time.
  */
 export class Lease {
   readonly #leases: Collection<{ _id: string; holder: string; expiresAt: Date }>
@@ -30,7 +30,7 @@ export class Lease {
       await this.#leases.updateOne(free, { $set: mine }, { upsert: true })
       return true
     } catch (error) {
-      if (isDuplicateKey(error)) return false // the upsert met the lease of another holder
+      if (isDuplicateKey(error)) return false // another holder has it
       throw error
     }
   }

@@ -2,24 +2,24 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 
-/** A connection to NATS that reconnects by itself, and for which a process need not wait at its start. */
+/** A connection to NATS that connects and reconnects in the background. */
 export type NatsLink = {
   /**
-   * Registers a handler that is called after the first connect and after each reconnect. To be registered before `start`.
-   * Subscriptions outlive reconnects, so a handler makes them only where `isFirst`. What it throws is logged.
+   * Registers, before `start`, a handler for the first connect and each reconnect. Subscriptions survive reconnects, so
+   * a handler subscribes only if `isFirst`. Its errors are logged.
    */
   onConnected(handler: ConnectedHandler): void
-  /** Begins to connect, in the background, and keeps the connection for as long as the process runs. */
+  /** Starts connecting; the link is kept until `close`. */
   start(): void
   /** The connection while it is up, else undefined. */
   connection(): NatsConnection | undefined
-  /** Drains: what was published is sent, then the connection ends. */
+  /** Drains the connection: sends what was published, then closes. */
   close(): Promise<void>
 }
 
 type ConnectedHandler = (connection: NatsConnection, at: { isFirst: boolean }) => Promise<void> | void
 
-/** A link to the server at this URL. `name` identifies the client to the server's operator. */
+/** A link to the server at this URL. `name` identifies this client to an operator of the server. */
 export function linkNats(options: { url: string; name: string; logger: Logger }): NatsLink {
   const { logger } = options
   const handlers: ConnectedHandler[] = []
@@ -31,30 +31,20 @@ export function linkNats(options: { url: string; name: string; logger: Logger })
   const connected = (nats: NatsConnection, isFirst: boolean) => {
     isUp = true
     logger.info({ server: nats.getServer() }, 'NATS connected')
-    for (const handler of handlers) void handle(handler, nats, isFirst)
-  }
-  const handle = async (handler: ConnectedHandler, nats: NatsConnection, isFirst: boolean) => {
-    try {
-      await handler(nats, { isFirst })
-    } catch (error) {
-      logger.error({ err: error }, 'NATS set-up failed')
-    }
+    const failed = (error: unknown) => logger.error({ err: error }, 'NATS onConnected handler failed')
+    for (const handler of handlers) void Promise.try(handler, nats, { isFirst }).catch(failed)
   }
 
   const run = async () => {
     const first = await firstConnection(options, closing.signal)
-    if (!first) return
-    if (closing.signal.aborted) {
-      await first.close()
-      return
-    }
+    if (!first || closing.signal.aborted) return await first?.close()
     connection = first
     connected(connection, true)
     for await (const { type } of connection.status()) {
       if (type === 'reconnect') connected(connection, false)
       if (type === 'disconnect') {
         isUp = false
-        logger.warn('NATS is away')
+        logger.warn('NATS is unavailable')
       }
     }
   }
@@ -74,7 +64,7 @@ export function linkNats(options: { url: string; name: string; logger: Logger })
   }
 }
 
-/** Tries until NATS is there, twice a second; undefined once closing. */
+/** Tries to connect twice a second; undefined once closing. */
 async function firstConnection(
   { url, name, logger }: { url: string; name: string; logger: Logger },
   closing: AbortSignal,
@@ -83,7 +73,7 @@ async function firstConnection(
     try {
       return await connect({ servers: url, name, maxReconnectAttempts: -1, reconnectTimeWait: 250, timeout: 2_000 })
     } catch (error) {
-      if (attempt === 1) logger.warn({ err: error }, 'NATS is away')
+      if (attempt === 1) logger.warn({ err: error }, 'NATS is unavailable')
       await pause(500, closing)
     }
   }

@@ -2,13 +2,13 @@ import type { Static, TObject, TSchema } from 'typebox'
 import Value from 'typebox/value'
 import { readInteger } from './read-integer.ts'
 
-/** What an operator has to put right before the process can start. Its message is one line and holds no secret. */
+/** An error that an operator has to fix before the process can start. Its message is one line and holds no secret. */
 export class ConfigError extends Error {}
 
 /**
- * Reads settings from environment variables by their one declaration.
- * Integers are read from decimal digits, defaults filled in, and an empty variable counts as absent.
- * @throws ConfigError that names every wrong setting at once, and no value: some are secrets
+ * Reads the settings that the schema declares from environment variables: integers from decimal digits, an empty
+ * variable as absent, and defaults where a variable is absent.
+ * @throws ConfigError that names every invalid setting, without its value: some are secrets
  */
 export function parseConfig<Schema extends TObject>(schema: Schema, env: NodeJS.ProcessEnv): Static<Schema> {
   const given = Object.entries(schema.properties).flatMap(([name, property]) => {
@@ -17,11 +17,11 @@ export function parseConfig<Schema extends TObject>(schema: Schema, env: NodeJS.
   })
   const config = Value.Default(schema, Object.fromEntries(given))
   const errors = [...Value.Errors(schema, config)]
-  if (errors.length > 0) throw new ConfigError(`wrong settings: ${errors.flatMap(describe).join('; ')}`)
+  if (errors.length > 0) throw new ConfigError(`invalid settings: ${errors.flatMap(describe).join('; ')}`)
   return config as Static<Schema>
 }
 
-/** The same for a process at its start: prints what is wrong on one line and ends with exit code 1. */
+/** The same from the environment of this process, which exits with one line and code 1 where a setting is invalid. */
 export function readConfig<Schema extends TObject>(schema: Schema): Static<Schema> {
   try {
     return parseConfig(schema, process.env)
@@ -30,7 +30,7 @@ export function readConfig<Schema extends TObject>(schema: Schema): Static<Schem
   }
 }
 
-/** Prints what an operator can fix on one line and exits with code 1. @throws every other error again */
+/** Prints an error that an operator can fix on one line and exits with code 1. @throws any other error again */
 export function exitOnOperatorError(error: unknown): never {
   const fromSystem = error instanceof Error && 'syscall' in error
   if (!(error instanceof ConfigError) && !fromSystem) throw error

@@ -1,22 +1,12 @@
 import { MongoServerError } from 'mongodb'
-import { type DestinationStream, type LevelWithSilent, type Logger, pino } from 'pino'
+import { type DestinationStream, type Logger, pino } from 'pino'
 
 export type { Logger } from 'pino'
-export const logLevels = [
-  'fatal',
-  'error',
-  'warn',
-  'info',
-  'debug',
-  'trace',
-  'silent',
-] as const satisfies LevelWithSilent[]
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
 /**
- * JSON lines, by default on standard output, with the level as a word and the time in RFC 3339.
- *
- * Each line is written before the call returns. Left to pino's default, a line that is still on its way when the process
- * exits can come after the last ones, or never: those say why it ends.
+ * Writes JSON lines, by default to standard output, with the level as a word and the time in RFC 3339. It writes
+ * synchronously: with pino's default, the last lines before an exit, which give its reason, can be lost.
  */
 export const createLogger = (
   service: string,
@@ -31,7 +21,7 @@ export const createLogger = (
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: serializeError },
       hooks: {
-        // Where no text is given, pino would take the error's message as the text.
+        // Without a text, pino would log the error's message.
         logMethod(args, method) {
           const [first, ...more] = args as [unknown, ...unknown[]]
           const error = first instanceof Error ? first : (first as { err?: unknown } | null)?.err
@@ -43,12 +33,12 @@ export const createLogger = (
     destination,
   )
 
-/** `jane.doe@example.com` as `j***@example.com`: enough to tell mail hosts apart, not people. */
+/** `j***@example.com` for `jane.doe@example.com`: shows the mail host, hides the person. */
 export const maskEmail = (email: string): string => `${email.slice(0, 1)}***${email.slice(email.lastIndexOf('@'))}`
 
 /**
- * What a server error of MongoDB says can hold the document (E11000 quotes the e-mail address): only its code is kept,
- * also where it is another error's cause.
+ * The message of a MongoDB server error can quote the document (E11000 holds the e-mail address), so only its code is
+ * logged, also if it is the cause of another error.
  */
 function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error

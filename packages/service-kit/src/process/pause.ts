@@ -1,4 +1,4 @@
-/** Waits, and no longer than until the signal: for loops that try again. */
+/** Waits until the time is over or the signal aborts: for loops that retry. */
 export const pause = (ms: number, until: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     const done = () => {

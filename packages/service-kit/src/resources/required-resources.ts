@@ -4,8 +4,8 @@ import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 
 /**
- * What must have been made, by `migrate`, before a process can work. It is looked for until all of it is there, so that
- * nobody has to start the process again, and the log says once what is missing.
+ * The collections, streams and the like that `migrate` creates and a process needs. They are checked until all of them
+ * exist, so that the process need not be restarted; what is missing is logged once.
  */
 export class RequiredResources {
   readonly #options: Options
@@ -19,33 +19,33 @@ export class RequiredResources {
     this.#options = options
   }
 
-  /** Begins to look, in the background. */
+  /** Starts checking. */
   start(): void {
     void this.#keepLooking()
   }
 
-  /** Whether everything was there when it was last looked for. */
+  /** Whether everything existed at the last check. */
   isComplete(): boolean {
     return this.#missing?.length === 0
   }
 
-  /** The same, looked up anew where it was not. */
+  /** The same, after another check if it did not. */
   async confirm(): Promise<boolean> {
     if (!this.isComplete()) await this.look()
     return this.isComplete()
   }
 
-  /** What was missing then, as `index users.email`; empty too before the first look. */
+  /** What was missing, such as `index users.email`; empty before the first check. */
   missing(): readonly string[] {
     return this.#missing ?? []
   }
 
-  /** As a check of `/readyz`. */
+  /** The check for `/readyz`. */
   check({ required }: { required: boolean }): Check {
     return { required, isUp: () => this.confirm(), missing: () => this.missing() }
   }
 
-  /** Looks now: what should hold it has just come (back). */
+  /** Checks now, for example because the server has just reconnected. */
   look(): Promise<void> {
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined
@@ -73,15 +73,14 @@ export class RequiredResources {
       const found = await missing()
       if (!found) return
       if (found.length > 0 && this.#wasComplete && putBack) {
-        logger.warn({ missing: found }, 'what was there is gone, and is put back')
+        logger.warn({ missing: found }, 'streams or consumers disappeared; recreating them')
         await putBack()
         return this.#note([])
       }
       this.#note(found)
     } catch (error) {
-      // What is missing is not known any better than before. That a database is away, /readyz says.
-      if (!this.#isUnknown && !isStorageUnavailable(error))
-        logger.warn({ err: error }, 'the set-up cannot be looked at')
+      // Keeps the previous result. An unavailable database is reported by /readyz.
+      if (!this.#isUnknown && !isStorageUnavailable(error)) logger.warn({ err: error }, 'cannot check resources')
       this.#isUnknown = true
     }
   }
@@ -91,20 +90,17 @@ export class RequiredResources {
     const before = this.#missing ?? []
     this.#isUnknown = false
     if (found.length > 0 && found.join() !== before.join())
-      logger.error({ missing: found }, 'the set-up is not complete: run `node dist/migrate.js`')
-    if (found.length === 0 && before.length > 0) logger.info('the set-up is complete')
+      logger.error({ missing: found }, 'required resources are missing: run `node dist/migrate.js`')
+    if (found.length === 0 && before.length > 0) logger.info('all required resources exist')
     this.#missing = found
     this.#wasComplete ||= found.length === 0
   }
 }
 
 type Options = {
-  /** What is missing now; undefined while that cannot be told. */
+  /** Lists what is missing; undefined if that is unknown. */
   missing: () => Promise<string[] | undefined>
-  /**
-   * Makes again what has gone while the process ran: a broker has lost its data. Where it is given, it is looked for as
-   * long as the process runs; without it, until it was there once.
-   */
+  /** Recreates what disappears later, as when a broker loses its data. Without it the checks end once all exist. */
   putBack?: () => Promise<void>
   logger: Logger
 }

@@ -8,10 +8,10 @@ import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 
 /**
- * Runs a service's `migrate` to its end. It waits, `waitMs` at most, for its servers and for another process that is at
- * it: several may be started at once.
- * @param migrate makes what is missing; it must be safe to repeat
- * @returns whether it succeeded; if not, the log says why
+ * Runs a service's migration. It waits at most `waitMs` for the servers, and for another process that is migrating:
+ * several may be started at once.
+ * @param options.migrate creates what is missing; it must be safe to repeat
+ * @returns whether it succeeded; if not, the reason is in the log
  */
 export async function runMigration(options: {
   mongodbUri: string
@@ -27,25 +27,25 @@ export async function runMigration(options: {
   mongo.start()
   nats.start()
   const lease = new Lease(mongo.db(), name, leaseMs)
-  // An index of a large collection takes its time.
+  // Building an index on a large collection can take longer than the lease.
   const renewal = setInterval(() => void lease.acquire().catch(() => undefined), leaseMs / 3)
   const deadline = Date.now() + waitMs
   try {
     for (;;) {
       try {
-        if (!(await lease.acquire())) throw new Away('another process is migrating')
+        if (!(await lease.acquire())) throw new Unavailable('another process is migrating')
         const connection = nats.connection()
-        if (!connection) throw new Away('NATS is away')
+        if (!connection) throw new Unavailable('NATS is unavailable')
         await options.migrate(mongo.db(), connection)
-        logger.info('the set-up is complete')
+        logger.info('migration completed')
         return true
       } catch (error) {
-        if (Date.now() > deadline || isForAPerson(error)) throw error
+        if (Date.now() > deadline || needsOperator(error)) throw error
         await pause(200, new AbortController().signal)
       }
     }
   } catch (error) {
-    logger.error({ err: error }, 'the set-up is not complete')
+    logger.error({ err: error }, 'migration failed')
     return false
   } finally {
     clearInterval(renewal)
@@ -55,10 +55,10 @@ export async function runMigration(options: {
   }
 }
 
-class Away extends Error {}
+class Unavailable extends Error {}
 
-/** A server has refused, and will again: a right is missing, or an index exists with another definition. */
-function isForAPerson(error: unknown): boolean {
+/** Whether a server refused for good: a right is missing, or an index exists with another definition. */
+function needsOperator(error: unknown): boolean {
   if (error instanceof JetStreamApiError) return error.status < 500
   return error instanceof MongoServerError && !isStorageUnavailable(error)
 }

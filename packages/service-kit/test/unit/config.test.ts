@@ -13,11 +13,11 @@ const Config = Type.Object({
 const required = { DATABASE_URI: 'mongodb://host/name', KEY_FILE: 'key.pem' }
 const defaults = { HOST: '0.0.0.0', PORT: 80, LEVEL: 'info' }
 
-t.test('what is not set has its default', async (t) => {
+t.test('an absent setting has its default', async (t) => {
   t.strictSame(parseConfig(Config, required), { ...defaults, ...required })
 })
 
-t.test('what is set replaces it, and integers are numbers', async (t) => {
+t.test('a given setting replaces the default, and integers are numbers', async (t) => {
   const env = { ...required, HOST: '::1', PORT: '8080', LEVEL: 'debug', ADMIN_EMAIL: 'a@example.com' }
   t.strictSame(parseConfig(Config, env), { ...env, PORT: 8080 })
 })
@@ -26,12 +26,12 @@ t.test('a text that looks like a number stays a text', async (t) => {
   t.equal(parseConfig(Config, { ...required, KEY_FILE: '007' }).KEY_FILE, '007')
 })
 
-t.test('an empty variable is as good as none', async (t) => {
+t.test('an empty variable counts as absent', async (t) => {
   t.strictSame(parseConfig(Config, { ...required, PORT: '', LEVEL: '', ADMIN_EMAIL: '' }), { ...defaults, ...required })
   t.throws(() => parseConfig(Config, { ...required, KEY_FILE: '' }), { message: /KEY_FILE is not set/ })
 })
 
-t.test('other variables of the environment are not taken over', async (t) => {
+t.test('other environment variables are ignored', async (t) => {
   t.notOk('PATH' in parseConfig(Config, { ...required, PATH: '/bin' }))
 })
 
@@ -58,14 +58,14 @@ for (const port of [
   '65536',
   '99999999999999999999',
 ]) {
-  t.test(`${JSON.stringify(port)} is no port`, async (t) => {
+  t.test(`${JSON.stringify(port)} is not a port`, async (t) => {
     const error = t.throws(() => parseConfig(Config, { ...required, PORT: port })) as unknown as Error
     t.type(error, ConfigError)
-    t.match(error.message, /^wrong settings: PORT [^;]*$/)
+    t.match(error.message, /^invalid settings: PORT [^;]*$/)
   })
 }
 
-t.test('every wrong setting is named at once, on one line, without its value', async (t) => {
+t.test('all invalid settings are reported together, on one line, without their values', async (t) => {
   const env = { PORT: 'secret1', DATABASE_URI: 'secret2', LEVEL: 'secret3' }
   const { message } = t.throws(() => parseConfig(Config, env)) as unknown as Error
   for (const name of ['PORT', 'DATABASE_URI', 'KEY_FILE is not set', 'LEVEL']) t.match(message, name)

@@ -24,7 +24,7 @@ t.test('If-Match compares strongly, If-None-Match weakly', async (t) => {
   }
 })
 
-t.test('what is no list of entity tags is told from one', async (t) => {
+t.test('an invalid list of entity tags is detected', async (t) => {
   for (const tags of [
     '',
     '2',

@@ -10,27 +10,27 @@ const broken = async () => {
 
 for (const [what, checks, expected] of [
   [
-    'everything is there',
+    'every check is up',
     { mongodb: { required: true, isUp: up }, nats: { required: false, isUp: up } },
     { status: 200, body: { status: 'ready', checks: { mongodb: 'up', nats: 'up' } } },
   ],
   [
-    'something is away that clients do not notice',
+    'a check that is not required is down',
     { mongodb: { required: true, isUp: up }, nats: { required: false, isUp: down } },
     { status: 200, body: { status: 'degraded', checks: { mongodb: 'up', nats: 'down' } } },
   ],
   [
-    'something required is away',
+    'a required check is down',
     { mongodb: { required: true, isUp: down }, nats: { required: false, isUp: up } },
     { status: 503, body: { status: 'unready', checks: { mongodb: 'down', nats: 'up' } } },
   ],
   [
-    'everything is away',
+    'every check is down',
     { mongodb: { required: true, isUp: down }, nats: { required: false, isUp: down } },
     { status: 503, body: { status: 'unready', checks: { mongodb: 'down', nats: 'down' } } },
   ],
   [
-    'a check fails in itself',
+    'a check throws',
     { mongodb: { required: true, isUp: broken }, nats: { required: false, isUp: broken } },
     { status: 503, body: { status: 'unready', checks: { mongodb: 'down', nats: 'down' } } },
   ],
@@ -39,7 +39,7 @@ for (const [what, checks, expected] of [
     { mongodb: { required: true, isUp: up }, streams: { required: false, isUp: () => new Promise<boolean>(() => {}) } },
     { status: 200, body: { status: 'degraded', checks: { mongodb: 'up', streams: 'down' } } },
   ],
-  ['nothing is needed', {}, { status: 200, body: { status: 'ready', checks: {} } }],
+  ['there are no checks', {}, { status: 200, body: { status: 'ready', checks: {} } }],
 ] as [string, Record<string, Check>, { status: number; body: object }][]) {
   t.test(`/readyz when ${what}`, async (t) => {
     const { logger, lines } = captureLog()

@@ -12,7 +12,7 @@ function server(...settings: Parameters<typeof createServer> extends [unknown, .
   return app
 }
 
-t.test('every answer, refusals too, is data for a browser and not to be kept', async (t) => {
+t.test('every answer, including refusals, has the security headers and is not stored', async (t) => {
   for (const url of ['/', '/nothing']) {
     const { headers } = await server().inject(url)
     t.match(headers, {
@@ -32,7 +32,7 @@ t.test('every answer, refusals too, is data for a browser and not to be kept', a
 const fromPage = { origin: 'https://app.example.com' }
 const preflight = { ...fromPage, 'access-control-request-method': 'PUT' }
 
-t.test('without a setting no page of another origin can use the API', async (t) => {
+t.test('by default no page of another origin can use the API', async (t) => {
   const app = server()
   t.notOk((await app.inject({ url: '/', headers: fromPage })).headers['access-control-allow-origin'])
   const asked = await app.inject({ method: 'OPTIONS', url: '/', headers: preflight })
@@ -40,7 +40,7 @@ t.test('without a setting no page of another origin can use the API', async (t) 
   t.notOk(asked.headers['access-control-allow-origin'])
 })
 
-t.test('with it the pages named can, and no others, and never with the browser’s cookies', async (t) => {
+t.test('with CORS_ORIGINS only pages of these origins can, and never with the browser’s cookies', async (t) => {
   const app = server({ CORS_ORIGINS: 'https://app.example.com, http://localhost:3000' })
   const asked = await app.inject({ method: 'OPTIONS', url: '/', headers: preflight })
   t.equal(asked.statusCode, 204)
@@ -61,22 +61,22 @@ t.test('with it the pages named can, and no others, and never with the browser�
     t.notOk((await app.inject({ url: '/', headers: { origin } })).headers['access-control-allow-origin'], origin)
 })
 
-t.test('a client cannot choose its address, a trusted proxy tells it', async (t) => {
+t.test('a client’s address is taken from X-Forwarded-For only behind a trusted proxy', async (t) => {
   const request = { url: '/address', headers: { 'x-forwarded-for': '192.0.2.9, 203.0.113.7' } }
   t.equal((await server().inject(request)).body, '127.0.0.1')
   t.equal((await server({ TRUSTED_PROXIES: '10.0.0.0/8, ::1' }).inject(request)).body, '127.0.0.1')
   t.equal((await server({ TRUSTED_PROXIES: '127.0.0.1/32' }).inject(request)).body, '203.0.113.7')
 })
 
-t.test('a list with a wrong entry is named, along with what else is wrong', async (t) => {
+t.test('a list with an invalid entry is reported along with the other invalid settings', async (t) => {
   const Config = Type.Object({ ...httpSettings, PORT: Type.Integer() })
   const start = (env: object) => parseConfig(Config, { PORT: '1', ...env })
   for (const TRUSTED_PROXIES of ['true', '10.0.0.0/33', '10.0.0/8', '10.0.0.0/8/8', '::1/129', '127.0.0.1,'])
-    t.throws(() => start({ TRUSTED_PROXIES }), /^wrong settings: TRUSTED_PROXIES/, TRUSTED_PROXIES)
+    t.throws(() => start({ TRUSTED_PROXIES }), /^invalid settings: TRUSTED_PROXIES/, TRUSTED_PROXIES)
   for (const CORS_ORIGINS of ['*', 'app.example.com', 'https://app.example.com/', 'file:///x', 'null'])
-    t.throws(() => start({ CORS_ORIGINS }), /^wrong settings: CORS_ORIGINS/, CORS_ORIGINS)
+    t.throws(() => start({ CORS_ORIGINS }), /^invalid settings: CORS_ORIGINS/, CORS_ORIGINS)
   t.throws(
     () => start({ PORT: 'x', TRUSTED_PROXIES: 'true', CORS_ORIGINS: '*' }),
-    /^wrong settings: (?=.*TRUSTED_PROXIES)(?=.*CORS_ORIGINS)(?=.*PORT)/,
+    /^invalid settings: (?=.*TRUSTED_PROXIES)(?=.*CORS_ORIGINS)(?=.*PORT)/,
   )
 })

@@ -18,7 +18,7 @@ for (const [what, sent, drip] of [
   ['whose chunks come drop by drop', `${post}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n \r\n'],
   ['that sends half a body and waits', `${post}Content-Length: 9999\r\n\r\n{`, ''],
 ] as const) {
-  t.test(`a client ${what} is told that it was too slow, and let go`, async (t) => {
+  t.test(`a client ${what} gets 408 and is disconnected`, async (t) => {
     const socket = await opened(t)
     if (sent) socket.write(sent)
     const dripping = setInterval(() => drip && socket.write(drip), 20)
@@ -30,7 +30,7 @@ for (const [what, sent, drip] of [
   })
 }
 
-t.test('a request that is on its way while the process stops is answered', async (t) => {
+t.test('a request in progress while the process stops is answered', async (t) => {
   const stopping = createServer(captureLog().logger)
   const reached = Promise.withResolvers<void>()
   const released = Promise.withResolvers<void>()

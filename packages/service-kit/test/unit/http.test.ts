@@ -44,7 +44,7 @@ for (const [name, [, code]] of Object.entries(thrown)) {
   })
 }
 
-t.test('what is a fault of ours is in the log, what was merely refused is not', async (t) => {
+t.test('an unexpected error is logged, a refusal is not', async (t) => {
   lines.length = 0
   await app.inject('/throws/fault')
   t.match(
@@ -56,26 +56,26 @@ t.test('what is a fault of ours is in the log, what was merely refused is not', 
   t.notMatch(lines, [{ msg: 'request failed' }])
 })
 
-t.test('a handler that does not come to an end is overload, not a fault', async (t) => {
+t.test('a handler that never ends answers overloaded, not internal', async (t) => {
   const { headers } = await refused(t, { method: 'GET', url: '/never' }, 'overloaded')
   t.equal(headers['retry-after'], '1')
 })
 
 const json = { 'content-type': 'application/json' }
 for (const [what, headers, payload, code] of [
-  ['half a JSON', json, '{"name":', 'malformed-json'],
+  ['truncated JSON', json, '{"name":', 'malformed-json'],
   ['nothing', json, '', 'malformed-json'],
   ['JSON that poisons prototypes', json, '{"name":"x","__proto__":{"admin":true}}', 'malformed-json'],
   ['JSON that poisons constructors', json, '{"constructor":{"prototype":{"admin":true}}}', 'malformed-json'],
-  ['JSON that poisons prototypes further down', json, '{"name":{"a":[{"__proto__":{}}]}}', 'malformed-json'],
+  ['JSON that poisons nested prototypes', json, '{"name":{"a":[{"__proto__":{}}]}}', 'malformed-json'],
   ['lists within lists', json, '['.repeat(8_000) + ']'.repeat(8_000), 'validation-failed'],
   ['objects within objects', json, `${'{"name":'.repeat(1_800)}1${'}'.repeat(1_800)}`, 'validation-failed'],
   ['a NUL', json, '\0', 'malformed-json'],
-  ['no JSON but its packed form', { ...json, 'content-encoding': 'gzip' }, Buffer.from([0x1f, 0x8b]), 'malformed-json'],
-  ['nothing, of no type', {}, undefined, 'validation-failed'],
+  ['compressed JSON', { ...json, 'content-encoding': 'gzip' }, Buffer.from([0x1f, 0x8b]), 'malformed-json'],
+  ['empty, without a type', {}, undefined, 'validation-failed'],
   ['text', { 'content-type': 'text/plain' }, 'name', 'unsupported-media-type'],
   ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, 'name=x', 'unsupported-media-type'],
-  ['a type that is none', { 'content-type': 'application' }, '{}', 'unsupported-media-type'],
+  ['of an invalid type', { 'content-type': 'application' }, '{}', 'unsupported-media-type'],
   ['16 KiB and one byte', json, `"${'x'.repeat(16 * 1024 - 1)}"`, 'body-too-large'],
 ] as const) {
   t.test(`a body that is ${what}`, async (t) => {
@@ -83,13 +83,13 @@ for (const [what, headers, payload, code] of [
   })
 }
 
-t.test('16 KiB are taken', async (t) => {
+t.test('a body of 16 KiB is accepted', async (t) => {
   const payload = JSON.stringify({ name: 'x'.repeat(16 * 1024 - '{"name":""}'.length) })
   t.equal(payload.length, 16 * 1024)
   t.equal((await app.inject({ method: 'POST', url: '/names', headers: json, payload })).statusCode, 200)
 })
 
-t.test('of a key that comes twice the last one counts, and is checked', async (t) => {
+t.test('the last of two equal keys counts, and is validated', async (t) => {
   const send = (payload: string) => app.inject({ method: 'POST', url: '/names', headers: json, payload })
   t.strictSame((await send('{"name":"one","name":"two"}')).json(), { name: 'two' })
   t.match((await send('{"name":"one","name":{"$ne":1}}')).json(), { code: 'validation-failed' })
@@ -101,10 +101,10 @@ for (const [url, code] of [
   ['/names/%c0%80', 'malformed-request'],
   [`/names/${'x'.repeat(201)}`, 'malformed-request'],
 ] as const) {
-  t.test(`a path that leads nowhere: ${url.slice(0, 20)}`, (t) => refused(t, { method: 'GET', url }, code))
+  t.test(`an invalid path: ${url.slice(0, 20)}`, (t) => refused(t, { method: 'GET', url }, code))
 }
 
-t.test('a known path with another method says which it takes', async (t) => {
+t.test('a known path with another method answers the methods it supports', async (t) => {
   const { headers } = await refused(t, { method: 'PUT', url: '/api/v1/auth/login' }, 'method-not-allowed')
   t.equal(headers['allow'], 'POST')
 })
@@ -126,7 +126,7 @@ for (const [what, sent, code] of [
   ],
   ['headers without end', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 'headers-too-large'],
   [
-    'a body that is announced as too large',
+    'a body announced as too large',
     'POST /names HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n',
     'body-too-large',
   ],
@@ -148,13 +148,13 @@ for (const [what, sent, code] of [
   })
 }
 
-t.test('what a request expects beside 100-continue is not looked at', async (t) => {
+t.test('an Expect other than 100-continue is ignored', async (t) => {
   const socket = connect(port, '127.0.0.1')
   socket.write('GET /names/jane HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: a miracle\r\n\r\n')
   t.match(await text(socket), /^HTTP\/1\.1 200 /)
 })
 
-t.test('a client that hangs up half-way harms nobody', async (t) => {
+t.test('a client that disconnects within a request does no harm', async (t) => {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
   socket.write('POST /names HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{')
@@ -175,7 +175,7 @@ t.test('a request is one line in the log: the route, not the path, which can hol
   t.notMatch(JSON.stringify(lines), /jane/)
 })
 
-t.test('with a higher level what goes well is not in the log, a fault still is', async (t) => {
+t.test('at a higher level a successful request is not logged, an unexpected error is', async (t) => {
   const { lines, logger } = captureLog('warn')
   const quiet = createServer(logger)
   t.teardown(() => quiet.close())

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { generateKeyFiles, publicJwk } from '../../src/index.ts'
 
-t.test('makes a P-256 key that only its owner can read, and publishes the public half alone', async (t) => {
+t.test('creates a P-256 key that only its owner can read, and publishes only the public key', async (t) => {
   const { signingKeyFile, jwksFile } = await generateKeyFiles(join(t.testdir(), 'not', 'there', 'yet'))
   t.equal((await stat(signingKeyFile)).mode & 0o777, 0o600)
   const pem = await readFile(signingKeyFile, 'utf8')
@@ -15,7 +15,7 @@ t.test('makes a P-256 key that only its owner can read, and publishes the public
   t.match(keys[0], { kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig' })
 })
 
-t.test('keeps the files that exist', async (t) => {
+t.test('keeps existing files', async (t) => {
   const dir = t.testdir()
   const { signingKeyFile, jwksFile } = await generateKeyFiles(dir)
   const before = await Promise.all([readFile(signingKeyFile), readFile(jwksFile)])
@@ -31,7 +31,7 @@ t.test('keeps the files that exist', async (t) => {
   t.equal(await readFile(jwksFile, 'utf8'), before[1].toString(), 'and makes the public half of the key that is there')
 })
 
-t.test('when several processes start at once they end with one pair', async (t) => {
+t.test('processes that start at the same time agree on one key pair', async (t) => {
   const dir = t.testdir()
   const [{ signingKeyFile, jwksFile }] = await Promise.all([
     generateKeyFiles(dir),
@@ -57,9 +57,9 @@ t.test('a kid is the thumbprint of RFC 7638', async (t) => {
   t.ok(createPublicKey({ key: published, format: 'jwk' }))
 })
 
-t.test('another kind of key is refused in words', async (t) => {
+t.test('any other kind of key is refused with a ConfigError', async (t) => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-384' })
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
-  t.throws(() => publicJwk(pem), { message: /not an EC key on P-256/ })
-  t.throws(() => publicJwk('hello'), { message: /no PEM file/ })
+  t.throws(() => publicJwk(pem), { message: /not a P-256 key/ })
+  t.throws(() => publicJwk('hello'), { message: /not a readable PEM key/ })
 })

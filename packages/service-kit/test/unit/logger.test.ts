@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { maskEmail } from '../../src/index.ts'
 
-t.test('a masked address tells the mail host, not the person', async (t) => {
+t.test('a masked address shows the mail host, not the person', async (t) => {
   t.equal(maskEmail('jane.doe@example.com'), 'j***@example.com')
   t.equal(maskEmail('j@example.com'), 'j***@example.com')
 })
@@ -27,11 +27,11 @@ t.test('a line is JSON with the level as a word, the time in RFC 3339, and the s
   })
   t.notOk(
     lines.some(({ level }) => level === 'debug'),
-    'what is below the level is left out',
+    'lines below the level are dropped',
   )
 })
 
-t.test('what a server error of MongoDB says is never logged, its code is', async (t) => {
+t.test('the code of a MongoDB server error is logged, its message never', async (t) => {
   t.notMatch(stdout, /jane|E11000/)
   t.match(said('with text'), [{ msg: 'failed', err: { type: 'MongoServerError', code: 11000 } }])
   t.match(said('without text'), [{ msg: 'MongoServerError', err: { code: 11000 } }])
@@ -47,7 +47,7 @@ t.test('other errors are logged with message, code and stack', async (t) => {
   t.match(said('thrown text'), [{ err: 'just text' }])
 })
 
-t.test('what a busy process says before it exits is printed, all of it and in order', async (t) => {
+t.test('a busy process that exits loses no log line, and keeps their order', async (t) => {
   const program = fileURLToPath(new URL('../fixtures/log-and-exit.ts', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [program])
   const order = stdout.split('\n').flatMap((line) => (line ? [JSON.parse(line).line] : []))

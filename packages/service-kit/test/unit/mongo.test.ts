@@ -11,7 +11,7 @@ import { ConfigError, isDuplicateKey, isStorageUnavailable, mongoClient } from '
 const answer = (code: number, labels: string[] = []) =>
   new MongoServerError({ message: 'from the server', code, errorLabels: labels })
 
-for (const [what, error, away] of [
+for (const [what, error, unavailable] of [
   ['no server', new MongoServerSelectionError('no server', {} as never), true],
   ['a broken connection', new MongoNetworkError('reset'), true],
   ['a connection that went silent', new MongoNetworkTimeoutError('silent'), true],
@@ -31,21 +31,21 @@ for (const [what, error, away] of [
   ['missing rights', answer(13), false],
   ['a wrong operation', answer(2), false],
   ['a wrong call', new MongoInvalidArgumentError('wrong'), false],
-  ['a fault of the program', new TypeError('wrong'), false],
+  ['a program error', new TypeError('wrong'), false],
   ['nothing', undefined, false],
 ] as const) {
-  t.test(`${what} ${away ? 'means' : 'does not mean'} that the database is away`, async (t) => {
-    t.equal(isStorageUnavailable(error), away)
+  t.test(`${what} ${unavailable ? 'means' : 'does not mean'} that the database is unavailable`, async (t) => {
+    t.equal(isStorageUnavailable(error), unavailable)
   })
 }
 
-t.test('only a duplicate key is one', async (t) => {
+t.test('only error 11000 of MongoDB is a duplicate key', async (t) => {
   t.ok(isDuplicateKey(answer(11000)))
   t.notOk(isDuplicateKey(answer(13)))
   t.notOk(isDuplicateKey(Object.assign(new Error('not from MongoDB'), { code: 11000 })))
 })
 
-t.test('a URI that cannot be understood is refused without quoting it', async (t) => {
+t.test('a malformed URI is refused without quoting it', async (t) => {
   for (const uri of ['', 'localhost', 'mongodb://', 'mongodb://jane:secret@:x', 'mongodb://a/?unknown=secret']) {
     const error = t.throws(() => mongoClient(uri, 'test'), new ConfigError()) as unknown as Error
     t.notMatch(error.message, /secret|\n/)

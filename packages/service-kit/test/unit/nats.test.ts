@@ -4,9 +4,9 @@ import t, { type Test } from 'tap'
 import { linkNats, pause } from '../../src/index.ts'
 import { captureLog } from '../fixtures/capture-log.ts'
 
-// None of these links is ever connected. That their process ends at all is part of what is shown.
+// None of these links ever connects. That the test process ends is part of what is tested.
 
-t.test('NATS that is away is tried again, logged once, and closing the link ends that', async (t) => {
+t.test('an unavailable NATS is retried and logged once, until the link is closed', async (t) => {
   const { lines, logger } = captureLog()
   const server = await listen(t)
   const link = linkNats({ url: urlOf(server), name: 'test', logger })
@@ -17,11 +17,11 @@ t.test('NATS that is away is tried again, logged once, and closing the link ends
     socket.destroy()
   }
   await link.close()
-  t.match(lines, [{ msg: 'NATS is away' }])
+  t.match(lines, [{ msg: 'NATS is unavailable' }])
   t.equal(lines.length, 1)
 })
 
-t.test('a link can be closed at once where nobody listens', async () => {
+t.test('a link can be closed immediately when no server listens', async () => {
   const server = createServer()
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const url = urlOf(server)
@@ -39,21 +39,21 @@ t.test('a link that was never started connects to nothing, and can be closed', a
   t.equal(link.connection(), undefined)
 })
 
-t.test('a link can be closed while it connects', async (t) => {
+t.test('a link can be closed while it is connecting', async (t) => {
   const server = await listen(t)
   const link = linkNats({ url: urlOf(server), name: 'test', logger: captureLog().logger })
-  link.onConnected(() => void t.fail('nothing is set up on a link that closes'))
+  link.onConnected(() => void t.fail('a handler was called on a closing link'))
   link.start()
   const [socket] = (await once(server, 'connection')) as [Socket]
   const closed = link.close()
-  // The server's half of the handshake, when it is no longer wanted.
+  // The server completes the handshake after the link was closed.
   socket.on('data', (data) => data.includes('PING') && socket.write('PONG\r\n'))
   socket.write('INFO {"server_id":"test","version":"2.14.0","proto":1,"max_payload":1048576}\r\n')
   await Promise.all([closed, once(socket, 'close')])
   t.equal(link.connection(), undefined)
 })
 
-t.test('a pause ends early at its signal, also at one that came before', async () => {
+t.test('a pause ends when its signal aborts, even if it aborted before', async () => {
   const closing = new AbortController()
   const long = pause(3_600_000, closing.signal)
   closing.abort()

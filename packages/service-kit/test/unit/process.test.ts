@@ -6,12 +6,12 @@ import t, { type Test } from 'tap'
 const program = fileURLToPath(new URL('../fixtures/process.ts', import.meta.url))
 
 for (const [act, line] of [
-  ['wrong setting', /^wrong settings: A_FILE is not set; A_PORT [^\n]*\n$/],
+  ['wrong setting', /^invalid settings: A_FILE is not set; A_PORT [^\n]*\n$/],
   ['missing file', /^ENOENT[^\n]*\/nowhere\/key\.pem[^\n]*\n$/],
   ['wrong file', /^the key file holds no key\n$/],
   ['wrong start', /^the port is in use\n$/],
 ] as const) {
-  t.test(`what an operator can put right is one line and exit code 1: ${act}`, async (t) => {
+  t.test(`an operator error is one line and exit code 1: ${act}`, async (t) => {
     const { code, stdout, stderr } = await start(t, act, { A_PORT: 'x' }).ended
     t.equal(code, 1)
     t.equal(stdout, '')
@@ -19,7 +19,7 @@ for (const [act, line] of [
   })
 }
 
-t.test('a fault of the program keeps its stack', async (t) => {
+t.test('a program error keeps its stack', async (t) => {
   const { code, stderr } = await start(t, 'fault').ended
   t.equal(code, 1)
   t.match(stderr, /TypeError: a fault of the program\n\s+at /)

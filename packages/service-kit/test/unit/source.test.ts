@@ -11,7 +11,7 @@ for (const [ip, source, masked] of [
   ['a proxy’s mistake', 'unknown', 'unknown'],
   ['', 'unknown', 'unknown'],
 ] as const) {
-  t.test(`where ${ip || 'nothing'} is`, async (t) => {
+  t.test(`the source of ${ip || 'an empty address'}`, async (t) => {
     t.equal(sourceOf({ ip }), source)
     t.equal(maskedSourceOf({ ip }), masked)
   })

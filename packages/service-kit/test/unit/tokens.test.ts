@@ -42,13 +42,13 @@ t.teardown(() => {
   Date.now = now
 })
 
-t.test('the caller is who the token says', async (t) => {
+t.test('the caller comes from the token', async (t) => {
   const answer = await app.inject({ url: '/me', headers: bearer(first) })
   t.strictSame(answer.json(), { id: 'jane', roles: ['buyer'], version: 3 })
   t.strictSame((await app.inject({ url: '/anybody', headers: bearer(first) })).json(), { caller: 'nobody' })
 })
 
-t.test('who is admitted last says who the caller is, or why not', async (t) => {
+t.test('admit decides last: it returns the caller or refuses', async (t) => {
   admit = async (caller) => ({ ...caller, roles: ['admin'] })
   t.match((await app.inject({ url: '/me', headers: bearer(first) })).json(), { id: 'jane', roles: ['admin'] })
   admit = async () => {
@@ -66,7 +66,7 @@ t.test('who is admitted last says who the caller is, or why not', async (t) => {
   admit = async (caller) => caller
 })
 
-t.test('a new key works without a restart, and the old one goes on working', async (t) => {
+t.test('a new key works without a restart, and the old one still works', async (t) => {
   t.equal(await statusWith(second), 401)
   await publish(first, second)
   aheadMs += 1_001
@@ -74,13 +74,13 @@ t.test('a new key works without a restart, and the old one goes on working', asy
   t.equal(await statusWith(first), 200)
 })
 
-t.test('a token with the new key is good as soon as the key is published', async (t) => {
+t.test('a token of the new key is valid as soon as the key is published', async (t) => {
   t.equal(await statusWith(third), 401)
   await publish(first, second, third)
   t.equal(await statusWith(third), 200)
 })
 
-t.test('a key that is taken out is no good a second later, also while nobody asks for another one', async (t) => {
+t.test('a removed key is refused a second later, even if no other key is looked up', async (t) => {
   await publish(second, third)
   aheadMs += 1_001
   t.equal(await statusWith(first), 401)
@@ -88,7 +88,7 @@ t.test('a key that is taken out is no good a second later, also while nobody ask
   t.equal(await statusWith(first), 200)
 })
 
-t.test('while the file is broken or gone the known keys stay good, and the log says so', async (t) => {
+t.test('while the file is invalid or missing the known keys stay valid, and it is logged', async (t) => {
   const unknown = await newKey('unknown')
   for (const damage of [() => writeFile(jwksFile, '{"keys":['), () => rm(jwksFile)]) {
     await damage()
@@ -98,7 +98,7 @@ t.test('while the file is broken or gone the known keys stay good, and the log s
     t.equal(await statusWith(first), 200)
     t.match(
       lines.filter(({ level }) => level === 50),
-      [{ msg: 'a file that has changed could not be read again' }],
+      [{ msg: 'cannot reload a changed file; using its previous content' }],
     )
   }
   await publish(first, second, unknown)
@@ -107,22 +107,22 @@ t.test('while the file is broken or gone the known keys stay good, and the log s
   t.equal(await statusWith(third), 401, 'a key that was taken out is gone with the next reading')
 })
 
-t.test('only ES256 is taken, even where the file holds a key of another kind', async (t) => {
+t.test('only ES256 is accepted, even if the file holds another kind of key', async (t) => {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   await writeFile(jwksFile, JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'rsa' }] }))
   aheadMs += 1_001
   const key = privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
   const headers = bearer(key, { algorithm: 'RS256', kid: 'rsa', header: { alg: 'RS256', typ: 'at+jwt' } })
   t.equal((await app.inject({ url: '/me', headers })).statusCode, 401)
-  t.notMatch(lines.at(-1), { msg: 'a file that has changed could not be read again' })
+  t.notMatch(lines.at(-1), { msg: 'cannot reload a changed file; using its previous content' })
 })
 
-t.test('without usable keys there is no start', async (t) => {
+t.test('without usable keys the service does not start', async (t) => {
   const verifyBy = (file: string) => () =>
     verifyAccessTokens(createServer(logger), { jwksFile: file, issuer: 'i', audience: 'a', admit })
   for (const content of ['', 'hello', 'null', '{}', '{"keys":{}}', '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}']) {
     const file = join(t.testdir({ 'jwks.json': content }), 'jwks.json')
-    t.throws(verifyBy(file), new ConfigError(`${file} is no JWKS of public keys (RFC 7517)`), content)
+    t.throws(verifyBy(file), new ConfigError(`${file} is not a JWKS of public keys (RFC 7517)`), content)
   }
   t.throws(verifyBy(join(dir, 'nowhere')), { code: 'ENOENT' })
 })

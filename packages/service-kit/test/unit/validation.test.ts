@@ -18,10 +18,11 @@ app.get(
   { schema: { params: Type.Object({ number: Type.Integer() }) } },
   (request) => request.params,
 )
+app.get('/undescribed/:text', { schema: { params: Type.Object({ text: Type.String({ pattern: 'a' }) }) } }, () => '')
 
 const good = { email: 'jane@example.com', password: 'password123', name: 'Jane', roles: ['buyer'] }
 
-t.test('a body is taken as it is', async (t) => {
+t.test('a body is accepted unchanged', async (t) => {
   const { statusCode, body } = await post({ ...good, age: 5 })
   t.equal(statusCode, 200)
   t.strictSame(body, { ...good, age: 5 })
@@ -43,7 +44,7 @@ for (const [what, sent, pointers] of [
   ['null alone', null, ['#/body']],
   ['101 letters beyond the basic plane', { ...good, name: '𝒳'.repeat(101) }, ['#/body/name']],
 ] as const) {
-  t.test(`a body that is refused: ${what}`, async (t) => {
+  t.test(`a refused body: ${what}`, async (t) => {
     const { statusCode, body } = await post(sent)
     t.equal(statusCode, 400)
     t.equal(body.code, 'validation-failed')
@@ -51,30 +52,39 @@ for (const [what, sent, pointers] of [
   })
 }
 
-t.test('lengths count code points, as contracts says', async (t) => {
+t.test('lengths are counted in code points', async (t) => {
   t.equal((await post({ ...good, name: '𝒳'.repeat(100), password: '𝒳'.repeat(128) })).statusCode, 200)
 })
 
-t.test('a refusal never repeats the value', async (t) => {
+t.test('a refusal never quotes the value', async (t) => {
   const { body } = await post({ ...good, email: 'secret', password: 's3cret', roles: ['secret'], age: 'secret' })
   t.equal(body.errors.length, 4)
   t.notMatch(JSON.stringify(body), /s.cret/)
 })
 
-t.test('whole numbers are read from query strings, and defaults filled in', async (t) => {
+t.test('a pattern that does not match is described in words', async (t) => {
+  const { body } = await post({ ...good, email: 'x', name: '\t' })
+  t.strictSame(body.errors, [
+    { pointer: '#/body/email', detail: 'must be an e-mail address' },
+    { pointer: '#/body/name', detail: 'must contain a visible character and no control characters' },
+  ])
+  t.match((await app.inject('/undescribed/b')).json().errors, [{ detail: 'has the wrong format' }])
+})
+
+t.test('integers are read from query strings, and defaults are filled in', async (t) => {
   t.strictSame((await app.inject('/page')).json(), { limit: 20 })
   t.strictSame((await app.inject('/page?limit=5&offset=100000')).json(), { limit: 5, offset: 100_000 })
 })
 
 for (const limit of ['abc', '0x10', '1e1', '5.0', '+5', '%205', '05', '', 'true', '٥', '5&limit=6', '0', '-5', '101']) {
-  t.test(`limit=${limit} is no limit`, async (t) => {
+  t.test(`limit=${limit} is refused`, async (t) => {
     const answer = await app.inject(`/page?limit=${limit}`)
     t.equal(answer.statusCode, 400)
     t.strictSame(pointersOf(answer.json()), ['#/querystring/limit'])
   })
 }
 
-t.test('and from paths', async (t) => {
+t.test('integers are read from paths', async (t) => {
   t.strictSame((await app.inject('/by-number/-12')).json(), { number: -12 })
   const answer = await app.inject('/by-number/1.5')
   t.equal(answer.statusCode, 400)

@@ -12,6 +12,7 @@ export const IdempotencyHeaders = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
       pattern: '^"(?:[ !#-\\[\\]-~]|\\\\["\\\\]){1,255}"$',
+      'x-detail': 'must be a string in double quotes, of 1 to 255 characters (RFC 9651)',
       maxLength: 512,
       description: 'A repeated request with the same key and body gets the first answer again, for 24 hours',
       examples: ['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
