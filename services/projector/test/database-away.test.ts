@@ -9,13 +9,16 @@ const database = await freshDatabase(t)
 const tunnel = await tunnelTo(t, database.uri)
 const { broker, projector, replica, users, visible } = await startSystem(t, { MONGODB_READ_URI: tunnel.uri }, database)
 const messages = () => projector.logs.filter(({ consumer }) => consumer === 'users_read').map(({ msg }) => msg)
+/** How often the projector has tried to handle a batch. */
+const handled = async () =>
+  Number((await projector.metrics()).match(/^projector_batch_events_count\{consumer="users_read"\} (\d+)$/m)?.[1])
 
 t.test('the database goes away: the projector keeps its events, says so, and recovers by itself', async (t) => {
   await broker.publish(updated(0, 2))
   await visible(0, 2)
 
   tunnel.cut()
-  const events = Array.from({ length: 700 }, (_, n) => updated(n + 1, 2))
+  const events = Array.from({ length: 2_500 }, (_, n) => updated(n + 1, 2))
   await broker.publish(...events)
   const unready = await eventually(async () => {
     const answer = await projector.get('/readyz')
@@ -23,6 +26,10 @@ t.test('the database goes away: the projector keeps its events, says so, and rec
   })
   t.match(unready, { status: 503, body: { checks: { mongodb: 'down', 'read model': 'down', nats: 'up' } } })
   t.match(await projector.get('/healthz'), { status: 200 })
+  const attempts = await handled()
+  await eventually(async () => (await handled()) >= attempts + 3)
+  const { num_ack_pending } = await broker.consumer('users_read')
+  t.ok(num_ack_pending <= 1_000, `it holds at most two batches while it retries: ${num_ack_pending} events`)
 
   await tunnel.open()
   await eventually(async () => (await users.countDocuments()) === events.length + 1)
@@ -44,7 +51,7 @@ t.test('a projector that is stopped while the database is away hands its events 
   await projector.server.stop()
 
   // Kept, they would be delivered again only when the server has not heard of them for 10 s.
-  const handedBack = await broker.next('users_read', { expires: 10_000 })
+  const handedBack = await broker.next('users_read', { expires: 2_000 })
   t.equal(handedBack?.info.deliveryCount, 2)
   handedBack?.nak()
 

@@ -86,7 +86,7 @@ t.test('--repair repairs through events, all but what is ahead: there the write 
 
 t.test('statistics are compared user by user, and their sums are right after a repair', async (t) => {
   writeSide.record(deleted(20, 3), updated(21, 3, { roles: ['seller'] }), updated(1_800, 1))
-  t.match(await cli('verify', '--repair'), { code: 0, stdout: /user_stats: 0 differ after the repair|0 differ/ })
+  t.match(await cli('verify', '--repair'), { code: 0, stdout: /^user_stats: (1501 users compared, )?0 differ/m })
   await caughtUp()
   const sums = await database.db.collection<UserStatsSums>('user_stats').findOne({ _id: userStatsSums })
   t.match(sums, { users: 1_501, active: 1_501, byRole: { buyer: 1_500, seller: 1 } })

@@ -31,6 +31,8 @@ t.test('a server that hangs for good is given up, and the mail is sent when it w
   mail.become('RCPT', 250)
   await broker.allHandledBy('welcome-email')
   t.equal(mail.times('end of mail'), 1)
+  const { delivered } = await broker.consumer('welcome-email')
+  t.equal(delivered.consumer_seq, 1, 'it was delivered once, although the server took longer than `ack_wait`')
 })
 
 t.test('a server that dies in mid-delivery gets the mail again, once', async (t) => {
