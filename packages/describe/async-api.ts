@@ -10,8 +10,8 @@ export function asyncApi(): object {
       title: 'CQRS user service: events',
       version: String(contracts.SCHEMA_VERSION),
       description:
-        'CloudEvents 1.0 in JSON on the NATS JetStream stream `USERS`. Each event carries the version of the user and its ' +
-        'complete public state, so that events can be applied in any order and more than once.',
+        'CloudEvents 1.0 in JSON on the NATS JetStream stream `USERS`. Each event carries the version of the user ' +
+        'and its complete public state, so that events can be applied in any order and more than once.',
       license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
       contact: { name: 'The operator of this service', url: 'https://example.com', email: 'users@example.com' },
       tags: [tag],

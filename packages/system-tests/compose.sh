@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the docker-compose stack beside anything else on this machine: builds it, walks through it, scales it, restarts
 # it one container at a time under load and as a whole, kills each container, takes the stack down and up again, and
-# starts services with wrong settings. Needs Docker with Compose 2.24 or later. Takes four to ten minutes, removes what
-# it made, and ends with `N passed, N failed`. If the stack does not start, the remaining checks are not run.
+# starts services with invalid settings. Needs Docker with Compose 2.24 or later. Takes four to ten minutes, removes
+# what it made, and ends with `N passed, N failed`. If the stack does not start, the remaining checks are not run.
 #   bash packages/system-tests/compose.sh
 set -u
 cd "$(dirname "$0")/../.."
@@ -77,7 +77,7 @@ each_replica_answers() {
   ids=$(containers query-api "$(replicas query-api)") || return 1
   post() {
     curl -fsS "$url/api/v1/auth/$1" -H 'Content-Type: application/json' \
-      -d "{\"email\":\"$email\",\"password\":\"password123\"$2}"
+      -d "{\"email\":\"$email\",\"password\":\"password123\"${2:-}}"
   }
   post register ',"name":"Scaled","roles":["buyer"]' || return 1
   token=$(post login | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')

@@ -13,8 +13,8 @@ const exceptions: Record<string, string> = {}
  * Compares what the tests have seen with what the descriptions in docs/ promise. Each of these has to be seen:
  * - each successful status of an operation, for example `getUser 200`;
  * - each problem code that the route or one of its hooks refuses with, on that operation: `getUser 404 user-not-found`;
- * - each problem code of contracts, on any operation: `problem internal`. This suffices for codes with which the server or
- *   the gateway refuses any operation;
+ * - each problem code of contracts, on any operation: `problem internal`. This suffices for codes with which the server
+ *   or the gateway refuses any operation;
  * - each type of event, as command-api publishes it and as a projection applies it: `event UserCreated published`.
  *
  * Returns one line for each promise that no test has seen, and for each exception that is not needed.

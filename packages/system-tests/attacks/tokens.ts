@@ -7,6 +7,7 @@ type Members = Record<string, unknown>
 /** Forgeries of a valid token, which must not be accepted, each named by its fault. Undefined removes a member. */
 export function forgeries(good: string, signingKey: string): Record<string, string> {
   const [head = '', body = '', signature = ''] = good.split('.')
+  const der = sign('sha256', Buffer.from(`${head}.${body}`), signingKey)
   const claims: Members = JSON.parse(Buffer.from(body, 'base64url').toString())
   const now = Math.floor(Date.now() / 1000)
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -82,7 +83,7 @@ export function forgeries(good: string, signingKey: string): Record<string, stri
     'signature of zeros': `${head}.${body}.${Buffer.alloc(64).toString('base64url')}`,
     'signature cut': `${head}.${body}.${signature.slice(0, 40)}`,
     'signature doubled': `${head}.${body}.${signature}${signature}`,
-    'signature as DER': `${head}.${body}.${sign('sha256', Buffer.from(`${head}.${body}`), signingKey).toString('base64url')}`,
+    'signature as DER': `${head}.${body}.${der.toString('base64url')}`,
     'no signature': `${head}.${body}`,
     'five parts': `${good}.e30.e30`,
     'dots alone': '..',

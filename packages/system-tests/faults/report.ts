@@ -1,5 +1,17 @@
 import type { Outcome } from './scenario.ts'
 
+const columns = [
+  'fault',
+  'rounds',
+  'commands acknowledged',
+  'commands lost',
+  'documents that differ',
+  'mails doubled',
+  'mails missing',
+  'mails in the window',
+  'longest until whole',
+]
+
 /** The outcomes as a Markdown table. */
 export function reportTable(outcomes: Outcome[]): string {
   const rows = outcomes.map(
@@ -17,8 +29,8 @@ export function reportTable(outcomes: Outcome[]): string {
       ].join(' | '),
   )
   return `
-| fault | rounds | commands acknowledged | commands lost | documents that differ | mails doubled | mails missing | mails in the window | longest until whole |
-|---|---|---|---|---|---|---|---|---|
+| ${columns.join(' | ')} |
+|${'---|'.repeat(columns.length)}
 ${rows.map((row) => `| ${row} |`).join('\n')}
 `
 }

@@ -1,4 +1,4 @@
-"""Verifies a token with a set of public keys, both read from standard input, with python3-jwt. Prints what it checked."""
+"""Verifies a token with a set of public keys, both from standard input, with python3-jwt. Prints what it checked."""
 
 import json
 import sys
@@ -26,4 +26,4 @@ try:
 except jwt.InvalidSignatureError:
     pass
 
-print(f"python3-jwt {jwt.__version__} verified a token (ES256, kid {kid}) with the published keys, and rejected a forged one")
+print(f"python3-jwt {jwt.__version__} verified a token (ES256, kid {kid}), and rejected a forged one")

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { appendFile, cp, mkdir, readdir, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { json } from 'node:stream/consumers'
@@ -162,6 +162,27 @@ t.test('the linter finds what is planted for it', async (t) => {
   const found = diagnostics.map(({ category, location }: any) => `${location.path}: ${category}`)
   t.strictSame(found.sort(), plantedForLinter.map(({ file, rule }) => `${file}: ${rule}`).sort())
 })
+
+// The formatter wraps code, but neither comments nor strings.
+t.test('no line is longer than 120 characters', async (t) => {
+  const exclude = ['**/node_modules', '**/dist', '**/.tap', '**/secrets']
+  const long = globSync(sources, { cwd: repository, exclude }).flatMap((file) =>
+    readFileSync(join(repository, file), 'utf8')
+      .split('\n')
+      .flatMap((line, i) => (line.length > 120 && !isUnbreakable(line, file) ? [`${file}:${i + 1}`] : [])),
+  )
+  t.strictSame(long, [])
+})
+
+const sources = [
+  '{packages,services,scripts,deploy,k8s}/**/*.{ts,mjs,js,sh,py,yaml,yml,conf}',
+  '.ci/*',
+  '.github/**/*.yml',
+  '{Dockerfile,docker-compose.yml,pnpm-workspace.yaml,.dependency-cruiser.mjs}',
+]
+
+/** A URL or a regular expression; and nginx has no way to split a string. */
+const isUnbreakable = (line: string, file: string): boolean => /\S{80}/.test(line) || file.endsWith('.conf')
 
 /** A type from a folder above, or from the wiring, for each folder of a service. */
 function imports(service: string, ups: string[]) {

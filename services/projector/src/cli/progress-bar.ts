@@ -16,7 +16,8 @@ export function progressBar(name: string, output: Pick<WriteStream, 'isTTY' | 'w
       const left = Math.max(0, total - done)
       const secondsLeft = left === 0 ? 0 : perSecond > 0 ? Math.ceil(left / perSecond) : '?'
       const filled = '█'.repeat(Math.round(percent / 5)).padEnd(20, '░')
-      const line = `${name} ${filled} ${percent} %  ${done} of ${total}  ${Math.round(perSecond)}/s  ${secondsLeft} s left`
+      const rate = Math.round(perSecond)
+      const line = `${name} ${filled} ${percent} %  ${done} of ${total}  ${rate}/s  ${secondsLeft} s left`
       output.write(output.isTTY ? `\r\x1b[K${line}` : `${line}\n`)
     },
     end(): void {
