@@ -7,7 +7,7 @@ import { created, deleted, updated, userId } from './fixtures/user-events.ts'
 const { broker, database, mail, projector, visible } = await startSystem(t)
 const logsOf = (n: number) => projector.logs.filter((line) => line['user_id'] === userId(n))
 
-t.test('a registration becomes visible, and the log shows its way', async (t) => {
+t.test('a registration becomes visible, and the log shows each step', async (t) => {
   await broker.publish(created(1, { email: 'jane.doe@example.com', name: 'Jane', roles: ['buyer'] }))
   t.match(await visible(1, 1), { name: 'Jane', email: 'jane.doe@example.com', isBuyer: true })
   await eventually(() => mail.mails.length === 1)
@@ -31,7 +31,7 @@ t.test('an update and a deletion become visible', async (t) => {
   t.ok(messages.includes('UserDeleted event received'))
 })
 
-t.test('who listens is told which users are visible in which version', async (t) => {
+t.test('a notice says which users are visible at which version', async (t) => {
   const applied: AppliedNotice['applied'] = []
   broker.nats.subscribe('users_read.applied', {
     callback: (_error, message) => {
@@ -45,11 +45,11 @@ t.test('who listens is told which users are visible in which version', async (t)
   t.strictSame([versionOf(3), versionOf(4)], [1, 7])
 })
 
-t.test('the indexes that query-api needs are there', async (t) => {
+t.test('the indexes that query-api needs exist', async (t) => {
   const indexes = await database.db.collection('users_read').indexes()
   t.strictSame(indexes.map(({ name }) => name).sort(), ['_id_', ...usersReadIndexes.map(({ name }) => name)].sort())
 })
 
-t.test('no name and no whole address is ever logged', async (t) => {
+t.test('no name and no whole address is logged', async (t) => {
   t.notMatch(JSON.stringify(projector.logs), /Jane|jane\.doe|Renamed|user-\d@/)
 })

@@ -15,7 +15,7 @@ const poison = {
 const consumers = ['user_stats', 'users_read']
 const subject = `users.${userId(100)}.updated`
 
-t.test('messages that can never be applied do not hold up the others', async (t) => {
+t.test('messages that can never be applied do not hold up others', async (t) => {
   await broker.publish(created(1))
   for (const bytes of Object.values(poison)) await broker.publishBytes(subject, bytes)
   await broker.publish(created(2))
@@ -25,7 +25,7 @@ t.test('messages that can never be applied do not hold up the others', async (t)
   t.match(await projector.get('/readyz'), { status: 200 })
 })
 
-t.test('each consumer keeps each of them as it came, with the reason and where it came from', async (t) => {
+t.test('each consumer stores each with its original bytes, reason and origin', async (t) => {
   const letters = await broker.deadLetters()
   t.strictSame(
     letters
@@ -42,7 +42,7 @@ t.test('each consumer keeps each of them as it came, with the reason and where i
   }
 })
 
-t.test('the log says that and why, and nothing of what is in them', async (t) => {
+t.test('the log gives the reason of each, and nothing of its content', async (t) => {
   const lines = projector.logs.filter(({ msg }) => msg === 'message moved to the dead-letter stream')
   t.strictSame(
     lines.map(({ consumer, reason }) => [consumer, reason]).sort(),

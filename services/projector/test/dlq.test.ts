@@ -21,13 +21,13 @@ const listed = async () => {
 }
 const numbers = async () => (await broker.deadLetters()).map(({ seq }) => seq)
 
-t.test('without any, the list says so', async (t) => {
+t.test('an empty list says so', async (t) => {
   await broker.publish(created(1))
   await visible(1, 1)
   t.match(await cli('dlq', 'list'), { code: 0, output: /^0 dead letters\n$/ })
 })
 
-t.test('list says what was set aside and why, and nothing of what is in it', async (t) => {
+t.test('list shows each dead letter and its reason, and nothing of its content', async (t) => {
   await broker.publishBytes(subject(2), poison(2))
   await allHandled()
   t.match(await listed(), [
@@ -39,7 +39,7 @@ t.test('list says what was set aside and why, and nothing of what is in it', asy
   t.notMatch(stdout, /Jane|@/)
 })
 
-t.test('show shows one of them, whole', async (t) => {
+t.test('show prints one with its content', async (t) => {
   const { code, stdout } = await cli('dlq', 'show', String((await numbers())[0]))
   t.equal(code, 0)
   t.match(stdout, `content: ${poison(2)}`)
@@ -47,7 +47,7 @@ t.test('show shows one of them, whole', async (t) => {
   t.match(stdout, /^detail: unknown-schema-version: /m)
 })
 
-t.test('what is still bad comes back as new letters, one for each consumer, however often it is tried', async (t) => {
+t.test('a replayed message that still fails becomes a new letter of each consumer, each time', async (t) => {
   for (const _ of [1, 2]) {
     const before = await numbers()
     t.match(await cli('dlq', 'replay', 'all'), { code: 0, stdout: '2 replayed\n' })
@@ -58,7 +58,7 @@ t.test('what is still bad comes back as new letters, one for each consumer, howe
   }
 })
 
-t.test('drop takes one away, or all', async (t) => {
+t.test('drop deletes one, or all', async (t) => {
   const [first, second] = await listed()
   t.match(await cli('dlq', 'drop', String(first?.[0])), { code: 0, stdout: '1 dropped\n' })
   t.strictSame(await listed(), [second])
@@ -66,7 +66,7 @@ t.test('drop takes one away, or all', async (t) => {
   t.strictSame(await numbers(), [])
 })
 
-t.test('a message that is good by now is applied, although it was published before', async (t) => {
+t.test('a replayed message that no longer fails is applied, although it was published before', async (t) => {
   mail.refuse(550)
   await broker.publish(created(3))
   await allHandled()
@@ -79,7 +79,7 @@ t.test('a message that is good by now is applied, although it was published befo
   t.equal(mail.mails.filter(({ envelopeTo }) => envelopeTo[0] === 'user-3@example.com').length, 1)
 })
 
-t.test('when a user is deleted, what was set aside of it goes, and nothing else', async (t) => {
+t.test('deleting a user deletes its dead letters, and no others', async (t) => {
   await broker.publishBytes(subject(4), poison(4))
   await broker.publishBytes(subject(5), poison(5))
   await allHandled()
@@ -92,7 +92,7 @@ t.test('when a user is deleted, what was set aside of it goes, and nothing else'
   )
 })
 
-t.test('metrics tell of lag, batches and dead letters', async (t) => {
+t.test('metrics report lag, batches and dead letters', async (t) => {
   const metrics = await projector.metrics()
   for (const line of [
     /^projector_lag_messages\{consumer="users_read"\} 0$/m,
@@ -105,14 +105,14 @@ t.test('metrics tell of lag, batches and dead letters', async (t) => {
     t.match(metrics, line)
 })
 
-t.test('a number that is none of theirs, and words that make no sense', async (t) => {
+t.test('an unknown sequence is one line, and invalid arguments print the usage', async (t) => {
   t.match(await cli('dlq', 'show', '999'), { code: 1, output: /^error: there is no dead letter 999\n$/, stdout: /^$/ })
   for (const args of [['show', 'first'], ['throw', '1'], ['replay']]) {
     t.match(await cli('dlq', ...args), { code: 2, stdout: '', stderr: /^usage: / }, args.join(' '))
   }
 })
 
-t.test('without NATS there is one clear line', async (t) => {
+t.test('while NATS is unavailable the error is one line', async (t) => {
   await nats.server.stop()
   t.match(await cli('dlq', 'list'), { code: 1, stdout: '', stderr: /^error: NATS does not answer at [^\n]+\n$/ })
 })

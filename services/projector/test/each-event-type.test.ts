@@ -24,7 +24,7 @@ for (const [type, historyOf] of Object.entries(historiesEndingWith)) {
     once: (history) => history,
     twice: (history) => history.flatMap((event) => [event, event]),
     'out of order': (history) => history.toReversed(),
-    'once more when it is all over': (history) => [...history, ...history],
+    'once more at the end': (history) => [...history, ...history],
   }
   for (const [order, arrange] of Object.entries(orders)) {
     t.test(`${type} ${order}`, async (t) => {
@@ -40,7 +40,7 @@ for (const [type, historyOf] of Object.entries(historiesEndingWith)) {
   }
 }
 
-t.test('the notice of a batch says which tokens are dead, where any are', async (t) => {
+t.test('the notice of a batch says which tokens are revoked', async (t) => {
   notices.length = 0
   const revoked = { tokensFromVersion: 5, tokensRevokedAt: new Date().toISOString() }
   await apply([created(1), updated(2, 7, {}, revoked), deleted(3, 9)])

@@ -12,7 +12,7 @@ const awayEnv = {
   SMTP_URL: `smtp://127.0.0.1:${await freePort()}`,
 }
 
-t.test('every wrong setting is named at once, without its value', async (t) => {
+t.test('every invalid setting is named at once, without its value', async (t) => {
   const { code, output } = await runProgram('projector', 'main.js', [], {
     PORT: 'http',
     MONGODB_READ_URI: 'localhost/secret',
@@ -27,7 +27,7 @@ t.test('every wrong setting is named at once, without its value', async (t) => {
   t.notMatch(output, /secret|loud/)
 })
 
-t.test('a port that is taken is named on one line', async (t) => {
+t.test('a port in use is reported on one line', async (t) => {
   const other = createServer()
   await once(other.listen(0, '127.0.0.1'), 'listening')
   t.teardown(() => other.close())
@@ -42,7 +42,7 @@ t.test('a port that is taken is named on one line', async (t) => {
   t.match(output, new RegExp(`^[^\\n]*EADDRINUSE[^\\n]*${port}\\n$`))
 })
 
-t.test('starts while everything it needs is away, says what is missing, and stops when asked', async (t) => {
+t.test('starts while all dependencies are unavailable, reports them, and stops on SIGTERM', async (t) => {
   const { get, logs, terminate } = await startProcess(t, 'projector', awayEnv)
   t.match(await get('/healthz'), { status: 200 })
   t.match(await get('/readyz'), {
@@ -53,7 +53,7 @@ t.test('starts while everything it needs is away, says what is missing, and stop
   t.match(logs.at(-1), { msg: 'closing', signal: 'SIGTERM' })
 })
 
-t.test('is ready when everything is there, and stops when asked', async (t) => {
+t.test('is ready when all dependencies are available, and stops on SIGTERM', async (t) => {
   const { broker, projector, visible } = await startSystem(t)
   await broker.publish(created(1))
   await visible(1, 1)

@@ -8,7 +8,7 @@ import { created } from './fixtures/user-events.ts'
 
 const durables = ['dead-letter-erasure', 'user_stats', 'users_read', 'welcome-email']
 
-t.test('several at once make collections, indexes, streams and consumers', async (t) => {
+t.test('several concurrent migrations create collections, indexes, streams and consumers', async (t) => {
   const { database, settings, manager } = await nothing(t)
   // Any of them may be the first to make it. MongoDB lets one; its build for closed networks does not survive that.
   await database.db.createCollection('leases')
@@ -32,29 +32,32 @@ t.test('several at once make collections, indexes, streams and consumers', async
   t.match(await runMigrate(settings), { code: 0 })
 })
 
-t.test('until it has run the projector says what is missing, and then goes on by itself', async (t) => {
-  const { settings } = await nothing(t)
-  const { get, logs } = await startProcess(t, 'projector', settings)
-  await eventually(async () => (await get('/readyz')).body.missing?.length === 7)
-  const { status, body } = await get('/readyz')
-  t.match(
-    { status, body },
-    { status: 503, body: { status: 'unready', checks: { collections: 'down', streams: 'down' } } },
-  )
-  t.strictSame(
-    new Set(body.missing),
-    new Set([
-      ...['leases', 'read_models', 'user_stats', 'users_read', 'welcome_emails'].map((name) => `collection ${name}`),
-      'stream USERS',
-      'stream USERS_DLQ',
-    ]),
-  )
-  t.ok(logs.some(({ missing }) => (missing as string[])?.includes('stream USERS')))
-  t.match(await runMigrate(settings), { code: 0 })
-  await eventually(async () => (await get('/readyz')).body.status === 'ready')
-})
+t.test(
+  'before a migration the projector reports what is missing, and afterwards it works without a restart',
+  async (t) => {
+    const { settings } = await nothing(t)
+    const { get, logs } = await startProcess(t, 'projector', settings)
+    await eventually(async () => (await get('/readyz')).body.missing?.length === 7)
+    const { status, body } = await get('/readyz')
+    t.match(
+      { status, body },
+      { status: 503, body: { status: 'unready', checks: { collections: 'down', streams: 'down' } } },
+    )
+    t.strictSame(
+      new Set(body.missing),
+      new Set([
+        ...['leases', 'read_models', 'user_stats', 'users_read', 'welcome_emails'].map((name) => `collection ${name}`),
+        'stream USERS',
+        'stream USERS_DLQ',
+      ]),
+    )
+    t.ok(logs.some(({ missing }) => (missing as string[])?.includes('stream USERS')))
+    t.match(await runMigrate(settings), { code: 0 })
+    await eventually(async () => (await get('/readyz')).body.status === 'ready')
+  },
+)
 
-t.test('a consumer, and then everything that NATS held, is put back while the projector runs', async (t) => {
+t.test('a running projector recreates a lost consumer, and everything that NATS lost', async (t) => {
   const { broker, projector, visible, nats } = await startSystem(t)
   await broker.publish(created(1))
   await visible(1, 1)

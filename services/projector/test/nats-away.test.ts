@@ -8,7 +8,7 @@ import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, updated } from './fixtures/user-events.ts'
 
-t.test('NATS is killed in mid-work and comes back: the projector goes on without a restart', async (t) => {
+t.test('NATS is killed under load and comes back: the projector continues without a restart', async (t) => {
   const { broker, nats, projector, users } = await startSystem(t)
   // No more than a projector takes at once. Of others, the server could be sending some just as it dies, and would
   // deliver them again only after 10 s.
@@ -26,7 +26,7 @@ t.test('NATS is killed in mid-work and comes back: the projector goes on without
   await eventually(async () => (await projector.get('/readyz')).status === 200)
 })
 
-t.test('NATS comes back without its data: streams and consumers are made anew', async (t) => {
+t.test('NATS comes back without its data: the projector recreates streams and consumers', async (t) => {
   const dataDir = await freshDirectory(t)
   const wiped = await startNats({ dataDir, logDir: dataDir, port: await freePort() })
   t.teardown(() => wiped.server.stop())

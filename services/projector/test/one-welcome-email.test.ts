@@ -17,7 +17,7 @@ const emails = database.db.collection<{ _id: string }>('welcome_emails')
 // One process makes the collection: MongoDB's build for Windows under wine does not survive two.
 await database.db.createCollection('welcome_emails')
 
-t.test('two processes get the same registration: one sends, the other waits and then has nothing to do', async (t) => {
+t.test('two processes get the same registration: one sends, the other waits and then does nothing', async (t) => {
   const { mail, processes } = await twoProcesses(t)
   mail.become('RCPT', 'hang')
   const first = processes[0].handle(created(1))
@@ -29,7 +29,7 @@ t.test('two processes get the same registration: one sends, the other waits and 
   t.equal(mail.times('end of mail'), 1)
 })
 
-t.test('it waits for the answer to a mail that was handed over, too', async (t) => {
+t.test('the other process also waits for the response to a mail that was handed over', async (t) => {
   const { mail, processes } = await twoProcesses(t)
   mail.become('end of mail', 'hang')
   const first = processes[0].handle(created(2))
@@ -41,7 +41,7 @@ t.test('it waits for the answer to a mail that was handed over, too', async (t) 
   t.equal(mail.times('end of mail'), 1)
 })
 
-t.test('a process that was too slow finds its claim with another, and does not end its mail', async (t) => {
+t.test('a process whose claim was taken over does not finish its mail', async (t) => {
   const { mail, processes } = await twoProcesses(t)
   mail.become('RCPT', 'hang')
   const slow = processes[0].handle(created(3))
@@ -56,7 +56,7 @@ t.test('a process that was too slow finds its claim with another, and does not e
   t.equal(mail.times('end of mail'), 1)
 })
 
-t.test('what a dead process had handed over is not sent again; what it had only claimed is', async (t) => {
+t.test('a mail that a dead process handed over is not sent again; one that it only claimed is', async (t) => {
   const { mail, processes } = await twoProcesses(t)
   for (const n of [4, 5]) await emails.insertOne({ _id: userId(n), ...claimOfTheDead, ...(n === 4 && handedOver) })
   await processes[0].handle(created(4))
@@ -65,7 +65,7 @@ t.test('what a dead process had handed over is not sent again; what it had only 
   t.equal(mail.times('end of mail'), 1)
 })
 
-t.test('a mail that was refused after its end can be sent later, by any process', async (t) => {
+t.test('a mail that was refused after its end can be sent later by any process', async (t) => {
   const { mail, processes } = await twoProcesses(t)
   for (const [mood, failure] of [
     [451, TryLater],

@@ -24,17 +24,17 @@ t.test('a document is replaced as a whole, and only by a higher version', async 
   t.strictSame(await collection.findOne({ _id: 'a' }), { _id: 'a', version: 3, name: 'three' })
 })
 
-t.test('what is stored is never taken for an expression', async (t) => {
+t.test('a stored value is never evaluated as an expression', async (t) => {
   await readModel.advance([{ _id: 'b', version: 1, name: '$version' } as Document])
   t.match(await collection.findOne({ _id: 'b' }), { name: '$version' })
 })
 
-t.test('it tells its collections and their indexes, for migrate', async (t) => {
+t.test('it lists its collections and their indexes, for migrate', async (t) => {
   await ensureCollections(database.db, await readModel.collections())
   t.match(await collection.indexes(), [{ name: '_id_' }, { name: 'by_name', key: { name: 1 } }])
 })
 
-t.test('writers that add the same documents at once meet no error, and the highest version stays', async (t) => {
+t.test('concurrent inserts of the same documents do not fail, and the highest version wins', async (t) => {
   // A filter on the version in place of the comparison within the update fails here with duplicate keys.
   const writers = [3, 8, 1, 6, 4, 7, 2, 5]
   for (let round = 0; round < 10; round++) {
@@ -49,7 +49,7 @@ t.test('writers that add the same documents at once meet no error, and the highe
   }
 })
 
-t.test('new documents, newer ones and older ones may come in one batch', async (t) => {
+t.test('a batch can contain new, newer and older documents', async (t) => {
   const named = (name: string, version: number, prefix: string): Document => ({
     _id: `${prefix}-${name}`,
     version,
@@ -79,6 +79,6 @@ t.test('new documents, newer ones and older ones may come in one batch', async (
   }
 })
 
-t.test('a page without documents writes none', async (t) => {
+t.test('an empty page writes nothing', async (t) => {
   await t.resolves(readModel.advanceIn('people', []))
 })

@@ -37,7 +37,7 @@ const documentsIn = (name: string) =>
     .toArray()
 const mustBe = () => last.map((event) => project(usersRead, event))
 
-t.test('a rebuild fills a new collection while users change and go, and makes it live', async (t) => {
+t.test('a rebuild fills a new collection while users change and are deleted, and makes it live', async (t) => {
   await db.collection('users_read').deleteMany({ _id: { $lt: userId(1_500) } } as object)
   let isOver = false
   const rebuilding = cli('rebuild', 'users_read').finally(() => {
@@ -67,7 +67,7 @@ t.test('the old collection is kept up to date for those who still read it', asyn
   }
 })
 
-t.test('a second rebuild at the same time is refused; one that was killed goes on where it was', async (t) => {
+t.test('a concurrent rebuild is refused; a rebuild that was killed is resumed', async (t) => {
   const { child, ended } = await rebuildThatHangsAfter(1_000)
   const second = await cli('rebuild', 'users_read')
   t.match(second, { code: 1, stderr: /^error: a rebuild of users_read is running in another process\n$/ })
@@ -91,7 +91,7 @@ t.test('a second rebuild at the same time is refused; one that was killed goes o
   t.strictSame(await documentsIn(await liveOf('users_read')), mustBe())
 })
 
-t.test('without the write side it says so, and can go on at once when that is back', async (t) => {
+t.test('a rebuild fails while the write side is unavailable, and can be resumed at once afterwards', async (t) => {
   await writeSide.goAway()
   const live = await liveOf('users_read')
   t.match(await cli('rebuild', 'users_read'), { code: 1, stderr: /^error: no command-api answered[^\n]*\n$/ })
@@ -114,7 +114,7 @@ t.test('the statistics are rebuilt with their sums', async (t) => {
   t.match(await db.collection<UserStatsSums>(live).findOne({ _id: userStatsSums }), { users: users - 1 })
 })
 
-t.test('arguments that make no sense end with the usage', async (t) => {
+t.test('invalid arguments print the usage', async (t) => {
   for (const args of [['rebuild'], ['rebuild', 'users'], ['rebuild', 'users_read', 'now'], ['build'], []]) {
     t.match(await cli(...args), { code: 2, stderr: /^usage: / }, args.join(' '))
   }

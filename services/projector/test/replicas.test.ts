@@ -9,7 +9,7 @@ const numbers = Array.from({ length: 3_000 }, (_, n) => n)
 const publishAll = (version: number) => broker.publish(...numbers.map((n) => updated(n, version)))
 const visible = (version: number) => users.countDocuments({ version })
 
-t.test('a projector that is stopped under load leaves nothing behind, and another goes on from there', async (t) => {
+t.test('a projector that is stopped under load leaves no message unacknowledged, and another continues', async (t) => {
   await publishAll(1)
   await eventually(async () => (await visible(1)) > 0)
   await projector.server.stop()

@@ -16,7 +16,7 @@ const metrics = () => Promise.all(replicas.map(({ metrics }) => metrics()))
 const comparing = async () =>
   (await metrics()).map((text) => /^projector_compared_timestamp_seconds\{read_model="user_stats"\}/m.test(text))
 
-t.test('what differs is repaired without anyone looking, by one replica', async (t) => {
+t.test('one replica repairs differences without an operator', async (t) => {
   await users.deleteOne({ _id: userId(1) })
   await users.updateOne({ _id: userId(2) }, { $set: { version: 1 } })
   await visible(1, 2)
@@ -29,7 +29,7 @@ t.test('what differs is repaired without anyone looking, by one replica', async 
   t.match(logs[0], { level: 'warn', read_model: 'users_read', differences: Number, published: Number })
 })
 
-t.test('metrics tell of differences, also of those that cannot be repaired', async () => {
+t.test('metrics count differences, including those that cannot be repaired', async () => {
   await users.updateOne({ _id: userId(3) }, { $set: { version: 9 } })
   await eventually(async () =>
     /^projector_differences\{read_model="users_read",kind="ahead"\} 1$/m.test((await metrics()).join()),
@@ -40,7 +40,7 @@ t.test('metrics tell of differences, also of those that cannot be repaired', asy
   )
 })
 
-t.test('a collection that was live once is written no more some time after a rebuild, and then dropped', async (t) => {
+t.test('a retired collection is first no longer written, then dropped', async (t) => {
   const states = db.collection<{ _id: string; live: string; written: string[] }>('read_models')
   const state = () => states.findOne({ _id: 'users_read' })
   t.match(await cli('rebuild', 'users_read'), { code: 0 })
@@ -65,7 +65,7 @@ t.test('a collection that was live once is written no more some time after a reb
   t.notOk((await collections()).includes('users_read'), 'nobody brings it back')
 })
 
-t.test('when the replica that compares is stopped, the other one goes on', async (t) => {
+t.test('when the replica that compares is stopped, the other takes over', async (t) => {
   const index = (await comparing()).indexOf(true)
   const [stopped] = replicas.splice(index, 1)
   t.match(await stopped?.terminate(), 'exit code 0')

@@ -25,7 +25,7 @@ for (const [type, historyOf] of Object.entries(historiesEndingWith)) {
     once: (history) => history,
     twice: (history) => history.flatMap((event) => [event, event]),
     'out of order': (history) => history.toReversed(),
-    'once more when it is all over': (history) => [...history, ...history],
+    'once more at the end': (history) => [...history, ...history],
   }
   for (const [order, arrange] of Object.entries(orders)) {
     t.test(`${type} ${order} counts once`, async (t) => {

@@ -7,7 +7,7 @@ import { created, userId } from './fixtures/user-events.ts'
 // Most of their time is the 10 s after which the server delivers to others what a dead process had.
 t.jobs = 5
 
-t.test('killed when the server has the whole mail and has not answered: no second mail', async (t) => {
+t.test('killed after the server has the whole mail but before its response: no second mail', async (t) => {
   const { mail, restartAfterKill, projector } = await registeredWith(t, { 'end of mail': 'hang' })
   await eventually(() => mail.times('end of mail') === 1)
   await restartAfterKill()
@@ -25,7 +25,7 @@ t.test('killed before the end of the mail: it is sent after the restart, once', 
   t.equal(mail.times('end of mail'), 1)
 })
 
-t.test('a server that hangs for good is given up, and the mail is sent when it works again', async (t) => {
+t.test('a server that hangs times out, and the mail is sent when it works again', async (t) => {
   const { broker, mail } = await registeredWith(t, { RCPT: 'hang' })
   await eventually(() => mail.times('RCPT') === 1)
   mail.become('RCPT', 250)
@@ -35,7 +35,7 @@ t.test('a server that hangs for good is given up, and the mail is sent when it w
   t.equal(delivered.consumer_seq, 1, 'it was delivered once, although the server took longer than `ack_wait`')
 })
 
-t.test('a server that dies in mid-delivery gets the mail again, once', async (t) => {
+t.test('after a connection breaks during delivery, the mail is sent again, once', async (t) => {
   const { broker, mail } = await registeredWith(t, { 'in mid-mail': 'break' })
   await eventually(() => mail.times('in mid-mail') > 0)
   mail.become('in mid-mail', 250)
@@ -43,7 +43,7 @@ t.test('a server that dies in mid-delivery gets the mail again, once', async (t)
   t.equal(mail.times('end of mail'), 1)
 })
 
-t.test('a server that refuses the mail when it has it whole gets it again, once', async (t) => {
+t.test('after a refusal of the whole mail, it is sent again, once', async (t) => {
   const { broker, mail } = await registeredWith(t, { 'end of mail': 451 })
   await eventually(() => mail.times('end of mail') > 0)
   mail.become('end of mail', 250)

@@ -9,7 +9,7 @@ const { broker, database, mail, projector, visible } = await startSystem(t, {
 const allHandled = () => broker.allHandledBy('welcome-email')
 const mailsTo = (n: number) => mail.mails.filter(({ envelopeTo }) => envelopeTo[0] === `user-${n}@example.com`)
 
-t.test('a registration is answered with a welcome', async (t) => {
+t.test('a registration sends a welcome e-mail', async (t) => {
   await broker.publish(created(1))
   await allHandled()
   t.match(mailsTo(1), [
@@ -24,7 +24,7 @@ t.test('a registration is answered with a welcome', async (t) => {
   ])
 })
 
-t.test('the same registration again, later or at the same time, sends no second one', async (t) => {
+t.test('a duplicate registration, later or at the same time, sends no second mail', async (t) => {
   await broker.publish(created(1), created(2), created(2), created(2))
   await broker.publish(created(2), updated(2, 2), created(1))
   await allHandled()
@@ -32,7 +32,7 @@ t.test('the same registration again, later or at the same time, sends no second 
   t.equal(mailsTo(2).length, 1)
 })
 
-t.test('who was deleted meanwhile gets none', async (t) => {
+t.test('a user who was deleted gets none', async (t) => {
   await broker.publish(deleted(3, 2))
   await visible(3, 2)
   await broker.publish(created(3))
@@ -40,7 +40,7 @@ t.test('who was deleted meanwhile gets none', async (t) => {
   t.strictSame(mailsTo(3), [])
 })
 
-t.test('what is recorded is the id and the time, and nothing else', async (t) => {
+t.test('only the id and the time are recorded', async (t) => {
   const records = await database.db.collection('welcome_emails').find().toArray()
   t.strictSame(
     records.map((record) => Object.keys(record)),
@@ -51,7 +51,7 @@ t.test('what is recorded is the id and the time, and nothing else', async (t) =>
   )
 })
 
-t.test('a name can do no harm', async (t) => {
+t.test('a hostile name does no harm', async (t) => {
   const name =
     'Eve\r\nBcc: victim@example.com\r\n\r\n<script>alert(1)</script><a href="https://evil.example">click & win</a>'
   await broker.publish(created(4, { name }))
@@ -70,7 +70,7 @@ t.test('a name can do no harm', async (t) => {
   t.match(received?.text, /^Hello Eve Bcc: victim@example\.com /)
 })
 
-t.test('an address that is none, or more than one, reaches nobody', async (t) => {
+t.test('an invalid address, or a list of addresses, reaches nobody', async (t) => {
   const addresses = ['a@example.com, b@example.com', 'c@example.com>\r\nRCPT TO:<d@example.com', '']
   const sentBefore = mail.mails.length
   await broker.publish(...addresses.map((email, i) => created(10 + i, { email })))
@@ -80,7 +80,7 @@ t.test('an address that is none, or more than one, reaches nobody', async (t) =>
   t.strictSame(letters, ['mail-refused', 'mail-refused', 'mail-refused'])
 })
 
-t.test('mail that the server does not want now is sent later, and does not hold up other mail', async (t) => {
+t.test('mail that is refused for now is sent later, and does not hold up other mail', async (t) => {
   mail.refuse(451)
   await broker.publish(created(5))
   await eventually(() => sendings(5) > 0)
@@ -92,7 +92,7 @@ t.test('mail that the server does not want now is sent later, and does not hold 
   t.equal(mailsTo(5).length, 1)
 })
 
-t.test('mail waits while the server is away; the read model does not', async (t) => {
+t.test('mail waits while the server is unavailable; the read model does not', async (t) => {
   await mail.stop()
   await broker.publish(created(7))
   t.ok(await visible(7, 1))
@@ -105,7 +105,7 @@ t.test('mail waits while the server is away; the read model does not', async (t)
   await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
 })
 
-t.test('mail that the server will never take becomes a dead letter', async (t) => {
+t.test('mail that is refused for good becomes a dead letter', async (t) => {
   mail.refuse(550)
   await broker.publish(created(8))
   await allHandled()

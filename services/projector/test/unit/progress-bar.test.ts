@@ -1,7 +1,7 @@
 import t from 'tap'
 import { progressBar } from '../../src/cli/progress-bar.ts'
 
-t.test('in a terminal it is one line that says how far, how fast and how long yet', async (t) => {
+t.test('in a terminal it is one line with progress, rate and time left', async (t) => {
   const written: string[] = []
   const bar = progressBar('users_read', { isTTY: true, write: (text: string) => Boolean(written.push(text)) })
   bar.show(250, 1_000)
@@ -10,7 +10,7 @@ t.test('in a terminal it is one line that says how far, how fast and how long ye
   t.equal(written[1], '\r\x1b[K')
 })
 
-t.test('elsewhere it is a line, not too often', async (t) => {
+t.test('elsewhere it prints lines, at a limited rate', async (t) => {
   const written: string[] = []
   const bar = progressBar('users_read', { isTTY: false, write: (text: string) => Boolean(written.push(text)) })
   bar.show(1_000, 900)
@@ -19,7 +19,7 @@ t.test('elsewhere it is a line, not too often', async (t) => {
   t.strictSame(written, ['users_read ████████████████████ 100 %  1000 of 900  0/s  0 s left\n'])
 })
 
-t.test('no users at all are all of them', async (t) => {
+t.test('no users is 100 %', async (t) => {
   const written: string[] = []
   progressBar('x', { isTTY: false, write: (text: string) => Boolean(written.push(text)) }).show(0, 0)
   t.match(written[0], '100 %')

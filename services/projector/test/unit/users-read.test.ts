@@ -4,7 +4,7 @@ import { project } from '../../src/projections/projection.ts'
 import { usersRead } from '../../src/projections/users-read.ts'
 import { created, deleted, updated, userId } from '../fixtures/user-events.ts'
 
-t.test('a registration is the whole user, with what clients would count out', async (t) => {
+t.test('a registration gives the whole user, with the derived fields', async (t) => {
   const event = created(1, { roles: ['buyer'], createdAt: '2026-11-23T09:30:00.000Z' })
   t.strictSame(project(usersRead, event), {
     _id: userId(1),
@@ -22,7 +22,7 @@ t.test('a registration is the whole user, with what clients would count out', as
   })
 })
 
-t.test('an update needs nothing of what was there before', async (t) => {
+t.test('an update does not depend on the stored document', async (t) => {
   const event = updated(1, 7, { name: 'Jane', roles: ['seller', 'admin'], isActive: false })
   t.match(project(usersRead, event), {
     _id: userId(1),
@@ -35,7 +35,7 @@ t.test('an update needs nothing of what was there before', async (t) => {
   })
 })
 
-t.test('which tokens are dead, and since when, is kept', async (t) => {
+t.test('which tokens are revoked, and since when, is kept', async (t) => {
   const tokens = { tokensFromVersion: 4, tokensRevokedAt: '2026-11-23T09:30:00.000Z' }
   t.match(project(usersRead, updated(1, 7, {}, tokens)), {
     tokensFromVersion: 4,

@@ -15,7 +15,7 @@ t.test('a mail that was sent but could not be recorded is not sent again', async
   t.strictSame(recorded, [userId(1)])
 })
 
-t.test('one mail that fails leaves the others of its batch alone', async (t) => {
+t.test('a mail that fails does not affect the others of its batch', async (t) => {
   const { handle, mails } = reaction()
   const results = await Promise.allSettled(handle([created(1), created(2, { email: 'full@example.com' }), created(3)]))
   t.strictSame(
@@ -25,7 +25,7 @@ t.test('one mail that fails leaves the others of its batch alone', async (t) => 
   t.strictSame(mails.map(({ to }) => to).sort(), ['user-1@example.com', 'user-3@example.com'])
 })
 
-t.test('an event that is no registration, on the subject of one, is no reason for a mail', async (t) => {
+t.test('an event of another type on the subject of registrations sends no mail', async (t) => {
   const { handle, mails } = reaction()
   await Promise.all(handle([updated(1, 2)]))
   t.strictSame(mails, [])
