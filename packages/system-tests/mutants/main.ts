@@ -1,0 +1,94 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { type Mutant, mutants, mutate } from './mutants.ts'
+
+/**
+ * `pnpm test:mutants`: breaks the product in one place at a time, in a copy of the repository, and runs the tests that
+ * guard this place. They must fail. `--only relay` takes the mutants with that in their file or description; a run of all
+ * of them writes docs/mutants.md.
+ */
+const { values } = parseArgs({ options: { only: { type: 'string' } } })
+const chosen = mutants.filter(({ file, what }) => `${file} ${what}`.includes(values.only ?? ''))
+const repository = fileURLToPath(new URL('../../../', import.meta.url))
+
+const survivors: Mutant[] = []
+const copy = await copyRepository()
+try {
+  await checkUnchanged()
+  for (const mutant of chosen) {
+    const isKilled = await kills(mutant)
+    if (!isKilled) survivors.push(mutant)
+    console.log(`${isKilled ? 'killed   ' : 'SURVIVED '} ${mutant.file}: ${mutant.what}`)
+  }
+} finally {
+  await rm(copy, { recursive: true, force: true })
+}
+if (!values.only) await writeFile(join(repository, 'docs/mutants.md'), report())
+console.log(`${chosen.length - survivors.length} of ${chosen.length} mutants killed`)
+process.exitCode = survivors.length === 0 ? 0 : 1
+
+/** Everything but what is installed at the root and kept between runs. Links between packages lead to the copies. */
+async function copyRepository(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'mutants-'))
+  for (const name of ['packages', 'services', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.base.json', '.taprc'])
+    await cp(join(repository, name), join(directory, name), { recursive: true, verbatimSymlinks: true })
+  await symlink(join(repository, 'node_modules'), join(directory, 'node_modules'))
+  return directory
+}
+
+/** A test that fails anyway kills every mutant, so all must pass before anything is changed. */
+async function checkUnchanged(): Promise<void> {
+  for (const test of new Set(chosen.flatMap(({ tests }) => tests))) {
+    const { code, output } = await runTest(test)
+    if (code !== 0) throw new Error(`${test} fails without a mutant:\n${output}`)
+  }
+}
+
+/** Whether the compiler or one of the mutant's tests fails. */
+async function kills(mutant: Mutant): Promise<boolean> {
+  const file = join(copy, mutant.file)
+  const source = await readFile(file, 'utf8')
+  await writeFile(file, mutate(source, mutant))
+  try {
+    if ((await run('tsc', ['-b'], copy)).code !== 0) return true
+    for (const test of mutant.tests) if ((await runTest(test)).code !== 0) return true
+    return false
+  } finally {
+    await writeFile(file, source) // the build of the next mutant takes it back
+  }
+}
+
+/** @param test as `services/projector/test/consume.test.ts` */
+function runTest(test: string) {
+  const [kind = '', name = '', ...path] = test.split('/')
+  return run('tap', ['--reporter=terse', '--jobs=1', path.join('/')], join(copy, kind, name))
+}
+
+async function run(command: string, args: string[], cwd: string): Promise<{ code: number; output: string }> {
+  const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [output, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { code: code ?? 1, output: output + errors }
+}
+
+function report(): string {
+  const rows = mutants.map((mutant) => {
+    const outcome = survivors.includes(mutant) ? '**survived**' : 'killed'
+    return `| [${mutant.file}](../${mutant.file}) | ${mutant.what} | ${outcome} |`
+  })
+  return `# Mutants
+
+\`pnpm test:mutants\` breaks the product in one place at a time and runs the tests that guard this place: they must fail.
+${mutants.length - survivors.length} of ${mutants.length} mutants are killed. The mutants are in
+[packages/system-tests/mutants/mutants.ts](../packages/system-tests/mutants/mutants.ts).
+
+| file | what is broken | outcome |
+|---|---|---|
+${rows.join('\n')}
+`
+}
