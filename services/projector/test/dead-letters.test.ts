@@ -11,7 +11,7 @@ const poison = {
   'unknown-schema-version': JSON.stringify({ ...created(102), schemaversion: SCHEMA_VERSION + 1 }),
   invalid: JSON.stringify({ ...created(103), version: 'one' }),
 }
-/** Those that read the subject. */
+/** The consumers of the subject. */
 const consumers = ['user_stats', 'users_read']
 const subject = `users.${userId(100)}.updated`
 

@@ -6,7 +6,7 @@ import { created, deleted, updated, userId } from './fixtures/user-events.ts'
 
 const { broker, cli, mail, nats, projector, visible } = await startSystem(t)
 
-/** Holds personal data, and can never be read. */
+/** Contains personal data, and is unreadable. */
 const poison = (n: number) =>
   JSON.stringify({ ...updated(n, 2, { name: 'Jane Doe' }), schemaversion: SCHEMA_VERSION + 1 })
 const subject = (n: number) => `users.${userId(n)}.updated`

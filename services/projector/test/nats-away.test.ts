@@ -10,8 +10,7 @@ import { created, updated } from './fixtures/user-events.ts'
 
 t.test('NATS is killed under load and comes back: the projector continues without a restart', async (t) => {
   const { broker, nats, projector, users } = await startSystem(t)
-  // No more than a projector takes at once. Of others, the server could be sending some just as it dies, and would
-  // deliver them again only after 10 s.
+  // At most what a projector holds: the server could die while it sends others, and would redeliver them after 10 s.
   const events = Array.from({ length: 900 }, (_, n) => updated(n, 2))
   await broker.publish(...events)
   await eventually(async () => (await users.countDocuments()) > 0)

@@ -103,7 +103,7 @@ const handedOver = { handedOverAt: new Date(0) }
 
 const claimRunsOut = (n: number) => emails.updateOne({ _id: userId(n) }, { $set: { claimedUntil: new Date(0) } })
 
-/** What two projectors do with a registration, each over its own connections. */
+/** The welcome e-mail of two projectors, each with its own connections. */
 async function twoProcesses(t: Test) {
   const mail = await moodyMail(t)
   const process = () => {

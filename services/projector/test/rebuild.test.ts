@@ -14,7 +14,7 @@ const states = db.collection<{ _id: string; live: string; written: string[]; reb
 )
 const writeSide = system.writeSide()
 
-/** Three pages. Updates, because every registration is a mail too. */
+/** Three pages. Updates, because each registration sends a mail as well. */
 const count = 2_500
 const revoked = { tokensFromVersion: 2, tokensRevokedAt: new Date().toISOString() }
 const last: UserEvent[] = Array.from({ length: count }, (_, n) => updated(n, 2, {}, n % 2 ? revoked : undefined))
@@ -120,7 +120,7 @@ t.test('invalid arguments print the usage', async (t) => {
   }
 })
 
-/** Starts a rebuild whose write side stops answering after so many users. */
+/** Starts a rebuild whose write side stops responding after this many users. */
 async function rebuildThatHangsAfter(filled: number) {
   const stuck = Promise.withResolvers<void>()
   writeSide.steps.before = async (_subject, { after }) => {
@@ -132,6 +132,6 @@ async function rebuildThatHangsAfter(filled: number) {
   return { child, ended }
 }
 
-/** What 15 s bring about. */
+/** As after 15 s. */
 const ownerIsTakenForDead = () =>
   states.updateOne({ _id: 'users_read' }, { $set: { 'rebuild.ownedUntil': new Date(0) } as object })

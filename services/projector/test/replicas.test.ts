@@ -5,7 +5,7 @@ import { updated } from './fixtures/user-events.ts'
 
 const { broker, projector, replica, users } = await startSystem(t)
 const numbers = Array.from({ length: 3_000 }, (_, n) => n)
-// Updates, because every registration is a mail too.
+// Updates, because each registration sends a mail as well.
 const publishAll = (version: number) => broker.publish(...numbers.map((n) => updated(n, version)))
 const visible = (version: number) => users.countDocuments({ version })
 

@@ -72,7 +72,7 @@ t.test(`any order, any number of times, through two projectors at once: equal to
   )
 })
 
-/** What somebody with a pencil would come to. */
+/** The sums, counted from the last event of each user. */
 function counted(histories: UserEvent[][]) {
   const found = { users: 0, active: 0, byRole: {} as Record<string, number>, byDay: {} as Record<string, number> }
   for (const { data } of histories.flatMap((history) => history.slice(-1))) {
@@ -87,7 +87,7 @@ function counted(histories: UserEvent[][]) {
   return nonZero(found)
 }
 
-/** Without sums of 0, their groups when nothing is left in them, and the id. */
+/** Without the id, sums of 0 and empty groups. */
 function nonZero({ _id, ...sums }: Record<string, unknown>): Record<string, unknown> {
   const entries = Object.entries(sums).map(([name, value]) => [
     name,

@@ -7,7 +7,7 @@ const { broker, cli, database, projector, users, ...system } = await startSystem
 const writeSide = system.writeSide()
 const shares = database.db.collection<{ _id: string; version: number }>('user_stats')
 
-/** Two pages, and some who are gone. */
+/** Two pages, and two deleted users. */
 await writeSide.apply(...Array.from({ length: 1_500 }, (_, n) => updated(n, 2)), deleted(1_600, 2), deleted(1_601, 2))
 const caughtUp = async () => {
   for (const consumer of ['users_read', 'user_stats']) await broker.allHandledBy(consumer)

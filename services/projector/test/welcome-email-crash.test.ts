@@ -4,7 +4,7 @@ import { type Moment, type Mood, moodyMail } from './fixtures/moody-mail.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, userId } from './fixtures/user-events.ts'
 
-// Most of their time is the 10 s after which the server delivers to others what a dead process had.
+// Most of the time is `ack_wait` (10 s), after which the server redelivers the messages of a dead process.
 t.jobs = 5
 
 t.test('killed after the server has the whole mail but before its response: no second mail', async (t) => {
@@ -52,7 +52,7 @@ t.test('after a refusal of the whole mail, it is sent again, once', async (t) =>
   t.equal(mail.times('end of mail'), refused + 1)
 })
 
-/** A projector that has got a registration, and a mail server in these moods. */
+/** A projector that received a registration, and a mail server that misbehaves at these moments. */
 async function registeredWith(t: Test, moods: Partial<Record<Moment, Mood>>) {
   const mail = await moodyMail(t)
   for (const [moment, mood] of Object.entries(moods)) mail.become(moment as Moment, mood)
@@ -62,7 +62,7 @@ async function registeredWith(t: Test, moods: Partial<Record<Moment, Mood>>) {
     broker,
     mail,
     projector,
-    /** Kills the projector, makes the mail server well, and returns when a new projector has nothing left to do. */
+    /** Kills the projector, makes the mail server behave, and returns when a new projector has handled everything. */
     async restartAfterKill() {
       await projector.server.kill()
       for (const moment of Object.keys(moods)) mail.become(moment as Moment, 250)

@@ -6,10 +6,10 @@ import { created, updated, userId } from '../fixtures/user-events.ts'
 
 t.test('a mail that was sent but could not be recorded is not sent again', async (t) => {
   const { handle, mails, recorded, database } = reaction()
-  database.isAway = true
-  await t.rejects(Promise.all(handle([created(1)])), /away/)
-  await t.rejects(Promise.all(handle([created(1)])), /away/)
-  database.isAway = false
+  database.isDown = true
+  await t.rejects(Promise.all(handle([created(1)])), /down/)
+  await t.rejects(Promise.all(handle([created(1)])), /down/)
+  database.isDown = false
   await Promise.all(handle([created(1)]))
   t.equal(mails.length, 1)
   t.strictSame(recorded, [userId(1)])
@@ -31,11 +31,11 @@ t.test('an event of another type on the subject of registrations sends no mail',
   t.strictSame(mails, [])
 })
 
-/** The reaction, with a database whose absence can be timed more exactly than that of a real one. */
+/** The subscriber, with a database that fails exactly when the test says. */
 function reaction() {
   const mails: Mail[] = []
   const recorded: string[] = []
-  const database = { isAway: false }
+  const database = { isDown: false }
   const { handle } = welcomeEmail({
     mailer: {
       async send(mail) {
@@ -48,7 +48,7 @@ function reaction() {
       handOver: async () => {},
       release: async () => {},
       async markSent(userId) {
-        if (database.isAway) throw new Error('the database is away')
+        if (database.isDown) throw new Error('the database is down')
         recorded.push(userId)
       },
     },
