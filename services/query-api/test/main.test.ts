@@ -88,6 +88,7 @@ t.test('serves queries while Redis is unavailable, and reports it', async (t) =>
 t.test('is not ready until the projector’s migrate has run, and reports what is missing', async (t) => {
   const { db, uri } = await freshDatabase(t)
   const { url, logs } = await startProcess(t, 'query-api', { MONGODB_READ_URI: uri, JWKS_FILE: jwksFile })
+  await eventually(() => logs.some(({ missing }) => missing)) // also when nobody asks /readyz
   t.match(await get(`${url}/readyz`), {
     status: 503,
     body: { checks: { mongodb: 'up', collections: 'down' }, missing: ['collection users_read'] },

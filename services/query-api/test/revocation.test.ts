@@ -71,7 +71,16 @@ t.test('the list is reloaded when NATS reconnects', async (t) => {
   await server.kill()
   await eventually(async () => api.nats.connection() === undefined)
   await api.stored.insertOne(revoked(1))
+  const { revokedSince } = api.users
+  let isReloaded = false
+  api.users.revokedSince = (since) => {
+    isReloaded ||= api.nats.connection() !== undefined
+    return revokedSince.call(api.users, since)
+  }
   await server.start()
+  await eventually(() => api.nats.connection() !== undefined, { timeoutMs: 20_000 })
+  // With NATS connected, the list would be reloaded by itself ten seconds later.
+  await eventually(() => isReloaded)
   await eventually(async () => (await statusFor(api, 1, 2)) === 401)
 })
 

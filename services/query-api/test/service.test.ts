@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { freePort, freshRedis } from '@cqrs/local-stack/testing'
 import { createLogger, generateKeyFiles, parseConfig } from '@cqrs/service-kit'
 import type { Db, Document } from 'mongodb'
@@ -23,6 +25,28 @@ t.test('a service that was never started connects to nothing and closes', async 
   t.ok(app.hasRoute({ method: 'GET', url: '/api/v1/users/:id' }))
   await close()
   t.strictSame(lines, [])
+})
+
+t.test('the service listens after its first attempt to connect to the database', async (t) => {
+  const { jwksFile } = await generateKeyFiles(t.testdir())
+  const hanging = createServer((socket) => t.teardown(() => socket.destroy()))
+  await once(hanging.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => hanging.close())
+  const config = parseConfig(Config, {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    MONGODB_READ_URI: `mongodb://127.0.0.1:${(hanging.address() as AddressInfo).port}/read`,
+    NATS_URL: `nats://127.0.0.1:${await freePort()}`,
+    JWKS_FILE: jwksFile,
+  })
+  const { app, start, close } = await createQueryApi(config, { logger: createLogger('query-api', 'silent') })
+  t.teardown(close)
+  const connecting = once(hanging, 'connection')
+  const starting = start()
+  await connecting
+  t.notOk(app.server.listening, 'a client that finds it listening gets an answer')
+  await starting
+  t.ok(app.server.listening, 'it does not wait for ever')
 })
 
 t.test('READ_PREFERENCE decides which members are read', async (t) => {

@@ -166,7 +166,7 @@ function entryOf(value: string | null, collection: string): Loaded | undefined {
   }
 }
 
-/** Arguments: lifetime in ms, whether an equal version is replaced (`equal`), and for each key a version and a value. */
+/** Arguments: lifetime in ms, whether equal versions are replaced (`equal`), and for each key a version and a value. */
 const replaceOlder = `
 for i, key in ipairs(KEYS) do
   local held = redis.call('GET', key)

@@ -45,6 +45,7 @@ export class UserLookUp {
   }
 
   /**
+   * Finds a user in memory, or loads it.
    * @param atLeast the wanted version: caches skip lower ones, but the database may still return a lower one
    * @returns the user if it is in memory, without a promise, which keeps the hot path synchronous. Otherwise a promise
    * of the user, or of undefined for an unknown user. It rejects with Refusal `overloaded` or the driver's error

@@ -17,7 +17,7 @@ export class LiveCollections {
 
   /** @throws the driver's error if no valid name is known and the database is unavailable */
   async of<Schema extends Document>(readModel: string): Promise<Collection<Schema>> {
-    const { live } = await this.#current()
+    const { live } = this.#valid() ?? (await this.#ask())
     return this.#db.collection(live.get(readModel) ?? readModel)
   }
 
@@ -25,10 +25,6 @@ export class LiveCollections {
   nameOf(readModel: string): string | undefined {
     const known = this.#valid()
     return known && (known.live.get(readModel) ?? readModel)
-  }
-
-  #current(): Known | Promise<Known> {
-    return this.#valid() ?? this.#ask()
   }
 
   #valid(): Known | undefined {
