@@ -27,7 +27,7 @@ t.test('while keys rotate, both sides accept every token, and new tokens are sig
     }
   })()
   const { code, output } = await keysRotate()
-  t.match({ code, output }, { code: 0, output: /it signs now/ })
+  t.match({ code, output }, { code: 0, output: /switched to the next key/ })
   t.match(output, /"action":"rotate-keys","outcome":"success","actor":"operator","msg":"audit"/)
   await eventually(() => kids.size === 2)
   isOver = true

@@ -2,7 +2,7 @@ import { maxAccessTokenLifetimeSeconds } from '@cqrs/contracts'
 import { httpSettings, logLevels, metricsSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
-/** Every setting of command-api: an environment variable each, checked when the process starts. */
+/** The settings of command-api. Each is an environment variable, checked when the process starts. */
 export const Config = Type.Object({
   HOST: Type.String({ default: '0.0.0.0', description: 'Address to listen on' }),
   PORT: Type.Integer({ default: 8081, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
@@ -10,17 +10,17 @@ export const Config = Type.Object({
   ...httpSettings,
   MONGODB_URI: Type.String({
     pattern: '^mongodb(\\+srv)?://',
-    description: 'Write database, with its name in the path',
+    description: 'URI of the write database, with its name in the path',
   }),
-  NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'NATS server' }),
+  NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'URL of the NATS server' }),
   STREAM_REPLICAS: Type.Integer({
     default: 1,
     minimum: 1,
     maximum: 5,
-    description: 'Copies of the event stream: 3 in production',
+    description: 'Replicas of the event stream; 3 in production',
   }),
   JWT_SIGNING_KEY_FILE: Type.String({ description: 'PEM file with the private EC P-256 key that signs access tokens' }),
-  JWKS_FILE: Type.String({ description: 'JSON file with the public keys that verify them' }),
+  JWKS_FILE: Type.String({ description: 'JSON file (JWKS) with the public keys that verify access tokens' }),
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
   JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),
   ACCESS_TOKEN_TTL_SECONDS: Type.Integer({
@@ -32,31 +32,31 @@ export const Config = Type.Object({
   REFRESH_TOKEN_IDLE_SECONDS: Type.Integer({
     default: 604_800,
     minimum: 60,
-    description: 'A session ends when it was not used for so long (a week)',
+    description: 'Session idle timeout (default: one week)',
   }),
   REFRESH_TOKEN_MAX_SECONDS: Type.Integer({
     default: 2_592_000,
     minimum: 60,
-    description: 'A session ends after so long, however often it is used (30 days: NIST SP 800-63B, 2.1.3)',
+    description: 'Maximum lifetime of a session (default: 30 days, as in NIST SP 800-63B, 2.1.3)',
   }),
   ARGON2_MEMORY_KIB: Type.Integer({
     default: 19_456,
     minimum: 19_456,
-    description: 'argon2id memory for one hash; never below OWASP’s table',
+    description: 'argon2id memory for one hash; the minimum is what OWASP recommends',
   }),
-  ARGON2_ITERATIONS: Type.Integer({ default: 2, minimum: 2, description: 'argon2id passes over that memory' }),
+  ARGON2_ITERATIONS: Type.Integer({ default: 2, minimum: 2, description: 'argon2id iterations' }),
   PASSWORD_DENY_COMMON: Type.Enum(['on', 'off'], {
     default: 'on',
-    description: 'Whether a new password may not be a common one, nor mostly the address, the name or the service',
+    description: 'Rejects new passwords that are common, or mostly the e-mail address, the name or the service',
   }),
   RATE_LIMIT_REGISTER: perMinute(10, 'Registrations'),
   RATE_LIMIT_LOGIN: perMinute(30, 'Logins'),
-  RATE_LIMIT_REFRESH: perMinute(60, 'Refreshes of a session'),
+  RATE_LIMIT_REFRESH: perMinute(60, 'Session refreshes'),
   ADMIN_EMAIL: Type.Optional(
-    Type.String({ description: 'With ADMIN_PASSWORD: an admin that is created at start if its address is free' }),
+    Type.String({ description: 'With ADMIN_PASSWORD: an admin to create at start, if the address is not taken' }),
   ),
   ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, maxLength: 128, description: 'Password of that admin' })),
-  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Least level that is logged' }),
+  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
 })
 export type Config = Static<typeof Config>
 
@@ -65,6 +65,6 @@ function perMinute(fallback: number, what: string) {
     default: fallback,
     minimum: 0,
     maximum: 1_000_000,
-    description: `${what} a minute from one address (IPv6: one /64), failed ones too; 0: no limit`,
+    description: `${what} per minute from one address (IPv6: one /64), failed ones included; 0: no limit`,
   })
 }

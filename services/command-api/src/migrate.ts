@@ -4,8 +4,8 @@ import { Config } from './config.ts'
 import { createResources } from './resources.ts'
 
 /**
- * `node dist/migrate.js`: makes the collections and indexes of the write database and the stream USERS, or what is
- * missing of them, before command-api is started.
+ * `node dist/migrate.js`: creates the missing collections and indexes of the write database and the stream USERS. It
+ * must run before command-api works.
  */
 const config = readConfig(Type.Pick(Config, ['MONGODB_URI', 'NATS_URL', 'STREAM_REPLICAS', 'LOG_LEVEL']))
 const succeeded = await runMigration({

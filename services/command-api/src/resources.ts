@@ -7,7 +7,7 @@ import { rateLimitsCollection, rateLimitsIndexes } from './sign-in/rate-limits.t
 import { sessionsCollection, sessionsIndexes } from './sign-in/sessions.ts'
 import { usersCollection, usersIndexes } from './store/user-document.ts'
 
-/** Every collection of the write database. */
+/** Every collection of the write database: what `migrate` creates and the readiness check looks for. */
 export const collections: readonly CollectionPlan[] = [
   { name: usersCollection, indexes: usersIndexes },
   { name: loginBackOffCollection, indexes: loginBackOffIndexes },
@@ -16,7 +16,7 @@ export const collections: readonly CollectionPlan[] = [
   leasesCollection,
 ]
 
-/** Makes what command-api needs to find: its collections, their indexes, and the stream of events. Safe to repeat. */
+/** Creates the collections, their indexes and the event stream. Safe to repeat. */
 export async function createResources(db: Db, nats: NatsConnection, streamReplicas: number): Promise<void> {
   await ensureCollections(db, collections)
   await ensureStream(nats, usersStream, streamReplicas)

@@ -7,7 +7,7 @@ const logIn = (email: string, password: string) => send('POST', '/api/v1/auth/lo
 const rename = (id: string, as: string) => send('PUT', `/api/v1/users/${id}`, { name: 'Renamed', roles: ['buyer'] }, as)
 const changePassword = (id: string, body: object, as: string) => send('POST', `/api/v1/users/${id}/password`, body, as)
 
-t.test('a user changes its password, and all of its tokens are dead', async (t) => {
+t.test('a change of the password revokes every token of the user', async (t) => {
   const { user, email, password, token } = await newUser()
   const other = await logIn(email, password)
   const change = { currentPassword: password, newPassword: 'another password' }
@@ -31,11 +31,11 @@ t.test('a user changes its password, and all of its tokens are dead', async (t) 
   t.match(
     (await published(user.id, 'updated')).data,
     { tokensFromVersion: 2, tokensRevokedAt: body.updatedAt },
-    'later events go on saying so',
+    'later events repeat it',
   )
 })
 
-t.test('without the current password it stays, and nobody changes someone elseâ€™s', async (t) => {
+t.test('a change of the password needs the current one, and only the user itself may make it', async (t) => {
   const { user, email, password, token } = await newUser()
   for (const wrong of ['not the password', password.toUpperCase(), `${password} `, '']) {
     const change = { currentPassword: wrong, newPassword: 'another password' }
@@ -45,17 +45,17 @@ t.test('without the current password it stays, and nobody changes someone elseâ€
   for (const as of [admin.token, (await newUser()).token])
     t.match(await changePassword(user.id, change, as), { status: 403, body: { code: 'not-allowed' } })
   t.match(await logIn(email, password), { status: 200 })
-  t.match(await rename(user.id, token), { status: 200, body: { version: 2 } }, 'the token lives')
+  t.match(await rename(user.id, token), { status: 200, body: { version: 2 } }, 'the token stays valid')
 })
 
-t.test('of two changes of the password at once one is the last, and its password is the one that works', async (t) => {
+t.test('one of two concurrent changes of the password wins, and its password works', async (t) => {
   const { user, email, password, token } = await newUser()
   const passwords = ['the first of two', 'the second of two']
   const answers = await Promise.all(
     passwords.map((newPassword) => changePassword(user.id, { currentPassword: password, newPassword }, token)),
   )
   const winner = answers.findIndex(({ status }) => status === 200)
-  // The other one met the new password, or came after its token was dead.
+  // The other one met the new password, or its token was revoked.
   t.match(
     answers.filter((_, n) => n !== winner),
     [{ status: /^40[13]$/ }],
@@ -63,7 +63,7 @@ t.test('of two changes of the password at once one is the last, and its password
   t.match(await logIn(email, passwords[winner] ?? ''), { status: 200 })
 })
 
-t.test('an admin deactivates a user: no login, no token, until it is activated again', async (t) => {
+t.test('a deactivated user has no login and no valid token until it is activated again', async (t) => {
   const { user, email, password, token } = await newUser()
   const set = (what: 'deactivate' | 'activate', as = admin.token) =>
     send('POST', `/api/v1/users/${user.id}/${what}`, undefined, as)
@@ -78,32 +78,39 @@ t.test('an admin deactivates a user: no login, no token, until it is activated a
   })
   t.match(await rename(user.id, token), { status: 401, body: { code: 'token-revoked' } })
   const [refused, wrong] = await Promise.all([logIn(email, password), logIn(email, 'not the password')])
-  t.strictSame(refused.body, wrong.body, 'as with a wrong password')
-  t.match(await set('deactivate'), { status: 200, body: { version: 2 } }, 'once more changes nothing')
+  t.strictSame(refused.body, wrong.body, 'the same answer as for a wrong password')
+  t.match(await set('deactivate'), { status: 200, body: { version: 2 } }, 'a second time changes nothing')
 
   t.match(await set('activate'), { status: 200, body: { isActive: true, version: 3 } })
   t.match(await set('activate'), { status: 200, body: { version: 3 } })
-  t.match(await rename(user.id, token), { status: 401 }, 'a token from before stays dead')
+  t.match(await rename(user.id, token), { status: 401 }, 'an earlier token stays revoked')
   const { body: fresh } = await logIn(email, password)
   t.match(await rename(user.id, fresh.accessToken), { status: 200 })
   for (const what of ['deactivate', 'activate'] as const)
-    t.match(await set(what, fresh.accessToken), { status: 403, body: { code: 'not-allowed' } }, 'not by itself')
+    t.match(
+      await set(what, fresh.accessToken),
+      { status: 403, body: { code: 'not-allowed' } },
+      'a user may not do it to itself',
+    )
 })
 
-t.test('of who is not there an admin is told so', async (t) => {
+t.test('an admin gets 404 for a user that does not exist', async (t) => {
   for (const what of ['deactivate', 'activate']) {
     const path = `/api/v1/users/019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37/${what}`
     t.match(await send('POST', path, undefined, admin.token), { status: 404, body: { code: 'user-not-found' } })
   }
 })
 
-t.test('an admin that loses the role loses its rights at once, whatever its token says', async (t) => {
-  const { user } = await newUser()
-  const former = await newAdmin()
-  const { body: session } = await logIn(former.email, former.password)
-  t.match(await rename(user.id, session.accessToken), { status: 200 })
-  const demoted = await send('PUT', `/api/v1/users/${former.user.id}`, { name: 'X', roles: ['buyer'] }, admin.token)
-  t.equal(demoted.status, 200)
-  t.match(await rename(user.id, session.accessToken), { status: 403, body: { code: 'not-allowed' } })
-  t.match(await rename(former.user.id, session.accessToken), { status: 200 }, 'the token itself is good')
-})
+t.test(
+  'an admin that loses the role loses its permissions at once, although its token still has the role',
+  async (t) => {
+    const { user } = await newUser()
+    const former = await newAdmin()
+    const { body: session } = await logIn(former.email, former.password)
+    t.match(await rename(user.id, session.accessToken), { status: 200 })
+    const demoted = await send('PUT', `/api/v1/users/${former.user.id}`, { name: 'X', roles: ['buyer'] }, admin.token)
+    t.equal(demoted.status, 200)
+    t.match(await rename(user.id, session.accessToken), { status: 403, body: { code: 'not-allowed' } })
+    t.match(await rename(former.user.id, session.accessToken), { status: 200 }, 'the token itself is valid')
+  },
+)

@@ -7,7 +7,7 @@ import { type ProblemCode, problems } from '@cqrs/contracts'
 import t, { type Test } from 'tap'
 import { type Answer, startCommandApi } from './fixture.ts'
 
-const { send, newUser, token, url, logs, replicaEnv } = await startCommandApi(t)
+const { send, newUser, token, url, lines, replicaEnv } = await startCommandApi(t)
 const { user, token: own } = await newUser()
 const register = '/api/v1/auth/register'
 const strangerId = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'
@@ -17,7 +17,7 @@ const update = { name: 'Jane', roles: ['buyer'] }
 const signingKey = await readFile(replicaEnv.JWT_SIGNING_KEY_FILE ?? '', 'utf8')
 
 const cases: [what: string, code: ProblemCode, method: string, path: string, body?: unknown, as?: string][] = [
-  ['no JSON', 'malformed-json', 'POST', register, '{"email":'],
+  ['a body that is not JSON', 'malformed-json', 'POST', register, '{"email":'],
   ['no body', 'malformed-json', 'POST', register, ''],
   ['a body that is a list', 'validation-failed', 'POST', register, []],
   ['a body that is null', 'validation-failed', 'POST', register, 'null'],
@@ -85,11 +85,18 @@ const cases: [what: string, code: ProblemCode, method: string, path: string, bod
     { currentPassword: 'password123', newPassword },
     own,
   ]),
-  ['deactivating an id that is none', 'validation-failed', 'POST', '/api/v1/users/1/deactivate', undefined, own],
-  ['activating an id that is none', 'validation-failed', 'POST', '/api/v1/users/1/activate', undefined, own],
-  ['a token of who never was', 'token-revoked', 'PUT', self, update, token({ sub: strangerId, roles: ['admin'] })],
+  ['deactivating a malformed id', 'validation-failed', 'POST', '/api/v1/users/1/deactivate', undefined, own],
+  ['activating a malformed id', 'validation-failed', 'POST', '/api/v1/users/1/activate', undefined, own],
+  [
+    'a token of a user that never existed',
+    'token-revoked',
+    'PUT',
+    self,
+    update,
+    token({ sub: strangerId, roles: ['admin'] }),
+  ],
   ['a token without a version', 'token-invalid', 'PUT', self, update, token({ sub: user.id, ver: undefined })],
-  ['an id that is none', 'validation-failed', 'PUT', '/api/v1/users/1', update, own],
+  ['a malformed id', 'validation-failed', 'PUT', '/api/v1/users/1', update, own],
   ['an id of UUID version 4', 'validation-failed', 'DELETE', `/api/v1/users/${crypto.randomUUID()}`, undefined, own],
   ['an id that is a path', 'validation-failed', 'DELETE', '/api/v1/users/..%2f', undefined, own],
   ['someone else’s id', 'not-allowed', 'DELETE', `/api/v1/users/${strangerId}`, undefined, own],
@@ -98,7 +105,7 @@ const cases: [what: string, code: ProblemCode, method: string, path: string, bod
   ['a wrong method', 'method-not-allowed', 'PATCH', self, update, own],
   ['reading at the command side', 'method-not-allowed', 'GET', register],
   ['no token', 'token-missing', 'PUT', self, update],
-  ['a token that is none', 'token-invalid', 'PUT', self, update, 'abc'],
+  ['a malformed token', 'token-invalid', 'PUT', self, update, 'abc'],
   [
     'an expired token',
     'token-expired',
@@ -118,24 +125,24 @@ const cases: [what: string, code: ProblemCode, method: string, path: string, bod
   ],
   ['a token for others', 'token-invalid', 'PUT', self, update, token({ sub: user.id }, { aud: 'others' })],
   ['a token by others', 'token-invalid', 'PUT', self, update, token({ sub: user.id }, { iss: 'others' })],
-  ['a token with another key’s name', 'token-invalid', 'PUT', self, update, token({ sub: user.id }, { kid: 'none' })],
+  ['a token with an unknown key id', 'token-invalid', 'PUT', self, update, token({ sub: user.id }, { kid: 'none' })],
   ['an unsigned token', 'token-invalid', 'PUT', self, update, unsigned(own)],
   ['a token whose claims were changed', 'token-invalid', 'PUT', self, update, withRoles(own, ['admin'])],
 ]
 
-t.test('bad input is refused with a problem of a stable code', async (t) => {
+t.test('bad input is refused with the code of its problem', async (t) => {
   for (const [what, code, method, path, body, as] of cases) {
     const answer = await send(method, path, body, as)
     isProblem(t, answer, code, what)
   }
 })
 
-t.test('an address in other case is the same address', async (t) => {
+t.test('an e-mail address in another case is the same address', async (t) => {
   await send('POST', register, jane)
-  isProblem(t, await send('POST', register, { ...jane, email: 'JANE@example.COM' }), 'email-taken', 'in other case')
+  isProblem(t, await send('POST', register, { ...jane, email: 'JANE@example.COM' }), 'email-taken', 'in another case')
 })
 
-t.test('a body of another type is refused', async (t) => {
+t.test('a body of another media type is refused', async (t) => {
   const response = await fetch(url + register, { method: 'POST', body: new URLSearchParams(jane.name) })
   isProblem(
     t,
@@ -145,32 +152,33 @@ t.test('a body of another type is refused', async (t) => {
   )
 })
 
-t.test('a wrong method is told the right ones, of both sides of the system', async (t) => {
+t.test('a wrong method is answered with the allowed ones, of commands and queries', async (t) => {
   t.equal((await send('PATCH', self)).headers.get('allow'), 'DELETE, GET, HEAD, PUT')
   t.equal((await send('DELETE', '/api/v1/auth/login')).headers.get('allow'), 'POST')
 })
 
-t.test('a path ends at #, also where it tells the right methods', async (t) => {
-  // fetch does not send what comes after it.
+t.test('a path ends at #, also for the allowed methods', async (t) => {
+  // fetch does not send a fragment.
   const [answer] = await once(request(url, { method: 'POST', path: '/api/v1/users/x#y/password' }).end(), 'response')
   answer.resume()
   t.equal(answer.statusCode, 405)
   t.equal(answer.headers.allow, 'DELETE, GET, HEAD, PUT')
 })
 
-t.test('a refused token is told why by the header that RFC 6750 names', async (t) => {
+t.test('a refused token is answered with WWW-Authenticate as in RFC 6750', async (t) => {
   t.equal((await send('PUT', self, update)).headers.get('www-authenticate'), 'Bearer')
   t.equal((await send('PUT', self, update, 'abc')).headers.get('www-authenticate'), 'Bearer error="invalid_token"')
 })
 
-t.test('what is no HTTP is answered by a problem, too', async (t) => {
+t.test('bytes that are not HTTP are answered with a problem', async (t) => {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   socket.end('HELLO\r\n\r\n')
   t.match((await buffer(socket)).toString(), /^HTTP\/1.1 400 .*application\/problem\+json.*"code":"malformed-request"/s)
 })
 
 t.test('no password, token, hash, key or address was logged', async (t) => {
-  const log = logs.join('\n')
+  const log = lines.join('\n')
+  t.match(log, '"msg":"request"', 'requests are logged')
   for (const secret of ['password123', own, 'argon2id', jane.email, signingKey.split('\n')[1] ?? '?'])
     t.notMatch(log, secret)
   t.notMatch(log, /"level":"(error|fatal)"/)
@@ -182,7 +190,7 @@ function isProblem(t: Test, { status, headers, body }: Answer, code: ProblemCode
     { status: problems[code][0], body: { code, title: problems[code][1] }, type: /^application\/problem\+json/ },
     what,
   )
-  t.notMatch(JSON.stringify(body), /\.[jt]s:\d|mongo|node_modules|Error:/i, `${what}: nothing from inside`)
+  t.notMatch(JSON.stringify(body), /\.[jt]s:\d|mongo|node_modules|Error:/i, `${what}: no internals`)
 }
 
 function unsigned(token: string): string {

@@ -20,7 +20,7 @@ for (const [method, body, done] of [
   }
 
   for (const ifMatch of ['"1"', '"7", "1"', '*']) {
-    t.test(`${method} with If-Match: ${ifMatch} is done on version 1`, async (t) => {
+    t.test(`${method} with If-Match: ${ifMatch} changes version 1`, async (t) => {
       const { answer, after } = await on(ifMatch)
       t.match({ status: answer.status, version: after.version }, { status: done, version: 2 })
       t.equal(answer.headers.get('etag'), '"2"')
@@ -28,7 +28,7 @@ for (const [method, body, done] of [
   }
 
   for (const ifMatch of ['"2"', 'W/"1"', '"11", "0"']) {
-    t.test(`${method} with If-Match: ${ifMatch} is refused on version 1, and changes nothing`, async (t) => {
+    t.test(`${method} with If-Match: ${ifMatch} is refused for version 1 and changes nothing`, async (t) => {
       const { answer, before, after } = await on(ifMatch)
       t.match(answer, { status: 412, body: { code: 'precondition-failed' } })
       t.strictSame(after, before)
@@ -36,14 +36,14 @@ for (const [method, body, done] of [
   }
 
   for (const ifMatch of ['1', '"1', '', '"1" "2"', '*, "1"']) {
-    t.test(`${method} with If-Match: ${ifMatch || 'nothing'} cannot be understood, and changes nothing`, async (t) => {
+    t.test(`${method} with If-Match: ${ifMatch || 'nothing'} is malformed and changes nothing`, async (t) => {
       const { answer, before, after } = await on(ifMatch)
       t.match(answer, { status: 400, body: { code: 'validation-failed', errors: [{ pointer: '#/headers/if-match' }] } })
       t.strictSame(after, before)
     })
   }
 
-  t.test(`${method} on a user that is gone is 404, whatever the condition`, async (t) => {
+  t.test(`${method} of a deleted user is 404, whatever the condition`, async (t) => {
     const { user, token } = await newUser()
     await send('DELETE', `/api/v1/users/${user.id}`, undefined, token)
     for (const ifMatch of ['"1"', '*'])
@@ -51,7 +51,7 @@ for (const [method, body, done] of [
   })
 }
 
-t.test('of many updates of one version at once, one is done and the others are told', async (t) => {
+t.test('one of many concurrent updates of a version succeeds, the others get 412', async (t) => {
   const { user, token } = await newUser()
   const names = Array.from({ length: 10 }, (_, n) => `Jane ${n}`)
   const answers = await Promise.all(
@@ -65,7 +65,7 @@ t.test('of many updates of one version at once, one is done and the others are t
   t.match(await users.findOne({ _id: user.id }), { version: 2, name: done[0]?.body.name })
 })
 
-t.test('someone else’s user is refused before its version is told', async (t) => {
+t.test('a stranger is refused before the version is compared', async (t) => {
   const { user } = await newUser()
   const stranger = await newUser()
   const answer = await send('PUT', `/api/v1/users/${user.id}`, update, stranger.token, { 'if-match': '"9"' })

@@ -5,7 +5,7 @@ import { startCommandApi } from './fixture.ts'
 const api = await startCommandApi(t)
 const users = api.database.db.collection<any>('users')
 
-t.test('after a delete the stream holds nothing of the user but the deletion', async (t) => {
+t.test('after a deletion the stream has no other event of the user', async (t) => {
   const kept = await api.newUser()
   const { user, email, token } = await api.newUser({ name: 'Jane Unforgettable' })
   await api.send('PUT', `/api/v1/users/${user.id}`, { name: 'Jane Unforgettable II', roles: ['seller'] }, token)
@@ -20,16 +20,16 @@ t.test('after a delete the stream holds nothing of the user but the deletion', a
   t.notMatch(JSON.stringify(stream), new RegExp(`${email}|Unforgettable`))
   t.ok(
     stream.some(({ subject }) => subject === kept.user.id),
-    'the others keep their history',
+    'events of other users stay',
   )
 })
 
-t.test('an event that arrives in the stream after its user’s deletion is erased as well', async (t) => {
+t.test('an event that arrives in the stream after the deletion of its user is purged as well', async (t) => {
   const { user, email, token } = await api.newUser()
   const straggler = { ...(await api.published(user.id, 'created')), id: crypto.randomUUID() }
   await api.send('DELETE', `/api/v1/users/${user.id}`, undefined, token)
   await eventually(async () => (await users.findOne({ _id: user.id })).outbox.length === 0)
-  // As when the process that wrote it publishes it only now.
+  // As if the process that wrote it publishes it only now.
   await users.updateOne({ _id: user.id }, { $set: { outbox: [straggler], pendingSince: new Date(0) } })
   await eventually(async () => (await users.findOne({ _id: user.id })).outbox.length === 0)
   await eventually(async () => !JSON.stringify(await api.stream()).includes(email))

@@ -1,70 +1,57 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { type UserAnswer, type UserEvent, usersStream } from '@cqrs/contracts'
-import { ChildServer, eventually } from '@cqrs/local-stack'
 import {
   descriptionOf,
+  eventually,
   type FreshDatabase,
   type FreshNats,
-  freePort,
   freshDatabase,
   freshNats,
+  type ServiceProcess,
   saw,
+  startProcess,
+  tokenMint,
 } from '@cqrs/local-stack/testing'
-import { generateKeyFiles, publicJwk } from '@cqrs/service-kit'
+import { generateKeyFiles } from '@cqrs/service-kit'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import { createSigner, type SignerOptions } from 'fast-jwt'
 import type { Test } from 'tap'
 import { createResources } from '../src/resources.ts'
 
 const outsideDescription = descriptionOf('command-api')
 
-export type CommandApi = Process & {
+export type CommandApi = ServiceProcess & {
   database: FreshDatabase
   nats: FreshNats
   /** Starts another process on the same database and broker. */
-  replica(more?: NodeJS.ProcessEnv): Promise<Process>
+  replica(more?: NodeJS.ProcessEnv): Promise<ServiceProcess>
   replicaEnv: NodeJS.ProcessEnv
-  /** Asks over NATS. */
+  /** Sends a request over NATS. */
   ask(subject: string, request: object): Promise<any>
   /** Every message of the stream. */
   stream(): Promise<UserEvent[]>
   /** The last event of a user that reached the stream, once there is one. */
   published(userId: string, verb: 'created' | 'updated' | 'deleted'): Promise<UserEvent>
-  /** Sends JSON; `as` is a token. */
+  /** Sends JSON; `as` is a token. An answer that the API description does not promise fails the test. */
   send(method: string, path: string, body?: unknown, as?: string, headers?: Record<string, string>): Promise<Answer>
   /** Registers a user with an address of its own and logs it in. */
   newUser(overrides?: object): Promise<Account>
   /** The same with the role admin. */
   newAdmin(): Promise<Account>
   /** A token as command-api makes them, with other claims or options. */
-  token(claims: object, options?: Partial<SignerOptions>): string
+  token: ReturnType<typeof tokenMint>
 }
 type Account = { user: UserAnswer; email: string; password: string; token: string }
-type Process = { url: string; server: ChildServer; logs: string[] }
 export type Answer = { status: number; headers: Headers; body: any }
 
-/** The service as it runs in production: its own process, a real database and a real broker. */
-export async function startCommandApi(
-  t: Test,
-  env: NodeJS.ProcessEnv = {},
-  state: 'set up' | 'not set up' = 'set up',
-): Promise<CommandApi> {
+/**
+ * What a command-api needs around it: an empty database, a broker, keys, and the environment that names them.
+ * @param options.isMigrated whether collections, indexes and stream exist
+ */
+export async function surroundings(t: Test, { isMigrated = true } = {}) {
   const [database, nats] = await Promise.all([freshDatabase(t), freshNats(t)])
-  const withNats = async <Result>(use: (connection: NatsConnection) => Promise<Result>): Promise<Result> => {
-    const connection = await connect({ servers: nats.url })
-    try {
-      return await use(connection)
-    } finally {
-      await connection.close()
-    }
-  }
-  if (state === 'set up') await withNats((connection) => createResources(database.db, connection, 1))
+  if (isMigrated) await connected(nats.url, (connection) => createResources(database.db, connection, 1))
   const { signingKeyFile, jwksFile } = await generateKeyFiles(t.testdir())
-  const replicaEnv = {
+  const env = {
     MONGODB_URI: database.uri,
     NATS_URL: nats.url,
     JWT_SIGNING_KEY_FILE: signingKeyFile,
@@ -74,12 +61,21 @@ export async function startCommandApi(
     RATE_LIMIT_REGISTER: '0',
     RATE_LIMIT_LOGIN: '0',
     RATE_LIMIT_REFRESH: '0',
-    ...env,
   }
-  const replica = (more: NodeJS.ProcessEnv = {}) => startProcess(t, { ...replicaEnv, ...more })
-  const { url, server, logs } = await replica()
+  return { database, nats, env }
+}
 
-  const key = await readFile(signingKeyFile, 'utf8')
+/** The service as it runs in production: its own process, a real database and a real broker. */
+export async function startCommandApi(
+  t: Test,
+  env: NodeJS.ProcessEnv = {},
+  options: { isMigrated?: boolean } = {},
+): Promise<CommandApi> {
+  const { database, nats, env: common } = await surroundings(t, options)
+  const replicaEnv = { ...common, ...env }
+  const replica = (more: NodeJS.ProcessEnv = {}) => startProcess(t, 'command-api', { ...replicaEnv, ...more })
+  const service = await replica()
+
   const send: CommandApi['send'] = async (method, path, body, as, more) => {
     const headers = {
       ...more,
@@ -91,7 +87,7 @@ export async function startCommandApi(
       headers,
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     }
-    const response = await fetch(url + path, init)
+    const response = await fetch(service.url + path, init)
     const text = await response.text()
     const outside = outsideDescription({
       method,
@@ -112,20 +108,18 @@ export async function startCommandApi(
     return { user: registered.body, email, password, token: body.accessToken }
   }
   return {
-    url,
-    server,
+    ...service,
     database,
     nats,
-    logs,
     replica,
     replicaEnv,
     send,
     ask: (subject, request) =>
-      withNats(async (connection) =>
+      connected(nats.url, async (connection) =>
         (await connection.request(subject, JSON.stringify(request), { timeout: 5_000 })).json(),
       ),
     stream: () =>
-      withNats(async (connection) => {
+      connected(nats.url, async (connection) => {
         const consumer = await jetstream(connection).consumers.get(usersStream.name)
         const { num_pending: count } = await consumer.info(true)
         const events: UserEvent[] = []
@@ -136,7 +130,7 @@ export async function startCommandApi(
       }),
     published: (userId, verb) =>
       eventually(() =>
-        withNats(async (connection) => {
+        connected(nats.url, async (connection) => {
           // A broker that has just started may leave a request without an answer.
           const { streams } = await jetstreamManager(connection, { timeout: 1_000 })
           const message = await streams.getMessage(usersStream.name, { last_by_subj: `users.${userId}.${verb}` })
@@ -153,45 +147,19 @@ export async function startCommandApi(
       await database.db.collection('users').updateOne(isThis, { $set: { roles: ['admin'] } })
       return account
     },
-    token: (claims, options = {}) =>
-      createSigner({
-        key,
-        algorithm: 'ES256',
-        kid: publicJwk(key).kid,
-        header: { alg: 'ES256', typ: 'at+jwt' },
-        iss: 'cqrs-user-service',
-        aud: 'cqrs-user-service',
-        expiresIn: 60_000,
-        ...options,
-      })({ roles: [], ver: 1, jti: crypto.randomUUID(), ...claims }),
+    token: tokenMint(common.JWT_SIGNING_KEY_FILE),
   }
 }
 
-async function startProcess(t: Test, env: NodeJS.ProcessEnv): Promise<Process> {
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
-  const logs: string[] = []
-  const server = new ChildServer({
-    name: 'command-api',
-    command: process.execPath,
-    args: [fileURLToPath(new URL('../dist/main.js', import.meta.url))],
-    env: { PORT: String(port), ...env },
-    output: (line) => logs.push(line),
-    ready: async () => (await fetch(`${url}/healthz`)).ok,
-  })
-  await server.start()
-  t.teardown(() => server.stop())
-  return { url, server, logs }
-}
-
-/** Runs a program of this service to its end. */
-export async function run(program: string, args: string[], env: NodeJS.ProcessEnv) {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(`../dist/${program}`, import.meta.url)), ...args], {
-    env,
-  })
-  let output = ''
-  child.stdout.on('data', (chunk) => (output += chunk))
-  child.stderr.on('data', (chunk) => (output += chunk))
-  const [code] = await once(child, 'close')
-  return { code, output }
+/** Uses a connection of its own to the broker. */
+export async function connected<Result>(
+  url: string,
+  use: (connection: NatsConnection) => Promise<Result>,
+): Promise<Result> {
+  const connection = await connect({ servers: url })
+  try {
+    return await use(connection)
+  } finally {
+    await connection.close()
+  }
 }

@@ -26,7 +26,7 @@ const sendOnce = (
 ) => send(method, path, body, as, { 'idempotency-key': key, ...more })
 const logIn = async ({ email, password }: { email: string; password: string }): Promise<string> =>
   (await send('POST', '/api/v1/auth/login', { email, password })).body.accessToken
-/** Sends the same request three times each to two processes, all at once. */
+/** Sends the same request three times to each of two processes, all concurrently. */
 async function onBoth(method: string, path: string, body: object, key: string, as?: string) {
   const headers = {
     'content-type': 'application/json',
@@ -49,7 +49,7 @@ async function eventsOf(id: string) {
 const headersOf = ({ headers }: { headers: Headers }) =>
   ['location', 'etag', 'idempotency-replayed'].map((name) => headers.get(name))
 
-t.test('a registration that is sent again gets its answer again, also after the user has changed', async (t) => {
+t.test('a repeated registration gets the first answer, also after the user has changed', async (t) => {
   const [key, body] = [newKey(), jane()]
   const first = await sendOnce('POST', register, body, key)
   t.match({ status: first.status, headers: headersOf(first) }, { status: 201, headers: [String, '"1"', null] })
@@ -64,7 +64,7 @@ t.test('a registration that is sent again gets its answer again, also after the 
   t.equal(await users.countDocuments({ email: body.email }), 1)
 })
 
-t.test('the key with another registration is refused, whatever is other', async (t) => {
+t.test('a key with another registration is refused, whichever field differs', async (t) => {
   const [key, body] = [newKey(), jane()]
   await sendOnce('POST', register, body, key)
   for (const other of [
@@ -77,7 +77,7 @@ t.test('the key with another registration is refused, whatever is other', async 
   t.match(await sendOnce('POST', register, body, newKey()), { status: 409, body: { code: 'email-taken' } })
 })
 
-t.test('what was refused is not kept: the key is still good', async (t) => {
+t.test('a refused request is not recorded: its key can be used again', async (t) => {
   const [key, body] = [newKey(), jane()]
   t.equal((await sendOnce('POST', register, { ...body, roles: ['admin'] }, key)).status, 403)
   t.equal((await sendOnce('POST', register, body, key)).status, 201)
@@ -96,7 +96,7 @@ t.test('concurrent registrations with one key, on two processes, are one registr
   t.strictSame(await eventsOf(answers[0]?.body.id), ['UserCreated 1'])
 })
 
-t.test('an answer that was cut off, by the client or by kill -9, is had by sending again', async (t) => {
+t.test('a client whose answer was cut off, also by kill -9, gets it by repeating the request', async (t) => {
   for (const cut of ['client', 'kill -9']) {
     const [key, body] = [newKey(), jane()]
     const payload = JSON.stringify(body)
@@ -122,7 +122,7 @@ t.test('an answer that was cut off, by the client or by kill -9, is had by sendi
   }
 })
 
-t.test('an update that is sent again is not done again, and gets its answer again', async (t) => {
+t.test('a repeated update is not done twice and gets the first answer', async (t) => {
   const { user, token } = await newUser()
   const self = `/api/v1/users/${user.id}`
   const [key, body] = [newKey(), { name: 'Second', roles: ['seller', 'buyer'] }]
@@ -137,7 +137,7 @@ t.test('an update that is sent again is not done again, and gets its answer agai
   t.match(other, { status: 422, body: { code: 'idempotency-key-reused' } })
 })
 
-t.test('an update that had nothing to change is kept as well', async (t) => {
+t.test('an update without a change is recorded as well', async (t) => {
   const { user, token } = await newUser()
   const self = `/api/v1/users/${user.id}`
   const [key, body] = [newKey(), { name: user.name, roles: user.roles }]
@@ -151,7 +151,7 @@ t.test('an update that had nothing to change is kept as well', async (t) => {
 
 for (const [what, name, version] of [
   ['', 'Once', 2],
-  [' that have nothing to change', 'Jo', 1],
+  [' and without a change', 'Jo', 1],
 ] as const) {
   t.test(`concurrent updates with one key${what}, on two processes, are one update with one answer`, async (t) => {
     const { user, token } = await newUser()
@@ -168,24 +168,21 @@ for (const [what, name, version] of [
   })
 }
 
-t.test(
-  'of concurrent updates with one key and two bodies one is done, whether it changes something or not',
-  async (t) => {
-    const { user, token } = await newUser()
-    const self = `/api/v1/users/${user.id}`
-    const key = newKey()
-    const answers = await Promise.all(
-      ['Jo', 'Other', 'Jo', 'Other'].map((name) => sendOnce('PUT', self, { name, roles: ['buyer'] }, key, token)),
-    )
-    const done = answers.filter(({ status }) => status === 200)
-    t.equal(new Set(done.map(({ body }) => body.name)).size, 1)
-    for (const refused of answers.filter(({ status }) => status !== 200))
-      t.match(refused, { status: 422, body: { code: 'idempotency-key-reused' } })
-    t.equal(done.length, 2)
-  },
-)
+t.test('of concurrent updates with one key and two bodies one succeeds, also if it changes nothing', async (t) => {
+  const { user, token } = await newUser()
+  const self = `/api/v1/users/${user.id}`
+  const key = newKey()
+  const answers = await Promise.all(
+    ['Jo', 'Other', 'Jo', 'Other'].map((name) => sendOnce('PUT', self, { name, roles: ['buyer'] }, key, token)),
+  )
+  const done = answers.filter(({ status }) => status === 200)
+  t.equal(new Set(done.map(({ body }) => body.name)).size, 1)
+  for (const refused of answers.filter(({ status }) => status !== 200))
+    t.match(refused, { status: 422, body: { code: 'idempotency-key-reused' } })
+  t.equal(done.length, 2)
+})
 
-t.test('a key is its caller’s own', async (t) => {
+t.test('the same key of another caller is another key', async (t) => {
   const { user, token } = await newUser()
   const { token: admin } = await newAdmin()
   const key = newKey()
@@ -194,7 +191,7 @@ t.test('a key is its caller’s own', async (t) => {
   t.match([theirs.status, theirs.body.name], [200, 'Theirs'])
 })
 
-t.test('after a day a key is forgotten', async (t) => {
+t.test('a key expires after a day', async (t) => {
   const yesterday = new Date(Date.now() - 24 * 3_600_000)
   const [key, body] = [newKey(), jane()]
   const { body: user } = await sendOnce('POST', register, body, key)
@@ -209,28 +206,31 @@ t.test('after a day a key is forgotten', async (t) => {
   t.equal((await put('Third')).headers.get('idempotency-replayed'), 'true')
 })
 
-t.test('what is kept has no key, no password and nothing personal, is bounded, and goes with the user', async (t) => {
-  const [key, body] = ['"the very key"', { ...jane(), name: 'Jane Kept' }]
-  const { body: user } = await sendOnce('POST', register, body, key)
-  const token = await logIn(body)
-  const self = `/api/v1/users/${user.id}`
-  for (let n = 0; n < 52; n++)
-    await sendOnce('PUT', self, { name: `Jane Kept ${n}`, roles: ['buyer'] }, newKey(), token)
-  const { registrationDone, updatesDone } = await users.findOne({ _id: user.id })
-  t.equal(updatesDone.length, 50)
-  t.notMatch(
-    JSON.stringify([registrationDone, updatesDone]),
-    new RegExp(`the very key|Kept|password|argon2|${body.email}`),
-  )
-  await send('DELETE', self, undefined, token)
-  t.strictSame(
-    Object.keys(await users.findOne({ _id: user.id })).filter((field) => field.endsWith('Done')),
-    [],
-  )
-  t.equal((await sendOnce('POST', register, body, key)).body.version, 1, 'a new registration')
-})
+t.test(
+  'records hold no key, no password and no personal data, are bounded, and are deleted with the user',
+  async (t) => {
+    const [key, body] = ['"the very key"', { ...jane(), name: 'Jane Kept' }]
+    const { body: user } = await sendOnce('POST', register, body, key)
+    const token = await logIn(body)
+    const self = `/api/v1/users/${user.id}`
+    for (let n = 0; n < 52; n++)
+      await sendOnce('PUT', self, { name: `Jane Kept ${n}`, roles: ['buyer'] }, newKey(), token)
+    const { registrationDone, updatesDone } = await users.findOne({ _id: user.id })
+    t.equal(updatesDone.length, 50)
+    t.notMatch(
+      JSON.stringify([registrationDone, updatesDone]),
+      new RegExp(`the very key|Kept|password|argon2|${body.email}`),
+    )
+    await send('DELETE', self, undefined, token)
+    t.strictSame(
+      Object.keys(await users.findOne({ _id: user.id })).filter((field) => field.endsWith('Done')),
+      [],
+    )
+    t.equal((await sendOnce('POST', register, body, key)).body.version, 1, 'a new registration')
+  },
+)
 
-t.test('a key that is no string of a structured field is refused', async (t) => {
+t.test('a key that is not a structured-field string is refused', async (t) => {
   const { user, token } = await newUser()
   for (const key of ['abc', '""', '"abc', '"a"; p=1', '"ä"', '"a\\b"', `"${'x'.repeat(256)}"`, ':YWJj:', '"a", "b"']) {
     for (const [method, path, body] of [

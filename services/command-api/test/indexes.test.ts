@@ -22,22 +22,23 @@ await db.collection<any>('users').insertMany(
   })),
 )
 
-// The commands that the adapters really send are explained, not copies of them.
+// Explains the commands that the repositories really send, not copies of them.
 const monitored = await new MongoClient(uri, { monitorCommands: true }).connect()
 t.teardown(() => monitored.close())
 const users = new UserRepository(monitored.db(), async () => true)
 const outbox = new Outbox(monitored.db())
 const sync = new UserSync(monitored.db())
+const done = { key: 'a key', fingerprint: 'a body', at: new Date() }
 
 for (const { name, run, atMost } of [
   { name: 'a user by id', run: () => users.findById(idOf(1)), atMost: 1 },
   { name: 'a user by address', run: () => users.findByEmail('1@example.com'), atMost: 1 },
-  { name: 'a registration by its idempotency key', run: () => users.findRegistered('a key'), atMost: 1 },
-  { name: 'an update by its idempotency key', run: () => users.findUpdate(idOf(1), 'a key'), atMost: 1 },
-  { name: 'what the sweeper looks for', run: () => outbox.pending(new Date(), 500), atMost: 4 },
+  { name: 'a registration by its idempotency key', run: () => users.findRegistered(done), atMost: 1 },
+  { name: 'an update by its idempotency key', run: () => users.findUpdate(idOf(1), done), atMost: 1 },
+  { name: 'pending events for the sweeper', run: () => outbox.pending(new Date(), 500), atMost: 4 },
   { name: 'the backlog for the metrics', run: () => outbox.backlog(), atMost: 4 },
   { name: 'a page of digests', run: () => sync.digest(idOf(50), 20), atMost: 25 },
-  { name: 'a range of versions, and who is pending', run: () => sync.versions(idOf(50), idOf(70)), atMost: 21 },
+  { name: 'a range of versions and pending users', run: () => sync.versions(idOf(50), idOf(70)), atMost: 21 },
   { name: 'a page of snapshots', run: () => sync.page(idOf(50), 20), atMost: 20 },
 ]) {
   t.test(`${name}: no scan, no sort in memory`, async (t) => {

@@ -5,13 +5,13 @@ import { startCommandApi } from './fixture.ts'
 const { send, newUser } = await startCommandApi(t)
 const { user, email, password, token } = await newUser({ roles: ['buyer', 'seller'] })
 
-t.test('logging in answers a Bearer token and how long it lasts, and is not to be cached', async (t) => {
+t.test('a login answers a Bearer token and its lifetime, and is not cached', async (t) => {
   const { status, headers, body } = await send('POST', '/api/v1/auth/login', { email: email.toUpperCase(), password })
   t.match({ status, body }, { status: 200, body: { tokenType: 'Bearer', expiresIn: 900 } })
   t.equal(headers.get('cache-control'), 'no-store')
 })
 
-t.test('the token says what RFC 9068 asks for and verifies by the published keys', async (t) => {
+t.test('the token has the claims of RFC 9068 and is verified by the published keys', async (t) => {
   const [header, claims, signature] = token.split('.') as [string, string, string]
   const { body: jwks } = await send('GET', '/.well-known/jwks.json')
   t.match(decode(header), { alg: 'ES256', typ: 'at+jwt', kid: jwks.keys[0].kid })
@@ -29,10 +29,10 @@ t.test('the token says what RFC 9068 asks for and verifies by the published keys
   const key = createPublicKey({ key: jwks.keys[0], format: 'jwk' })
   const signed = { key, dsaEncoding: 'ieee-p1363' } as const
   t.ok(verify('sha256', Buffer.from(`${header}.${claims}`), signed, Buffer.from(signature, 'base64url')))
-  t.notOk(jwks.keys[0].d, 'the private part is not published')
+  t.notOk(jwks.keys[0].d, 'the private half is not published')
 })
 
-t.test('an unknown address, a wrong password and a deleted user are refused alike', async (t) => {
+t.test('an unknown address, a wrong password and a deleted user get the same answer', async (t) => {
   const gone = await newUser()
   await send('DELETE', `/api/v1/users/${gone.user.id}`, undefined, gone.token)
   const attempts = [
@@ -51,25 +51,22 @@ t.test('an unknown address, a wrong password and a deleted user are refused alik
 
 const decode = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString())
 
-t.test(
-  'more logins than can be hashed within a second are told to come back, and health answers meanwhile',
-  async (t) => {
-    const attempts = Array.from({ length: 400 }, () => send('POST', '/api/v1/auth/login', { email, password }))
-    let done = 0
-    for (const attempt of attempts) void attempt.finally(() => done++)
-    const other = await Promise.all(
-      ['/healthz', '/readyz', '/.well-known/jwks.json'].map(async (path) => (await send('GET', path)).status),
+t.test('more logins than can be hashed within a second get 503, and health answers in the meantime', async (t) => {
+  const attempts = Array.from({ length: 400 }, () => send('POST', '/api/v1/auth/login', { email, password }))
+  let done = 0
+  for (const attempt of attempts) void attempt.finally(() => done++)
+  const other = await Promise.all(
+    ['/healthz', '/readyz', '/.well-known/jwks.json'].map(async (path) => (await send('GET', path)).status),
+  )
+  t.strictSame(other, [200, 200, 200])
+  t.ok(done < 400, `health and keys were answered when ${done} of the logins were`)
+  const answers = await Promise.all(attempts)
+  const refused = answers.filter(({ status }) => status !== 200)
+  t.ok(refused.length > 0 && refused.length < 400, `${refused.length} of 400 refused`)
+  for (const { status, headers, body } of refused) {
+    t.match(
+      { status, body, retryAfter: headers.get('retry-after') },
+      { status: 503, body: { code: 'overloaded' }, retryAfter: '1' },
     )
-    t.strictSame(other, [200, 200, 200])
-    t.ok(done < 400, `health and keys were answered when ${done} of the logins were`)
-    const answers = await Promise.all(attempts)
-    const refused = answers.filter(({ status }) => status !== 200)
-    t.ok(refused.length > 0 && refused.length < 400, `${refused.length} of 400 refused`)
-    for (const { status, headers, body } of refused) {
-      t.match(
-        { status, body, retryAfter: headers.get('retry-after') },
-        { status: 503, body: { code: 'overloaded' }, retryAfter: '1' },
-      )
-    }
-  },
-)
+  }
+})

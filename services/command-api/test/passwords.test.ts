@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { eventually } from '@cqrs/local-stack'
+import { eventually, runProgram } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { run, startCommandApi } from './fixture.ts'
+import { startCommandApi } from './fixture.ts'
 
 const register = (email: string, password: string, name = 'Jane Miller') =>
   ['POST', '/api/v1/auth/register', { email, password, name, roles: ['buyer'] }] as const
 
-t.test('in production a new password may not be one that anybody would try', async (t) => {
-  const { send, database, replicaEnv, logs } = await startCommandApi(t, { PASSWORD_DENY_COMMON: 'on' })
+t.test('PASSWORD_DENY_COMMON rejects common passwords and those made of known words', async (t) => {
+  const { send, database, replicaEnv, lines } = await startCommandApi(t, { PASSWORD_DENY_COMMON: 'on' })
   for (const password of ['password123', 'jane.miller', 'janemiller2026']) {
     t.match(await send(...register('jane.miller@example.com', password)), {
       status: 400,
@@ -16,15 +16,15 @@ t.test('in production a new password may not be one that anybody would try', asy
   }
   t.equal(await database.db.collection('users').countDocuments(), 0)
   t.equal((await send(...register('jane.miller@example.com', 'correct horse battery'))).status, 201)
-  const admin = await run('programs/create-admin.js', ['boss@example.com'], {
+  const admin = await runProgram('command-api', 'programs/create-admin.js', ['boss@example.com'], {
     ...replicaEnv,
     ADMIN_PASSWORD: 'password123',
   })
   t.match(admin, { code: 1, output: /not created: It is on a list of common passwords/ })
-  t.notMatch(logs.join('\n'), /password123|janemiller/)
+  t.notMatch(lines.join('\n'), /password123|janemiller/)
 })
 
-t.test('passwords are taken as they are', async (t) => {
+t.test('passwords are not trimmed, cut or normalised', async (t) => {
   const { send } = await startCommandApi(t)
   const composed = 'pässwörd'.normalize('NFC')
   for (const [n, password] of [
@@ -45,7 +45,7 @@ t.test('passwords are taken as they are', async (t) => {
   }
 })
 
-t.test('a login hashes the password anew where the parameters have risen, and the user stays as it was', async (t) => {
+t.test('a login rehashes the password with raised parameters and changes nothing else of the user', async (t) => {
   const api = await startCommandApi(t)
   const { user, email, password } = await api.newUser()
   const users = api.database.db.collection<any>('users')
@@ -66,9 +66,9 @@ t.test('a login hashes the password anew where the parameters have risen, and th
   t.equal((await users.findOne({ _id: user.id })).passwordHash, after.passwordHash, 'once')
 })
 
-// Elsewhere threads have no priority of their own.
+// Only Linux has a priority for each thread.
 if (process.platform === 'linux') {
-  t.test('a hash gives way to what answers requests', async (t) => {
+  t.test('hashing threads have a lower priority than the thread that answers requests', async (t) => {
     const { newUser, server } = await startCommandApi(t)
     await newUser()
     const threads = `/proc/${server.pid}/task`

@@ -21,7 +21,7 @@ for (const [what, path, body, before] of [
       body: JSON.stringify(body),
     })
 
-  t.test(`more ${what} in a minute than the limit are told when to come back, whatever they are`, async (t) => {
+  t.test(`more ${what} per minute than the limit get 429 with Retry-After, also failing ones`, async (t) => {
     for (let n = 0; n < 3; n++) t.equal((await from('198.51.100.1')).status, before)
     for (let n = 0; n < 3; n++) {
       const refused = await from('198.51.100.1')
@@ -42,7 +42,7 @@ for (const [what, path, body, before] of [
   })
 }
 
-t.test('while the database is away, that is what is said', async (t) => {
+t.test('while the database is unavailable a limited route answers storage-unavailable', async (t) => {
   const { send } = await startCommandApi(t, { ...limits, MONGODB_URI: 'mongodb://127.0.0.1:1/nothing' })
   const answer = await send('POST', '/api/v1/auth/login', { email: 'a@example.com', password: 'password123' })
   t.match(answer, { status: 503, body: { code: 'storage-unavailable' } })

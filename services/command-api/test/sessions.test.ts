@@ -3,7 +3,7 @@ import t from 'tap'
 import { startCommandApi } from './fixture.ts'
 
 const api = await startCommandApi(t)
-const { send, newUser, newAdmin, logs } = api
+const { send, newUser, newAdmin, lines, logs } = api
 const sessions = api.database.db.collection<any>('sessions')
 const users = api.database.db.collection<any>('users')
 const admin = await newAdmin()
@@ -13,7 +13,7 @@ const refresh = (refreshToken: unknown) => send('POST', '/api/v1/auth/refresh', 
 const rename = (id: string, as: string) => send('PUT', `/api/v1/users/${id}`, { name: 'Renamed', roles: ['buyer'] }, as)
 const refused = { status: 401, body: { code: 'refresh-token-invalid' } }
 const ofUser = (userId: string) => sessions.find({ userId }).toArray()
-/** As if a session's last refresh had been so long ago. */
+/** Backdates the last refresh of a user's sessions. */
 const age = (userId: string, ms: number) =>
   sessions.updateMany({ userId }, { $set: { rotatedAt: new Date(Date.now() - ms) } })
 
@@ -25,17 +25,17 @@ async function newSession() {
   return { ...account, id: account.user.id, first: body.refreshToken as string }
 }
 
-t.test('a login answers a refresh token, of which only a hash is kept', async (t) => {
+t.test('a login answers a refresh token, and only its hash is stored', async (t) => {
   const { user, email } = await newUser()
   const { body } = await logIn(email)
   t.match(body, { accessToken: String, tokenType: 'Bearer', expiresIn: 900, refreshExpiresIn: 604_800 })
   t.match(body.refreshToken, /^[\w-]{86}$/, 'twice 256 bits')
   const stored = JSON.stringify(await ofUser(user.id))
   for (const half of [body.refreshToken.slice(0, 43), body.refreshToken.slice(43)]) t.notMatch(stored, half)
-  t.notMatch(logs.join('\n'), body.refreshToken.slice(0, 43))
+  t.notMatch(lines.join('\n'), body.refreshToken.slice(0, 43))
 })
 
-t.test('a refresh answers like a login, with what the user is now; each token works once', async (t) => {
+t.test('a refresh answers like a login with the current user, and each token works once', async (t) => {
   const { id, first, token } = await newSession()
   await rename(id, token)
   const { status, headers, body } = await refresh(first)
@@ -49,29 +49,28 @@ t.test('a refresh answers like a login, with what the user is now; each token wo
   t.match(await refresh(first), refused)
 })
 
-t.test('of many refreshes at once with one token exactly one succeeds, and the session lives', async (t) => {
+t.test('exactly one of many concurrent refreshes with one token succeeds, and the session stays', async (t) => {
   const { first } = await newSession()
   const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(first)))
   const [won, ...more] = answers.filter(({ status }) => status === 200)
   t.strictSame(more, [])
   for (const answer of answers) if (answer !== won) t.match(answer, refused)
-  t.match(await refresh(won?.body.refreshToken), { status: 200 }, 'a double click is no theft')
+  t.match(await refresh(won?.body.refreshToken), { status: 200 }, 'a double click is not theft')
 })
 
-t.test('an old token in use again ends the session for whoever holds it', async (t) => {
+t.test('the use of an old token ends the session for everybody', async (t) => {
   const { id, first } = await newSession()
   const other = await logIn((await users.findOne({ _id: id })).email)
   const { body: second } = await refresh(first)
   await age(id, 11_000)
   t.match(await refresh(first), refused)
   t.match(await refresh(second.refreshToken), refused, 'also for the newest token')
-  t.match(await refresh(other.body.refreshToken), { status: 200 }, 'the user’s other session goes on')
-  const lines = logs.filter((line) => line.includes('refresh-token-reused')).map((line) => JSON.parse(line))
-  const audited = lines.filter(({ user_id }) => user_id === id)
+  t.match(await refresh(other.body.refreshToken), { status: 200 }, 'the user’s other session stays')
+  const audited = logs.filter(({ reason, user_id }) => reason === 'refresh-token-reused' && user_id === id)
   t.match(audited, [{ msg: 'audit', action: 'refresh', outcome: 'failure', user_id: id }])
 })
 
-t.test('the time of grace is for the token that was replaced last, not for older ones', async (t) => {
+t.test('the grace period applies to the token that was replaced last, not to older ones', async (t) => {
   const { first } = await newSession()
   const { body: second } = await refresh(first)
   const { body: third } = await refresh(second.refreshToken)
@@ -80,7 +79,7 @@ t.test('the time of grace is for the token that was replaced last, not for older
   t.match(await refresh(third.refreshToken), refused, 'that was theft')
 })
 
-t.test('a session ends when it is not used, and after its longest life', async (t) => {
+t.test('a session ends after its idle timeout and after its maximum lifetime', async (t) => {
   const idle = await newSession()
   await sessions.updateOne({ userId: idle.id }, { $set: { expiresAt: new Date(Date.now() - 1_000) } })
   t.match(await refresh(idle.first), refused)
@@ -93,11 +92,11 @@ t.test('a session ends when it is not used, and after its longest life', async (
   t.match(
     indexes.find(({ key }: any) => key.expiresAt),
     { expireAfterSeconds: 0 },
-    'the database sweeps',
+    'the database deletes it',
   )
 })
 
-t.test('what was never a refresh token is refused, and harms nobody', async (t) => {
+t.test('a string that never was a refresh token is refused and affects no session', async (t) => {
   const { id, first, token } = await newSession()
   const [session] = await ofUser(id)
   for (const wrong of ['', 'x', token, first.slice(0, 43), 'A'.repeat(86), session._id, session.tokenHash, `${first}=`])
@@ -107,7 +106,7 @@ t.test('what was never a refresh token is refused, and harms nobody', async (t) 
   t.match(await send('POST', '/api/v1/auth/refresh', {}), { status: 400 })
 })
 
-t.test('logging out ends that session alone, and is answered alike whatever the token', async (t) => {
+t.test('a logout ends only its session, and its answer does not depend on the token', async (t) => {
   const { email, first } = await newSession()
   const other = await logIn(email)
   const logOut = (refreshToken: unknown) => send('POST', '/api/v1/auth/logout', { refreshToken })
@@ -117,7 +116,7 @@ t.test('logging out ends that session alone, and is answered alike whatever the 
   t.match(await logOut({ $ne: '' }), { status: 400, body: { code: 'validation-failed' } })
 })
 
-t.test('logging out everywhere ends every session and every token of the user', async (t) => {
+t.test('logging out everywhere ends every session and revokes every token of the user', async (t) => {
   const { id, email, first, token } = await newSession()
   const other = await logIn(email)
   const { status, headers } = await send('POST', '/api/v1/auth/logout-all', undefined, token)
@@ -138,18 +137,18 @@ for (const [what, end] of Object.entries({
   'a change of the password': (id: string, token: string) =>
     send('POST', `/api/v1/users/${id}/password`, { currentPassword: 'password123', newPassword: 'another one' }, token),
 })) {
-  t.test(`${what} ends every session, also where the process dies just after it`, async (t) => {
+  t.test(`${what} ends every session, even if the process dies right after it`, async (t) => {
     const { id, first, token } = await newSession()
     const before = await ofUser(id)
     t.match(await end(id, token), { status: /^20[04]$/ })
     t.strictSame(await ofUser(id), [])
-    await sessions.insertMany(before) // as a process leaves it that dies before it deletes them
+    await sessions.insertMany(before) // as if the process died before it deleted them
     t.match(await refresh(first), refused)
-    t.strictSame(await ofUser(id), [], 'and the first use cleans up')
+    t.strictSame(await ofUser(id), [], 'the first use deletes it')
   })
 }
 
-t.test('a session that a crash has left of a deleted user goes when its event is published', async (t) => {
+t.test('a session that a crash left of a deleted user is deleted when the event is published', async (t) => {
   const { id, token } = await newSession()
   const before = await ofUser(id)
   await send('DELETE', `/api/v1/users/${id}`, undefined, token)
@@ -161,7 +160,7 @@ t.test('a session that a crash has left of a deleted user goes when its event is
   t.pass('it is gone')
 })
 
-t.test('logins under way while the user is deleted leave no session behind', async (t) => {
+t.test('logins during the deletion of their user leave no session', async (t) => {
   for (let round = 0; round < 5; round++) {
     const { id, email, token } = await newSession()
     await Promise.all([logIn(email), logIn(email), send('DELETE', `/api/v1/users/${id}`, undefined, token)])

@@ -17,7 +17,8 @@ const [first, second, third, gone] = users as [
 ]
 await send('PUT', `/api/v1/users/${second.user.id}`, { name: 'Changed', roles: ['seller'] }, second.token)
 await send('DELETE', `/api/v1/users/${gone.user.id}`, undefined, gone.token)
-await eventually(async () => (await api.stream()).length === 5) // created ×3, updated, deleted: the erased ones are gone
+// Created three times, updated, and deleted: the purged ones are gone.
+await eventually(async () => (await api.stream()).length === 5)
 
 const live = [
   { id: first.user.id, version: 1 },
@@ -26,7 +27,7 @@ const live = [
 ]
 const digestOf = (of: typeof live) => createHash('sha256').update(of.map(digestLine).join('')).digest('hex')
 
-t.test('digests page through the live users, and the last page reaches to the end', async (t) => {
+t.test('digests page through the live users up to the end', async (t) => {
   const page: DigestReply = await ask(syncSubjects.digest, { after: '', limit: 2 })
   t.strictSame(page, { upTo: second.user.id, count: 2, digest: digestOf(live.slice(0, 2)) })
   const rest: DigestReply = await ask(syncSubjects.digest, { after: page.upTo, limit: 2 })
@@ -39,8 +40,8 @@ t.test('versions name the users of a range', async (t) => {
   t.equal((await ask(syncSubjects.versions, { after: '', upTo: null })).users.length, 3)
 })
 
-t.test('a user whose last event is not published yet is said to be pending', async (t) => {
-  // Younger than the sweeper's grace, so that it stays as it is for the moment.
+t.test('a user with an unpublished event is reported as pending', async (t) => {
+  // Younger than the sweeper's grace period, so that it stays pending.
   await api.database.db
     .collection<any>('users')
     .updateOne({ _id: third.user.id }, { $set: { pendingSince: new Date(Date.now() + 60_000) } })
@@ -48,7 +49,7 @@ t.test('a user whose last event is not published yet is said to be pending', asy
   await api.database.db.collection<any>('users').updateOne({ _id: third.user.id }, { $unset: { pendingSince: 1 } })
 })
 
-t.test('pages hold whole states and tombstones, and no secret', async (t) => {
+t.test('pages have whole states and tombstones, and no secret', async (t) => {
   const { snapshots, next, total }: PageReply = await ask(syncSubjects.page, { after: '', limit: 100 })
   t.match(snapshots, [
     { user: { name: 'Jo' }, tokensFromVersion: 1 },
@@ -61,7 +62,7 @@ t.test('pages hold whole states and tombstones, and no secret', async (t) => {
   t.equal((await ask(syncSubjects.page, { after: '', limit: 3 })).next, third.user.id)
 })
 
-t.test('users are said again as the read side needs it, and not swallowed as duplicates', async (t) => {
+t.test('users are republished as the read side needs them and not dropped as duplicates', async (t) => {
   const orphan = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'
   const request = {
     users: [
@@ -93,7 +94,7 @@ t.test('users are said again as the read side needs it, and not swallowed as dup
   }
 })
 
-t.test('a question of the wrong form is answered, too', async (t) => {
+t.test('a malformed request gets an error', async (t) => {
   for (const request of [
     {},
     { after: 'no id', limit: 1 },

@@ -1,7 +1,7 @@
 import { ChangePassword, Refusal, routes, UserAnswer, UserId } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import { changePassword as changeTo } from '../domain/access.ts'
+import { replacePassword } from '../domain/access.ts'
 import { self } from '../domain/permissions.ts'
 import type { User } from '../domain/user.ts'
 import { answerOf, etagOf } from '../http/answers.ts'
@@ -18,7 +18,7 @@ export function changePassword(app: HttpServer, dependencies: Dependencies): voi
     routes.changePassword.path,
     {
       config: {
-        summary: 'Change the own password',
+        summary: 'Change your own password',
         headers: ['ETag'],
         problems: [
           'wrong-password',
@@ -41,7 +41,7 @@ export function changePassword(app: HttpServer, dependencies: Dependencies): voi
         const claim = { user: current, email: current.email, password: currentPassword, action: 'change-password' }
         if (!(await isPassword(claim, request, dependencies))) throw new Refusal('wrong-password')
         passwordHash ??= await dependencies.passwords.hash(newPassword, current)
-        return changeTo(current, passwordHash, context)
+        return replacePassword(current, passwordHash, context)
       }
       const { user } = await changeUser(dependencies, id, decide)
       await forgetSessions(id, request, dependencies)

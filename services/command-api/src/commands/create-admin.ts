@@ -12,7 +12,12 @@ import type { Dependencies } from './dependencies.ts'
  */
 export async function createAdmin(
   input: { email: string; password: string; name: string },
-  { users, passwords, relay, audit }: Pick<Dependencies, 'users' | 'passwords' | 'audit'> & Partial<Dependencies>,
+  {
+    users,
+    passwords,
+    relay,
+    audit,
+  }: Pick<Dependencies, 'users' | 'passwords' | 'audit'> & Partial<Pick<Dependencies, 'relay'>>,
 ): Promise<User> {
   const context = { now: new Date(), eventId: randomUUIDv7() }
   const passwordHash = await passwords.hash(input.password, input)

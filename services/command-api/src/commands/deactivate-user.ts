@@ -11,7 +11,9 @@ import { forgetSessions } from '../sign-in/forget-sessions.ts'
 import { changeUser } from '../store/change-user.ts'
 import type { Dependencies } from './dependencies.ts'
 
-/** POST /api/v1/users/:id/deactivate, for admins: 200 with the user, also if it was inactive already. Its sessions end. */
+/**
+ * POST /api/v1/users/:id/deactivate, for admins: 200 with the user, also if it was inactive already. Its sessions end.
+ */
 export function deactivateUser(app: HttpServer, dependencies: Dependencies): void {
   app.post(
     routes.deactivateUser.path,

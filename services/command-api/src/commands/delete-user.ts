@@ -12,7 +12,7 @@ import { forgetSessions } from '../sign-in/forget-sessions.ts'
 import { changeUser } from '../store/change-user.ts'
 import type { Dependencies } from './dependencies.ts'
 
-/** DELETE /api/v1/users/:id: 204; only a tombstone without personal data is kept. */
+/** DELETE /api/v1/users/:id: 204; only a tombstone without personal data remains. */
 export function deleteUser(app: HttpServer, dependencies: Dependencies): void {
   app.delete(
     routes.deleteUser.path,
@@ -37,7 +37,7 @@ export function deleteUser(app: HttpServer, dependencies: Dependencies): void {
       const { user: tombstone, previous } = await changeUser(dependencies, id, decide)
       await dependencies.backOff
         .forget(previous.email)
-        .catch((err) => request.log.warn({ err }, 'failed logins not erased yet'))
+        .catch((err) => request.log.warn({ err }, 'failed logins not deleted; they expire later'))
       await forgetSessions(id, request, dependencies)
       return reply.status(204).header('etag', etagOf(tombstone)).send()
     },

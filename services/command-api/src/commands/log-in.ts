@@ -6,8 +6,8 @@ import { openSession } from '../sign-in/open-session.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /**
- * POST /api/v1/auth/login: 200 with an access token, and a refresh token to get the next ones. A refusal does not reveal
- * its reason, neither by text nor by time.
+ * POST /api/v1/auth/login: 200 with an access token, and a refresh token to get the next ones. A refusal does not
+ * reveal its reason, neither by text nor by time.
  */
 export function logIn(app: HttpServer, dependencies: Dependencies): void {
   app.post(

@@ -4,8 +4,8 @@ import { limited } from '../http/limited.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /**
- * POST /api/v1/auth/logout: 204; the session of the refresh token is ended. As with RFC 7009, 2.2, a token that is none
- * or no longer good is answered alike: there is no session of it. The access token lives for its last minutes.
+ * POST /api/v1/auth/logout: 204; ends the session of the refresh token. As in RFC 7009, 2.2, an unknown or expired
+ * token gets the same answer. The access token stays valid until it expires.
  */
 export function logOut(app: HttpServer, { sessions, limits, audit }: Dependencies): void {
   app.post(

@@ -3,7 +3,7 @@ import type { HttpServer } from '@cqrs/service-kit'
 import { limited } from '../http/limited.ts'
 import type { Dependencies } from './dependencies.ts'
 
-/** POST /api/v1/auth/refresh: 200 as after a login. The token is used up; its successor is in the answer. */
+/** POST /api/v1/auth/refresh: 200 as after a login. The token is replaced by the one in the answer. */
 export function refreshSession(app: HttpServer, { users, sessions, tokens, limits, audit }: Dependencies): void {
   app.post(
     routes.refreshSession.path,

@@ -7,10 +7,10 @@ import { answerOf, etagOf } from '../http/answers.ts'
 import { contextOf } from '../http/context.ts'
 import { doneOf, IdempotencyHeaders, replayed } from '../http/idempotency.ts'
 import { limited } from '../http/limited.ts'
-import { type Done, refuseReuse } from '../store/done.ts'
+import type { Done } from '../store/user-document.ts'
 import type { Dependencies } from './dependencies.ts'
 
-/** POST /api/v1/auth/register: 201 with the user, whose read model follows. */
+/** POST /api/v1/auth/register: 201 with the user. The read model follows later. */
 export function registerUser(app: HttpServer, { users, relay, passwords, limits }: Dependencies): void {
   app.post(
     routes.registerUser.path,
@@ -42,7 +42,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
         try {
           await users.insert(change, done)
         } catch (error) {
-          // A request with the same key may have been first: then its answer is the answer to this one.
+          // A concurrent request with the same key may have been first: replay its answer.
           const first = await replay()
           if (!first) throw error
           return { user: first, isReplay: true }
@@ -60,8 +60,8 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
 }
 
 /**
- * The user as it was when it was registered with this key; undefined where none was. Whether the password is the same
- * one only its hash can tell.
+ * The user as it was when it was registered with this key, if it was. The record holds no password, so that is compared
+ * with the user's hash.
  * @throws Refusal `idempotency-key-reused`
  */
 async function registeredBefore(
@@ -69,9 +69,8 @@ async function registeredBefore(
   { name, roles, password }: RegisterUser,
   { users, passwords }: Pick<Dependencies, 'users' | 'passwords'>,
 ): Promise<User | undefined> {
-  const found = await users.findRegistered(done.key)
-  if (!found) return undefined
-  refuseReuse(found.done, done)
-  if (!(await passwords.verify(found.user.passwordHash, password))) throw new Refusal('idempotency-key-reused')
-  return { ...found.user, name, roles, isActive: true, version: 1, updatedAt: found.user.createdAt }
+  const user = await users.findRegistered(done)
+  if (!user) return undefined
+  if (!(await passwords.verify(user.passwordHash, password))) throw new Refusal('idempotency-key-reused')
+  return { ...user, name, roles, isActive: true, version: 1, updatedAt: user.createdAt }
 }

@@ -1,7 +1,7 @@
 import { type Change, type Context, changeTo, type User } from './user.ts'
 
-/** Ends every session, too: whoever knew the old password is logged out. */
-export function changePassword(user: User, passwordHash: string, context: Context): Change {
+/** It also ends every session, so that somebody who knew the old password is logged out. */
+export function replacePassword(user: User, passwordHash: string, context: Context): Change {
   return withoutSessions({ ...user, passwordHash }, ['password'], context)
 }
 
@@ -21,8 +21,8 @@ export function endSessions(user: User, context: Context): Change {
 }
 
 /**
- * Revokes every access token of an earlier version. Versions decide and not times: the clocks of two processes differ by
- * more than the moment between a revocation and the next login.
+ * Revokes every access token of an earlier version. Versions decide and not times: the clocks of two processes differ
+ * by more than the moment between a revocation and the next login.
  */
 function withoutSessions(user: User, changed: string[], context: Context): Change {
   return changeTo({ ...user, tokensFromVersion: user.version + 1, tokensRevokedAt: context.now }, changed, context)

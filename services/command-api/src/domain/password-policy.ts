@@ -4,8 +4,8 @@ import { Refusal } from '@cqrs/contracts'
 export type Owner = { email: string; name: string }
 
 /**
- * What a new password may not be, besides its length (NIST SP 800-63B, 3.1.1.2): a common one, or one that consists mostly
- * of the e-mail address, the name or the service's name. There are no other rules.
+ * What a new password may not be, besides its length (NIST SP 800-63B, 3.1.1.2): a common one, or one that consists
+ * mostly of the e-mail address, the name or the service's name. There are no other rules.
  * @param common passwords in lower case
  * @returns a function that throws the Refusal `password-too-common`
  */

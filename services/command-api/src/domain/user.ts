@@ -18,18 +18,18 @@ export type User = Omit<UserState, 'createdAt' | 'updatedAt'> & {
   version: number
   createdAt: Date
   updatedAt: Date
-  /** Access tokens with a lower `ver` are dead; so are refresh tokens of sessions that began at a lower version. */
+  /** Access tokens with a lower `ver` are revoked, and so are sessions that began at a lower version. */
   tokensFromVersion: number
   tokensRevokedAt?: Date
 }
 
-/** What is kept of a deleted user. */
+/** What remains of a deleted user. */
 export type Tombstone = { id: string; version: number; deletedAt: Date }
 
-/** A decision: the next state, and the event that tells the others. They are written together or not at all. */
+/** A decision: the next state and its event. They are written together or not at all. */
 export type Change<State = User> = { state: State; event: UserEvent }
 
-/** Who asks, when, and the names that the outside world lends: all that a decision needs besides state and input. */
+/** What a decision needs besides state and input. */
 export type Context = { caller?: Caller | undefined; now: Date; eventId: string; traceparent?: string | undefined }
 
 /** A new user. Whether its roles may be chosen, `refuseGranting` decides before the password is hashed. */
@@ -74,8 +74,8 @@ export function remove(user: User, context: Context): Change<Tombstone> {
 }
 
 /**
- * An event that says again how a user stands, for a read side that has it in another version (0: not at all); undefined
- * where it has the latest. What the write side does not know never was, or is gone for long: it is said to be deleted.
+ * Republishes a user's current state for a read side that has another version (0: none); undefined if it has the
+ * latest. A user that the write side does not know never existed, or its tombstone has expired: it counts as deleted.
  */
 export function restate(
   id: string,
@@ -91,7 +91,7 @@ export function restate(
   return eventOf({ id, version, deletedAt }, originOf(context), { isNew })
 }
 
-/** What others may see of a user: chosen field by field, so that nothing new slips out. */
+/** The state that others may see. It lists each field, so that a new one is not exposed by accident. */
 export const publicState = (user: User): UserState => ({
   id: user.id,
   email: user.email,
@@ -102,13 +102,13 @@ export const publicState = (user: User): UserState => ({
   updatedAt: user.updatedAt.toISOString(),
 })
 
-/** Beside the public state: which tokens are dead. */
+/** Which access tokens are revoked. It travels beside the public state. */
 export const tokenState = ({ tokensFromVersion, tokensRevokedAt }: User): TokenState => ({
   tokensFromVersion,
   ...(tokensRevokedAt && { tokensRevokedAt: tokensRevokedAt.toISOString() }),
 })
 
-/** The user's next version, and its event. */
+/** The next version of a user and its event. */
 export function changeTo(user: User, changed: string[], context: Context): Change {
   const state: User = { ...user, version: user.version + 1, updatedAt: context.now }
   return { state, event: { ...envelope(state, context), type: 'UserUpdated', data: { ...shown(state), changed } } }

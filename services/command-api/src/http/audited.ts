@@ -4,15 +4,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Compile } from 'typebox/compile'
 
 /**
- * The hook `onResponse` of a route on one user: what was done to it, or tried, is in the audit log with the code of the
- * refusal, except what a user may do to itself.
+ * The `onResponse` hook of a route on one user. It writes each change of somebody else to the audit log, also a refused
+ * one with the code of its problem.
  */
 export const audited =
   (action: 'update-user' | 'delete-user' | 'activate-user' | 'deactivate-user', { audit }: { audit: Audit }) =>
   async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const { id } = request.params as { id: string }
     const caller = callerOf(request)
-    // What is no id can be anything, also somebody's address.
+    // A malformed id can be anything, also an e-mail address.
     if (!caller || (caller.id === id && ownActions.has(action)) || !userId.Check(id)) return
     const roles = (request.body as { roles?: string[] } | undefined)?.roles
     if (reply.statusCode < 400) audit({ action, outcome: 'success', user_id: id, roles }, request)

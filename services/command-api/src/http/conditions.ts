@@ -3,11 +3,11 @@ import { EntityTags, ifMatchHolds } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { etagOf } from './answers.ts'
 
-/** The request header of a command that is to be done only on a version that the client knows. */
+/** The request header of a command that applies only to a version that the client knows. */
 export const ConditionHeaders = Type.Object({ 'if-match': Type.Optional(EntityTags) })
 
 /**
- * To be asked of each copy that is loaded: then a change in between ends as a refusal, too, and not as a retry.
+ * Call it for each copy that is loaded: then a concurrent change leads to a refusal and not to a retry.
  * @throws Refusal `precondition-failed`
  */
 export function refuseUnlessMatching(ifMatch: string | undefined, current: { version: number }): void {

@@ -2,24 +2,24 @@ import { createHash } from 'node:crypto'
 import type { UpdateUser } from '@cqrs/contracts'
 import Type, { type Static } from 'typebox'
 import type { Once } from '../store/change-user.ts'
-import type { Done } from '../store/done.ts'
+import type { Done } from '../store/user-document.ts'
 
 /**
- * The request header of a command that is to be done once, however often it is sent: a string of RFC 9651, as
- * draft-ietf-httpapi-idempotency-key-header has it. Best a UUID; it is a secret of the client.
+ * The request header that makes a repeated command take effect once: a string of RFC 9651, as in
+ * draft-ietf-httpapi-idempotency-key-header. Preferably a UUID; it is a secret of the client.
  */
 export const IdempotencyHeaders = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
       pattern: '^"(?:[ !#-\\[\\]-~]|\\\\["\\\\]){1,255}"$',
       maxLength: 512,
-      description: 'The same key and body get the first answer again, for 24 hours',
+      description: 'A repeated request with the same key and body gets the first answer again, for 24 hours',
       examples: ['"8e03978e-40d5-43dd-bc93-6894a57f9324"'],
     }),
   ),
 })
 
-/** The response header of an answer that was given before. */
+/** The response header of a replayed answer. */
 export const replayed = { 'idempotency-replayed': 'true' } as const
 
 /**

@@ -4,8 +4,8 @@ import type { FastifyRequest } from 'fastify'
 import type { Permission } from '../domain/permissions.ts'
 
 /**
- * The `preHandler` hook of a route on one user, after `authenticate`. It runs before the look-up, so that a stranger does
- * not learn which ids exist. It refuses with `not-allowed`.
+ * The `preHandler` hook of a route on one user, after `authenticate`. It runs before the look-up, so that a stranger
+ * does not learn which ids exist. It refuses with `not-allowed`.
  */
 export const only = (permission: Permission) =>
   refusing(['not-allowed'], async (request: FastifyRequest): Promise<void> => {

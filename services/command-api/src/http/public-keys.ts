@@ -3,8 +3,8 @@ import { PublicKeys, routes } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 
 /**
- * GET /.well-known/jwks.json: the public keys of access tokens (RFC 7517), for whoever verifies them. Only the members
- * of a public key are sent, whatever else the file holds.
+ * GET /.well-known/jwks.json: the public keys that verify access tokens (RFC 7517). The response schema sends only the
+ * members of a public key, whatever else the file holds.
  */
 export function publicKeys(app: HttpServer, { jwksFile }: { jwksFile: string }): void {
   app.get(

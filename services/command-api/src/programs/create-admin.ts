@@ -10,8 +10,8 @@ import { passwordHasher } from '../sign-in/password-hasher.ts'
 import { UserRepository } from '../store/user-repository.ts'
 
 /**
- * `pnpm admin:create admin@example.com`: makes an admin in the write database. The password is ADMIN_PASSWORD, or a new
- * one that is printed once. The event goes out with the next sweep of a running command-api.
+ * `pnpm admin:create admin@example.com`: creates an admin in the write database. The password is ADMIN_PASSWORD, or a
+ * random one that is printed once. A running command-api publishes the event with its next sweep.
  */
 const { positionals } = parseArgs({ allowPositionals: true })
 const [email] = positionals
@@ -26,20 +26,20 @@ try {
     { email, password, name: 'Admin' },
     {
       audit: auditLog(createLogger('create-admin', 'info', process.stderr)),
-      users: new UserRepository(mongo.db(), isSetUp),
+      users: new UserRepository(mongo.db(), isMigrated),
       passwords: passwordHasher(config),
     },
   )
   console.log(`admin ${user.email} created with id ${user.id}`)
-  if (!config.ADMIN_PASSWORD) console.log(`password, shown this once: ${password}`)
+  if (!config.ADMIN_PASSWORD) console.log(`password (shown only once): ${password}`)
 } catch (error) {
-  if (!(error instanceof Refusal)) fail(`not created: ${(error as Error).name}`)
-  fail(error.code === 'email-taken' ? 'a user with this e-mail address exists' : `not created: ${error.message}`)
+  if (!(error instanceof Refusal)) fail(`admin not created: ${(error as Error).name}`)
+  fail(`admin not created: ${error.message}`)
 } finally {
   await mongo.close()
 }
 
-async function isSetUp(): Promise<boolean> {
+async function isMigrated(): Promise<boolean> {
   const missing = await missingCollections(mongo.db(), collections)
   if (missing.length > 0) console.error(`missing: ${missing.join(', ')}. Run \`node dist/migrate.js\` first`)
   return missing.length === 0

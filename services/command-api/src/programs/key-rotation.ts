@@ -3,12 +3,12 @@ import { maxAccessTokenLifetimeSeconds } from '@cqrs/contracts'
 import { ConfigError, newKey, type PublicJwk, publicJwk } from '@cqrs/service-kit'
 
 type KeyFiles = { signingKeyFile: string; jwksFile: string }
-/** In the file a public key has a member more, which is not published: since when it signs no new tokens. */
-type Published = { keys: (PublicJwk & { retiredAt?: string })[] }
+/** `retiredAt` is only in the file and never published: since then the key signs no new tokens. */
+type KeyFile = { keys: (PublicJwk & { retiredAt?: string })[] }
 
 /**
- * First step of a rotation: makes the next signing key, beside the one in use, and adds its public half to the public
- * keys. Nothing is signed with it yet, so every verifier has the time to learn of it. A next key that is there stays.
+ * Step 1 of a rotation: creates the next signing key beside the current one, unless there is one, and publishes its
+ * public half. It signs nothing yet, so that every verifier has the time to load it.
  * @returns its kid
  */
 export async function addNextKey({ signingKeyFile, jwksFile }: KeyFiles): Promise<string> {
@@ -23,37 +23,37 @@ export async function addNextKey({ signingKeyFile, jwksFile }: KeyFiles): Promis
 }
 
 /**
- * Second step: from now on the next key signs. The former one is deleted; its public half stays for as long as its tokens
- * live.
- * @throws ConfigError where there is no next key
+ * Step 2: the next key becomes the signing key. The previous one is deleted; its public half stays until its tokens
+ * have expired.
+ * @throws ConfigError if there is no next key
  */
 export async function switchToNextKey({ signingKeyFile, jwksFile }: KeyFiles, now: Date): Promise<void> {
   try {
     await rename(nextTo(signingKeyFile), signingKeyFile)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new ConfigError('there is no next key yet: the step before makes it')
+    throw new ConfigError('there is no next key; run the step `next` first')
   }
   await pruneKeys({ signingKeyFile, jwksFile }, now)
 }
 
 /**
- * Last step, any time later: takes out the public keys that signed nothing for longer than a token lives. It also notes
- * since when a key is out of use, where a step that was interrupted has not.
- * @returns the kids that were taken out
+ * Step 3, any time later: removes the public keys whose tokens have expired. It also sets `retiredAt` of keys that an
+ * interrupted step left without it.
+ * @returns the kids that were removed
  */
 export async function pruneKeys({ signingKeyFile, jwksFile }: KeyFiles, now: Date): Promise<string[]> {
   const inUse = await kidsOf([signingKeyFile, nextTo(signingKeyFile)])
   const { keys } = await readPublished(jwksFile)
-  const noted = keys.map((key) => (inUse.includes(key.kid) ? key : { retiredAt: now.toISOString(), ...key }))
-  const isOver = ({ retiredAt }: Published['keys'][number]) =>
+  const marked = keys.map((key) => (inUse.includes(key.kid) ? key : { retiredAt: now.toISOString(), ...key }))
+  const isExpired = ({ retiredAt }: KeyFile['keys'][number]) =>
     retiredAt !== undefined && now.getTime() - Date.parse(retiredAt) > keptMs
-  const kept = noted.filter((key) => !isOver(key))
+  const kept = marked.filter((key) => !isExpired(key))
   await replaceFile(jwksFile, { keys: kept })
-  return noted.filter(isOver).map(({ kid }) => kid)
+  return marked.filter(isExpired).map(({ kid }) => kid)
 }
 
-/** The longest life of a token, and five minutes for clocks that differ. */
+/** The maximum lifetime of a token, and five minutes for clock differences. */
 const keptMs = (maxAccessTokenLifetimeSeconds + 300) * 1_000
 
 const nextTo = (signingKeyFile: string): string => `${signingKeyFile}.next`
@@ -63,11 +63,11 @@ async function kidsOf(files: string[]): Promise<string[]> {
   return pems.flatMap((pem) => (pem === undefined ? [] : [publicJwk(pem).kid]))
 }
 
-async function readPublished(jwksFile: string): Promise<Published> {
-  return JSON.parse(await readFile(jwksFile, 'utf8')) as Published
+async function readPublished(jwksFile: string): Promise<KeyFile> {
+  return JSON.parse(await readFile(jwksFile, 'utf8')) as KeyFile
 }
 
-/** In one step, so that no reader finds half a file. */
+/** Replaces the file in one step, so that no reader sees half of it. */
 async function replaceFile(file: string, content: object): Promise<void> {
   const draft = `${file}.${process.pid}`
   try {

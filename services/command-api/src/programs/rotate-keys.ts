@@ -5,13 +5,13 @@ import { Config } from '../config.ts'
 import { addNextKey, pruneKeys, switchToNextKey } from './key-rotation.ts'
 
 /**
- * `pnpm keys:rotate`: another key signs access tokens from now on, while the services run. Where their files are copies
- * that take their time to arrive, as those of Kubernetes, the steps are done one by one (docs/operations.md).
+ * `pnpm keys:rotate`: replaces the key that signs access tokens, while the services run. If the services have copies of
+ * the files that arrive later, as in Kubernetes, run the steps one by one (docs/operations.md).
  */
 const usage = `usage: pnpm keys:rotate [STEP]
-  next      makes the next key and publishes its public half
-  switch    the next key signs; the former one's public half stays until its tokens are gone
-  prune     takes out the public keys whose tokens are gone
+  next      creates the next key and publishes its public half
+  switch    makes the next key the signing key; keeps the public half of the previous one
+  prune     removes the public keys whose tokens have expired
 without a step: all of them`
 
 const { positionals } = parseArgs({ allowPositionals: true })
@@ -26,14 +26,14 @@ const files = { signingKeyFile, jwksFile }
 const audit = auditLog(createLogger('rotate-keys', 'info', process.stderr))
 const action = `rotate-keys${step ? `-${step}` : ''}`
 try {
-  if (!step || step === 'next') console.log(`next key ${await addNextKey(files)}, published`)
+  if (!step || step === 'next') console.log(`published next key ${await addNextKey(files)}`)
   if (!step || step === 'switch') {
     await switchToNextKey(files, new Date())
-    console.log('it signs now')
+    console.log('switched to the next key')
   }
   if (!step || step === 'prune') {
-    const gone = await pruneKeys(files, new Date())
-    console.log(`public keys taken out: ${gone.length === 0 ? 'none' : gone.join(', ')}`)
+    const removed = await pruneKeys(files, new Date())
+    console.log(`removed public keys: ${removed.length === 0 ? 'none' : removed.join(', ')}`)
   }
   audit({ action, outcome: 'success' })
 } catch (error) {

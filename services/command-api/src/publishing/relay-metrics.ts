@@ -4,11 +4,11 @@ import type { Outbox } from '../store/outbox.ts'
 export const published = new Counter({ name: 'outbox_published_total', help: 'Events that JetStream acknowledged' })
 export const publishFailures = new Counter({
   name: 'outbox_publish_failures_total',
-  help: 'Publishes that failed; they are tried again',
+  help: 'Failed publishes; they are retried',
 })
 export const removalSize = new Histogram({
   name: 'outbox_removal_events',
-  help: 'Events taken out of the outbox by one bulk write',
+  help: 'Events removed from the outbox by one bulk write',
   buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
 })
 
@@ -28,8 +28,8 @@ new Gauge({
 })
 
 /**
- * Makes the gauges measure this outbox. Each read of the metrics is one indexed look-up. The registry takes a name only
- * once, so the gauges are there once, and of several services in one process the last one is measured.
+ * Makes the gauges measure this outbox, with one indexed look-up for each scrape. A name can be registered only once,
+ * so if a process creates several services, the gauges measure the last one.
  */
 export function measureOutbox(outbox: Outbox): void {
   measured = outbox

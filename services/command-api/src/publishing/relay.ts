@@ -7,15 +7,15 @@ import type { Outbox } from '../store/outbox.ts'
 import * as metrics from './relay-metrics.ts'
 
 /**
- * Brings events from the outbox to JetStream, at least once.
+ * Publishes events from the outbox to JetStream, at least once.
  *
- * `publish` sends an event right after its commit. What that leaves behind (a crash, NATS away, too much at once) is
- * found by the sweeper through the index of pending events: on that look-up correctness rests, `publish` is only quicker.
- * An event goes out of the outbox when JetStream has acknowledged it. `Nats-Msg-Id` is the event's id, so what is sent
- * twice within the stream's duplicate window is stored once.
+ * `publish` sends an event right after its commit. The sweeper finds what remains (after a crash, while NATS is
+ * unavailable, under too much load) through the index of pending events. Correctness depends on the sweeper; `publish`
+ * only makes it faster. An event leaves the outbox when JetStream has acknowledged it. `Nats-Msg-Id` is the event's id,
+ * so an event that is sent twice within the stream's duplicate window is stored once.
  *
- * A deletion takes the user's earlier events out of the stream, for they hold personal data. It leaves the outbox only
- * after that, too.
+ * A deletion purges the user's earlier events from the stream, because they hold personal data, before it leaves the
+ * outbox.
  */
 export class Relay {
   readonly #outbox: Outbox
@@ -32,21 +32,21 @@ export class Relay {
   #sweeping: Promise<void> | undefined
 
   /**
-   * @param parts.onDeleted erases what else is kept of a deleted user; called until it succeeds, also after a crash of the
-   *   process that deleted the user
+   * @param options.onDeleted erases other data of a deleted user; called until it succeeds, even if the process that
+   *   deleted the user crashes
    */
-  constructor(parts: {
+  constructor(options: {
     outbox: Outbox
     lease: Lease
     nats: NatsLink
     logger: Logger
     onDeleted: (userId: string) => Promise<void>
   }) {
-    this.#outbox = parts.outbox
-    this.#lease = parts.lease
-    this.#nats = parts.nats
-    this.#logger = parts.logger
-    this.#onDeleted = parts.onDeleted
+    this.#outbox = options.outbox
+    this.#lease = options.lease
+    this.#nats = options.nats
+    this.#logger = options.logger
+    this.#onDeleted = options.onDeleted
   }
 
   /** Starts the sweeper. */
@@ -54,12 +54,12 @@ export class Relay {
     this.#sweeping ??= this.#keepSweeping()
   }
 
-  /** Sends an event that has just been committed. Never waits and never fails: the sweeper finds what this does not. */
+  /** Sends an event right after its commit. It neither waits nor fails: the sweeper finds what it does not send. */
   publish(event: UserEvent): void {
     if (this.#inFlight.size < maxInFlight) void this.deliver(event)
   }
 
-  /** Sends an event, once at a time. @returns whether the stream has it now */
+  /** Sends an event, unless that is in progress already. @returns whether the stream has it now */
   deliver(event: UserEvent): Promise<boolean> {
     const underWay = this.#inFlight.get(event.id)
     if (underWay) return underWay
@@ -68,12 +68,14 @@ export class Relay {
     return sending
   }
 
-  /** Sweeps now: NATS has come back. */
+  /** Sweeps now, for example when NATS is available again. */
   wake(): void {
     this.#wake.resolve()
   }
 
-  /** Waits for what is under way, within the time-outs of the broker. What stays behind is swept by another process. */
+  /**
+   * Waits for publishes in progress, at most for their time-out, and releases the lease, so that others sweep the rest.
+   */
   async close(): Promise<void> {
     this.#stopped = true
     this.wake()
@@ -101,7 +103,7 @@ export class Relay {
     }
   }
 
-  /** Publishes batch after batch of what waits, while that succeeds and this process holds the lease. */
+  /** Publishes pending events in batches, while that succeeds and this process holds the lease. */
   async #sweep(): Promise<void> {
     while (!this.#stopped) {
       const events = await this.#outbox.pending(new Date(Date.now() - graceMs), sweepBatch)
@@ -123,11 +125,11 @@ export class Relay {
     } catch (error) {
       metrics.publishFailures.inc()
       if (!this.#failing)
-        this.#logger.warn({ err: error, user_id: event.subject }, 'publishing fails; events wait in the outbox')
+        this.#logger.warn({ err: error, user_id: event.subject }, 'publishing failed; events wait in the outbox')
       this.#failing = true
       return false
     }
-    if (this.#failing) this.#logger.info('publishing works again')
+    if (this.#failing) this.#logger.info('publishing succeeded again')
     this.#failing = false
     metrics.published.inc()
     this.#logger.debug({ user_id: event.subject, event_id: event.id }, `${event.type} event published`)
@@ -136,7 +138,7 @@ export class Relay {
     return true
   }
 
-  /** Takes acknowledged events out of the outbox, gathered for a moment so that a busy process does it in few writes. */
+  /** Removes acknowledged events from the outbox, collected for a moment so that a busy process needs few writes. */
   async #removeAcknowledged(): Promise<void> {
     await delay(gatherMs)
     while (this.#acknowledged.length > 0) {
@@ -148,14 +150,14 @@ export class Relay {
       } catch (error) {
         this.#logger.error(
           { err: error, events: events.length },
-          'outbox not cleared; these events will be published again',
+          'cannot remove published events from the outbox; they will be published again',
         )
       }
     }
     this.#removal = undefined
   }
 
-  /** An event that another process published while its user was deleted here came after the deletion's erasure. */
+  /** If another process published an event while its user was deleted here, it arrived after the purge. */
   async #eraseStragglers(published: UserEvent[], deleted: string[]): Promise<void> {
     const connection = this.#nats.connection()
     const stragglers = published.filter(({ type, subject }) => type !== 'UserDeleted' && deleted.includes(subject))
@@ -163,7 +165,7 @@ export class Relay {
   }
 }
 
-/** Takes the events with personal data of a deleted user out of the stream; its deletion stays. */
+/** Purges a deleted user's events from the stream, except the deletion, which holds no personal data. */
 async function eraseHistory(connection: NatsConnection, userId: string): Promise<void> {
   const { streams } = await jetstreamManager(connection, { checkAPI: false })
   await Promise.all(
@@ -171,10 +173,10 @@ async function eraseHistory(connection: NatsConnection, userId: string): Promise
   )
 }
 
-/** Beyond this many unacknowledged events the sweeper takes over, in bounded batches: memory stays flat. */
+/** Above this many unacknowledged events only the sweeper sends, in batches, so that memory stays bounded. */
 const maxInFlight = 1_000
 const sweepBatch = 500
 const sweepEveryMs = 1_000
-/** Younger events are still being published by the process that wrote them. */
+/** Younger events are probably being published by the process that wrote them. */
 const graceMs = 2_000
 const gatherMs = 20

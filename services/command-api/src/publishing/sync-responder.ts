@@ -15,7 +15,7 @@ import { restate } from '../domain/user.ts'
 import type { UserSync } from '../store/user-sync.ts'
 import type { Relay } from './relay.ts'
 
-/** Answers the read side's questions (contracts/sync.ts) over this connection; of several replicas one answers each. */
+/** Answers the read side's requests (contracts/sync.ts) over this connection. One of several replicas answers each. */
 export function answerSync(
   connection: NatsConnection,
   { sync, relay, logger }: { sync: UserSync; relay: Relay; logger: Logger },
@@ -43,8 +43,8 @@ export function answerSync(
 }
 
 /**
- * Says again how each user stands. These events have ids of their own: with the original's the stream would take them
- * for duplicates. They do not pass the outbox; where publishing fails the next comparison asks again.
+ * Republishes the current state of each user. These events have new ids, otherwise the stream would drop them as
+ * duplicates. They bypass the outbox: if publishing fails, the next comparison requests them again.
  */
 async function republish(
   users: { id: string; readVersion: number }[],

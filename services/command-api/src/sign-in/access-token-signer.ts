@@ -16,9 +16,9 @@ type Options = {
 }
 
 /**
- * Makes access tokens: ES256, the claims of RFC 9068, section 2.2. Another key in the file signs from the next second on,
+ * Signs access tokens: ES256, with the claims of RFC 9068, section 2.2. A new key in the file is used within a second,
  * if its public half is published.
- * @throws ConfigError when the key is not one for ES256, or its public half is missing from the file of public keys
+ * @throws ConfigError if the key is not an ES256 key, or its public half is missing from the file of public keys
  */
 export function accessTokenSigner(options: Options) {
   const { signingKeyFile, jwksFile, logger } = options
@@ -27,18 +27,18 @@ export function accessTokenSigner(options: Options) {
   let current = signingKey()
   if (!publishedKids().includes(current.kid)) throw new ConfigError(unpublished(current.kid, jwksFile))
   let sign = signerBy(current, options)
-  let complainedOf: string | undefined
+  let reported: string | undefined
 
-  /** The signer by the key in the file; by the former one as long as nobody could verify what the new one signs. */
+  /** Signs with the key in the file, or with the previous one while the public half of the new one is missing. */
   function signer() {
     const key = signingKey()
     if (key.kid === current.kid) return sign
     if (publishedKids({ atOnce: true }).includes(key.kid)) {
       current = key
       sign = signerBy(key, options)
-      logger.info({ kid: key.kid }, 'another key signs access tokens')
-    } else if (key.kid !== complainedOf) {
-      complainedOf = key.kid
+      logger.info({ kid: key.kid }, 'signing key changed')
+    } else if (key.kid !== reported) {
+      reported = key.kid
       logger.error(unpublished(key.kid, jwksFile))
     }
     return sign
@@ -73,4 +73,4 @@ const signerBy = ({ pem, kid }: { pem: string; kid: string }, { issuer, audience
 const kidsOf = (jwks: string): string[] => (JSON.parse(jwks) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
 
 const unpublished = (kid: string, jwksFile: string): string =>
-  `the signing key ${kid} is not in ${jwksFile}: nobody could verify its tokens`
+  `signing key ${kid} is missing from ${jwksFile}: its tokens could not be verified`

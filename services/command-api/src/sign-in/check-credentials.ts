@@ -6,7 +6,7 @@ import type { UserRepository } from '../store/user-repository.ts'
 import type { LoginBackOff } from './login-back-off.ts'
 import type { PasswordHasher } from './password-hasher.ts'
 
-/** The user whose address and password these are. @throws Refusal `invalid-credentials` */
+/** The user with this e-mail address and password. @throws Refusal `invalid-credentials` */
 export async function checkCredentials(
   { email: given, password }: { email: string; password: string },
   request: FastifyRequest,
@@ -21,8 +21,8 @@ export async function checkCredentials(
 }
 
 /**
- * Whether the password is the user's. Every no takes the same steps, so that no time tells which it was; the audit log
- * does. Failures are counted, and while the account has to wait the right password is a wrong one.
+ * Whether the password is the user's. Every failure takes the same steps, so that timing does not reveal its reason;
+ * the audit log has it. Failures are counted, and while the account waits the right password is rejected as well.
  */
 export async function isPassword(
   { user, email, password, action }: { user: User | undefined; email: string; password: string; action: string },
@@ -33,7 +33,7 @@ export async function isPassword(
   const isWaiting = await backOff.isWaiting(email, source)
   const matches = await passwords.verify(isWaiting ? undefined : user?.passwordHash, password)
   const wrong = why(user, { isWaiting, matches })
-  // Asked again: of many guesses at once, those that come after the first failures are not let through either.
+  // Checked again: concurrent guesses that finish after the first failures are rejected as well.
   const reason = !wrong && !(await backOff.succeeded(email, source)) ? 'backed-off' : wrong
   if (reason) await backOff.failed(email, source, { wasChecked: !isWaiting })
   audit({ action, outcome: reason ? 'failure' : 'success', reason, user_id: user?.id }, request)
@@ -47,7 +47,7 @@ function why(user: User | undefined, { isWaiting, matches }: { isWaiting: boolea
   return user.isActive ? undefined : 'deactivated'
 }
 
-/** Only here the password is there to be hashed with parameters that rose. If it does not work out, the next login does it. */
+/** Hashes the password with the current parameters, if they were raised. If that fails, the next login tries again. */
 async function rehash(
   user: User,
   password: string,
@@ -58,7 +58,7 @@ async function rehash(
     const hash = await passwords.rehash(user.passwordHash, password)
     if (hash) await users.replaceHash(user.id, { from: user.passwordHash, to: hash })
   } catch (err) {
-    log.warn({ err, user_id: user.id }, 'password not hashed anew')
+    log.warn({ err, user_id: user.id }, 'password not rehashed')
   }
 }
 

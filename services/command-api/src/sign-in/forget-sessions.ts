@@ -2,8 +2,9 @@ import type { FastifyRequest } from 'fastify'
 import type { Sessions } from './sessions.ts'
 
 /**
- * Deletes the sessions of a user whose change has ended them. They are dead by its version already, so where this fails
- * the command has succeeded all the same: they expire, and those of a deleted user go with the publishing of its event.
+ * Deletes the sessions that a change of their user has ended. The user's version has revoked them already, so the
+ * command succeeds even if this fails: they expire, and those of a deleted user are deleted when its event is
+ * published.
  */
 export async function forgetSessions(
   userId: string,

@@ -20,8 +20,8 @@ export const loginBackOffCollection = 'login_back_off'
 export const loginBackOffIndexes = [{ name: 'expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 }] as const
 
 /**
- * Exponential back-off of logins after failures; an attempt during a wait is rejected without a check. The wait is mostly
- * for one source, so that nobody can lock out someone else (docs/decisions/0015).
+ * Exponential back-off of logins after failures; an attempt during a wait is rejected without a check. The wait is
+ * mostly for one source, so that nobody can lock out someone else (docs/decisions/0015).
  */
 export class LoginBackOff {
   readonly #failures: Collection<Failures>
@@ -35,7 +35,9 @@ export class LoginBackOff {
     return isWaiting(await this.#read(idsOf(email, source)), new Date())
   }
 
-  /** Counts a failure. An attempt that was not checked, or that came during a wait, is not counted, in the same time. */
+  /**
+   * Counts a failure. An attempt that was not checked, or that came during a wait, is not counted, in the same time.
+   */
   async failed(email: string, source: string, { wasChecked }: { wasChecked: boolean }): Promise<void> {
     const ids = idsOf(email, source)
     await this.#failures.bulkWrite(

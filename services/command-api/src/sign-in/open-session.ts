@@ -5,10 +5,10 @@ import type { AccessTokenSigner } from './access-token-signer.ts'
 import type { Sessions } from './sessions.ts'
 
 /**
- * Begins a session of a user that has shown its password.
+ * Begins a session of a user whose password was checked.
  *
- * Its user is looked at once more afterwards: who ended all sessions meanwhile, as by deleting the user, may not have
- * seen this one. It would be dead, since it is of an older version, but it would stay behind.
+ * It loads the user again afterwards: a concurrent command that ended all sessions, such as a deletion, may have missed
+ * this one. It would be useless, because its version is revoked, but it would remain in the database.
  * @throws Refusal `invalid-credentials` in that case
  */
 export async function openSession(

@@ -10,10 +10,10 @@ import { commonPasswords } from './common-passwords.ts'
 export type PasswordHasher = ReturnType<typeof passwordHasher>
 
 /**
- * argon2id at OWASP's parameters (Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane).
+ * argon2id with OWASP's parameters (Password Storage Cheat Sheet: 19 MiB, 2 iterations, 1 lane).
  *
- * Hashes run about one a core: argon2 shares libuv's four threads with the name service and files, and more at once
- * would delay those by seconds. Beyond a second's worth of waiting ones the answer is `overloaded` at once.
+ * About one hash runs per core: argon2 shares libuv's four threads with DNS look-ups and files, which more hashes would
+ * delay by seconds. If about a second's worth of hashes is waiting, the next one is refused with `overloaded`.
  */
 export function passwordHasher(config: Settings) {
   const options = {
@@ -32,13 +32,13 @@ export function passwordHasher(config: Settings) {
   }
   let admitted = 0
   const decoy = argon2.hash('nobody has this password', options)
-  // By then libuv has started its threads, all at once. Where it is not allowed, hashes are as good without.
-  decoy.then(yieldCores).catch(() => {})
+  // libuv starts all of its threads at the first hash. If the priority cannot be changed, hashing still works.
+  decoy.then(lowerPriority).catch(() => {})
 
   return {
     /**
-     * Does what comes to a hash some look-ups later. So what would be too much to hash is refused before them, and does
-     * not crowd the database either. @throws Refusal `overloaded`
+     * Bounds work that ends in a hash: what would exceed the queue is refused before its look-ups, and does not load
+     * the database. @throws Refusal `overloaded`
      */
     async admit<Result>(work: () => Promise<Result>): Promise<Result> {
       if (admitted >= limit.concurrency + maxWaiting) throw new Refusal('overloaded', { retryAfterSeconds: 1 })
@@ -51,7 +51,7 @@ export function passwordHasher(config: Settings) {
     },
 
     /**
-     * For a new password: there is no other way to a hash than past the policy.
+     * Hashes a new password, after the password policy.
      * @returns the PHC string
      * @throws Refusal `password-too-common`, `overloaded`
      */
@@ -60,14 +60,14 @@ export function passwordHasher(config: Settings) {
       return queued(() => argon2.hash(password, options))
     },
 
-    /** The hash anew for a password that has just been verified, where the parameters are others than its digest's. */
+    /** A new hash of a password that has just been verified; undefined if its digest has the current parameters. */
     async rehash(digest: string, password: string): Promise<string | undefined> {
       if (!argon2.needsRehash(digest, options)) return undefined
       return queued(() => argon2.hash(password, options))
     },
 
     /**
-     * Whether the password fits the digest. Without a digest (no such user) it takes as long and says no.
+     * Whether the password matches the digest. Without a digest (no such user) it takes as long and returns false.
      * @throws Refusal `overloaded`
      */
     verify: async (digest: string | undefined, password: string): Promise<boolean> =>
@@ -76,10 +76,10 @@ export function passwordHasher(config: Settings) {
 }
 
 /**
- * Gives way with hashes to whatever is short: a hash takes a core for 20 ms, in which a request waits that would take
- * one (docs/decisions/0019). On Linux a thread has a priority of its own (setpriority(2)); elsewhere nothing is changed.
+ * Lowers the priority of the hashing threads, so that a 20 ms hash does not delay short requests (docs/decisions/0019).
+ * Only Linux has a priority for each thread (setpriority(2)).
  */
-function yieldCores(): void {
+function lowerPriority(): void {
   if (platform() !== 'linux') return
   const threads = '/proc/self/task'
   const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority

@@ -2,11 +2,11 @@ import { Refusal } from '@cqrs/contracts'
 import type { Db } from 'mongodb'
 import { RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible'
 
-/** How often each of these may be asked from one source in a minute, whatever comes of it; 0: as often as it likes. */
+/** Limits the requests of one source per minute, also of those that fail. 0: no limit. */
 export type RateLimits = { consume(what: Limited, source: string): Promise<void> }
 type Limited = 'register' | 'log-in' | 'refresh'
 
-/** Counters of the minute that runs, by route and source; all replicas count in the same ones. */
+/** Counters of the current minute for each route and source, shared by all replicas. */
 export const rateLimitsCollection = 'rate_limits'
 export const rateLimitsIndexes = [
   { name: 'key', key: { key: 1 }, unique: true },
@@ -14,7 +14,7 @@ export const rateLimitsIndexes = [
 ] as const
 
 /**
- * Counts in MongoDB. Where that is away `consume` fails as the route would, which needs it as well.
+ * Counts in MongoDB. While that is unavailable `consume` fails, as the route itself would.
  * `consume` throws the Refusal `rate-limited`.
  */
 export function rateLimits(db: Db, perMinute: Record<Limited, number>): RateLimits {
@@ -26,7 +26,7 @@ export function rateLimits(db: Db, perMinute: Record<Limited, number>): RateLimi
       keyPrefix: what,
       points: perMinute[what],
       duration: 60,
-      // Who is over the limit is refused from memory: a flood does not reach the database.
+      // A source above its limit is refused from memory, so that a flood does not reach the database.
       inMemoryBlockOnConsumed: perMinute[what] + 1,
     })
   const limiters = { register: limiterOf('register'), 'log-in': limiterOf('log-in'), refresh: limiterOf('refresh') }

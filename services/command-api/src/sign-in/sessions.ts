@@ -4,22 +4,22 @@ import type { Collection, Db } from 'mongodb'
 import type { User } from '../domain/user.ts'
 
 /**
- * A session: all refresh tokens that come from one login, of which the last one is good. Of tokens only hashes are kept.
- * It holds no personal data but the user's id, and goes with the user.
+ * A session: the chain of refresh tokens of one login, of which the last one is valid. Only hashes of tokens are
+ * stored. It holds no personal data except the user's id, and is deleted with the user.
  */
 type Session = {
-  /** Hash of the token's first half, which all tokens of the session share. */
+  /** Hash of the first half of the token, which all tokens of the session share. */
   _id: string
   userId: string
-  /** The user's version at the login: what revokes the access tokens of that version ends the session, too. */
+  /** The user's version at the login: revoking the access tokens of that version ends the session as well. */
   userVersion: number
-  /** Hash of the token that is good now. */
+  /** Hash of the valid token. */
   tokenHash: string
   previousHash?: string
   rotatedAt: Date
-  /** The end, however often it is used. */
+  /** The end, even if it is used. */
   endsAt: Date
-  /** The end if it is not used any more. */
+  /** The end if it is not used. */
   expiresAt: Date
 }
 
@@ -29,18 +29,19 @@ export const sessionsIndexes = [
   { name: 'expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const
 
-/** A refresh token that was used, and its successor; or why it was refused. */
+/** The successor of a refresh token, or the reason of the refusal. */
 export type Rotation =
   | ({ userId: string; userVersion: number } & RefreshToken)
   | { refused: 'refresh-token-reused'; userId: string }
   | { refused: 'refresh-token-unknown' }
 
 /**
- * Refresh tokens (RFC 9700, 4.14.2): each can be used once and is answered with its successor. An older one in use means
- * that two parties hold the session, and nobody knows which one is the thief: the session ends for both.
+ * Refresh tokens with rotation (RFC 9700, 4.14.2): each can be used once and is replaced by its successor. The use of
+ * an older one means that two parties hold the session. Which one is the thief is unknown, so the session ends for
+ * both.
  *
- * The token that was replaced last is refused for `graceMs` without that: a client that sends it twice at once, or from
- * two windows, is no thief, and one of its requests has got the successor (docs/decisions/0012).
+ * For `graceMs` the token that was replaced last is only refused: a client that sends it twice, for example from two
+ * windows, is no thief, and one of its requests got the successor (docs/decisions/0012).
  */
 export class Sessions {
   readonly #sessions: Collection<Session>
@@ -51,7 +52,7 @@ export class Sessions {
     this.#lifetime = lifetime
   }
 
-  /** A new session of a user that has logged in. */
+  /** Begins the session of a login. */
   async begin({ id, version }: User): Promise<RefreshToken> {
     const { idleSeconds, maxSeconds } = this.#lifetime
     const refreshToken = secret() + secret()
@@ -69,7 +70,7 @@ export class Sessions {
     return { refreshToken, refreshExpiresIn: secondsUntil(session.expiresAt) }
   }
 
-  /** Uses a token up. One atomic step decides, by the database's clock: of many at once one succeeds. */
+  /** Replaces a token. One atomic step decides, by the database's clock: one of many concurrent calls succeeds. */
   async rotate(token: string): Promise<Rotation> {
     const family = hash(familyOf(token))
     const refreshToken = familyOf(token) + secret()
@@ -93,7 +94,7 @@ export class Sessions {
     return { userId, userVersion, refreshToken, refreshExpiresIn: secondsUntil(expiresAt) }
   }
 
-  /** Ends the session that a token is of, also where it is not the last one. @returns whose it was, if there was one */
+  /** Ends the session of a token, valid or replaced. @returns the id of its user, if there was a session */
   async end(token: string): Promise<string | undefined> {
     return (await this.#sessions.findOneAndDelete({ _id: hash(familyOf(token)) }))?.userId
   }
@@ -103,7 +104,7 @@ export class Sessions {
     await this.#sessions.deleteMany({ userId })
   }
 
-  /** Whoever knows the first half has had a token of this session, so an older one is in use again. */
+  /** The first half is known only from a token of this session, so an older token is in use again. */
   async #refuse(family: string, tokenHash: string): Promise<Rotation> {
     const isPrevious = { $eq: ['$previousHash', { $literal: tokenHash }] }
     const wasJustReplaced = { $gt: ['$rotatedAt', { $subtract: ['$$NOW', graceMs] }] }
@@ -119,9 +120,9 @@ export class Sessions {
 /** 256 bits, in 43 characters. */
 const secret = (): string => randomBytes(32).toString('base64url')
 const familyOf = (token: string): string => token.slice(0, 43)
-/** Not a slow one: nobody guesses 256 random bits. */
+/** A fast hash is enough: 256 random bits cannot be guessed. */
 const hash = (text: string): string => createHash('sha256').update(text).digest('base64url')
 const secondsUntil = (time: Date): number => Math.max(0, Math.round((time.getTime() - Date.now()) / 1_000))
 
-/** Long enough for a second click and for a request that is sent again, short for a thief. */
+/** Long enough for a double click or a retried request, and short for a thief. */
 const graceMs = 10_000

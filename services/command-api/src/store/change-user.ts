@@ -1,6 +1,6 @@
 import { Refusal, type UserEvent } from '@cqrs/contracts'
 import type { Change, Tombstone, User } from '../domain/user.ts'
-import { type Done, refuseReuse, type UpdateDone } from './done.ts'
+import type { Done, UpdateDone } from './user-document.ts'
 import type { UserRepository } from './user-repository.ts'
 
 /** An idempotency key, and the part of the user that the request itself contains. */
@@ -24,7 +24,7 @@ export async function changeUser<State extends User | Tombstone>(
     const current = await users.findById(id)
     if (!current) throw new Refusal('user-not-found')
     // After the look-up: what a concurrent request does now makes the save fail, and the next attempt finds it.
-    const before = once && (await users.findUpdate(id, once.done.key))
+    const before = once && (await users.findUpdate(id, once.done))
     if (before) return { user: asAnswered(current, before, once), previous: current, isReplay: true }
     const change = await decide(current)
     if (!(await save(users, change, current, once))) continue
@@ -54,9 +54,11 @@ const recordOf = ({ done }: Once, { version, isActive, updatedAt }: User): Updat
   updatedAt,
 })
 
-/** @throws Refusal `idempotency-key-reused` */
-function asAnswered(current: User, before: UpdateDone, { done, input }: Once): User {
-  refuseReuse(before, done)
-  const { version, isActive, updatedAt } = before
-  return { ...current, name: input.name, roles: input.roles, version, isActive, updatedAt }
-}
+const asAnswered = (current: User, { version, isActive, updatedAt }: UpdateDone, { input }: Once): User => ({
+  ...current,
+  name: input.name,
+  roles: input.roles,
+  version,
+  isActive,
+  updatedAt,
+})

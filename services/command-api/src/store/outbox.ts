@@ -2,10 +2,10 @@ import type { UserEvent } from '@cqrs/contracts'
 import type { AnyBulkWriteOperation, Collection, Db } from 'mongodb'
 import { type TombstoneDocument, type UserDocument, usersCollection } from './user-document.ts'
 
-/** How long a tombstone outlives its last event: longer than any copy of an older event can still be on its way. */
+/** A tombstone outlives its last event by more than any copy of an older event can take to arrive. */
 const tombstoneLifetimeMs = 30 * 24 * 3600 * 1000
 
-/** The events in `users` that are not yet known to be in the stream. */
+/** The events in `users` that JetStream has not acknowledged yet. */
 export class Outbox {
   readonly #users: Collection<UserDocument | TombstoneDocument>
 
@@ -13,7 +13,7 @@ export class Outbox {
     this.#users = db.collection(usersCollection)
   }
 
-  /** The oldest pending events of up to `limit` users, of those that wait since before `before`. */
+  /** The pending events of up to `limit` users that have been waiting since before `before`, longest first. */
   async pending(before: Date, limit: number): Promise<UserEvent[]> {
     const documents = await this.#users
       .find({ pendingSince: { $lt: before } }, { projection: { outbox: 1 } })
@@ -24,8 +24,8 @@ export class Outbox {
   }
 
   /**
-   * Takes published events out. A document whose outbox is empty then leaves the index of pending ones.
-   * @returns those of these users that are deleted
+   * Removes published events. A document with an empty outbox leaves the index of pending ones.
+   * @returns the ids of those users that are deleted
    */
   async remove(published: { subject: string; id: string }[]): Promise<string[]> {
     if (published.length === 0) return []
@@ -56,7 +56,7 @@ const removal = (eventIds: string[]) => [
     $set: { outbox: { $filter: { input: '$outbox', cond: { $not: { $in: ['$$this.id', { $literal: eventIds }] } } } } },
   },
   { $set: { pendingSince: { $cond: [drained, '$$REMOVE', '$pendingSince'] } } },
-  // A tombstone starts to age only when nothing of it waits any more.
+  // A tombstone starts to age only when its outbox is empty.
   {
     $set: {
       expiresAt: {

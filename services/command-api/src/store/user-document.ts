@@ -1,23 +1,31 @@
 import type { UserEvent } from '@cqrs/contracts'
 import type { User } from '../domain/user.ts'
-import type { Done, UpdateDone } from './done.ts'
 
 /**
- * The `users` collection: a user and its events that are not yet published, in one document, so that one write commits
- * both. `pendingSince` is there exactly while the outbox holds something; the sweeper's index is over it.
+ * A document of `users`: a user and its unpublished events, so that one write commits both. `pendingSince` is set
+ * exactly while the outbox is not empty; the sweeper's index is on it.
  */
 export type UserDocument = Omit<User, 'id' | 'tokensFromVersion'> &
   Outbox & {
     _id: string
-    /** Absent in documents from before there were revocations: nothing was revoked then. */
+    /** Absent in documents that are older than revocation. */
     tokensFromVersion?: number
-    /** Of a registration with an idempotency key. */
+    /** The record of a registration with an idempotency key. */
     registrationDone?: Done
-    /** Of the last updates with one, the newest last. */
+    /** The records of the last updates with one, newest last. */
     updatesDone?: UpdateDone[]
   }
 
-/** What a deleted user leaves. `expiresAt` is set when its last event is published. */
+/**
+ * The record that a command with an idempotency key is done: written with its change or not at all. It holds no
+ * personal data and is valid for 24 hours.
+ */
+export type Done = { key: string; fingerprint: string; at: Date }
+
+/** The record of an update, with the part of its answer that the request does not contain. */
+export type UpdateDone = Done & { version: number; isActive: boolean; updatedAt: Date }
+
+/** A deleted user. `expiresAt` is set when its last event is published. */
 export type TombstoneDocument = Outbox & { _id: string; version: number; deletedAt: Date; expiresAt?: Date }
 
 type Outbox = { outbox: UserEvent[]; pendingSince?: Date }
@@ -25,9 +33,9 @@ type Outbox = { outbox: UserEvent[]; pendingSince?: Date }
 export const usersCollection = 'users'
 
 export const usersIndexes = [
-  // Tombstones have no address and are not in it.
+  // A tombstone has no e-mail address and is not in the index.
   { name: 'email', key: { email: 1 }, unique: true, partialFilterExpression: { email: { $exists: true } } },
-  // Of registrations with the same idempotency key one comes first, whichever process takes them.
+  // Makes one of several registrations with the same idempotency key the first, in whichever process they are.
   {
     name: 'registration_done',
     key: { 'registrationDone.key': 1 },

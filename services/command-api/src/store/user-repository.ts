@@ -2,18 +2,17 @@ import { Refusal } from '@cqrs/contracts'
 import { isDuplicateKey } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 import type { Change, Tombstone, User } from '../domain/user.ts'
-import type { Done, UpdateDone } from './done.ts'
-import { type UserDocument, usersCollection } from './user-document.ts'
+import { type Done, type UpdateDone, type UserDocument, usersCollection } from './user-document.ts'
 
-/** The write model. Each method is one atomic operation on one document, so it needs no transaction. */
+/** The write model. Each write is one atomic operation on one document, so it needs no transaction. */
 export class UserRepository {
   readonly #users: Collection<UserDocument>
-  readonly #isSetUp: () => Promise<boolean>
+  readonly #isMigrated: () => Promise<boolean>
 
-  /** @param isSetUp whether the indexes are there */
-  constructor(db: Db, isSetUp: () => Promise<boolean>) {
+  /** @param isMigrated whether the indexes exist */
+  constructor(db: Db, isMigrated: () => Promise<boolean>) {
     this.#users = db.collection(usersCollection)
-    this.#isSetUp = isSetUp
+    this.#isMigrated = isMigrated
   }
 
   async findById(id: string): Promise<User | undefined> {
@@ -26,30 +25,42 @@ export class UserRepository {
     return found(await this.#users.findOne({ email }, withoutOutbox))
   }
 
-  /** The user that was registered with this idempotency key, while that counts. */
-  async findRegistered(key: string): Promise<{ user: User; done: Done } | undefined> {
-    const document = await this.#users.findOne({ 'registrationDone.key': key }, { projection: { outbox: 0 } })
+  /**
+   * The user that was registered with this idempotency key, while its record is valid.
+   * @throws Refusal `idempotency-key-reused` if it was another registration
+   */
+  async findRegistered(now: Done): Promise<User | undefined> {
+    const isRecorded = { 'registrationDone.key': now.key }
+    const document = await this.#users.findOne(isRecorded, { projection: { outbox: 0 } })
     if (!document?.registrationDone) return undefined
-    const { registrationDone: done } = document
-    if (done.at > stillCounting()) return { user: toUser(document), done }
-    await this.#users.updateOne({ _id: document._id, 'registrationDone.key': key }, { $unset: { registrationDone: 1 } })
+    const { _id, registrationDone: before } = document
+    if (before.at > validSince()) {
+      refuseReuse(before, now)
+      return toUser(document)
+    }
+    await this.#users.updateOne({ _id, ...isRecorded }, { $unset: { registrationDone: 1 } })
     return undefined
   }
 
-  /** What is kept of a user's update with this idempotency key, while that counts. */
-  async findUpdate(id: string, key: string): Promise<UpdateDone | undefined> {
-    const updatesDone = updatedWith(key)
+  /**
+   * The record of a user's update with this idempotency key, while it is valid.
+   * @throws Refusal `idempotency-key-reused` if it was another update
+   */
+  async findUpdate(id: string, now: Done): Promise<UpdateDone | undefined> {
+    const updatesDone = updatedWith(now.key)
     const document = await this.#users.findOne({ _id: id, updatesDone }, { projection: { updatesDone } })
-    return document?.updatesDone?.[0]
+    const before = document?.updatesDone?.[0]
+    if (before) refuseReuse(before, now)
+    return before
   }
 
   /**
-   * @throws Refusal `email-taken`, also where another registration came first with the same idempotency key;
-   * `storage-unavailable` where the database is not set up yet
+   * @throws Refusal `email-taken`, also if another registration with the same idempotency key came first;
+   * `storage-unavailable` if the database is not migrated yet
    */
   async insert({ state, event }: Change, registrationDone?: Done): Promise<void> {
     // Without the unique index two users could share an address.
-    if (!(await this.#isSetUp())) throw new Refusal('storage-unavailable')
+    if (!(await this.#isMigrated())) throw new Refusal('storage-unavailable')
     const { id, ...fields } = state
     try {
       await this.#users.insertOne({
@@ -89,14 +100,15 @@ export class UserRepository {
     return matchedCount === 1
   }
 
-  /** Replaces the hash of a password that is still the same. Nobody else sees a difference, so the version stays. */
+  /** Replaces the hash of an unchanged password. The version stays, because no one else can see a difference. */
   async replaceHash(id: string, { from, to }: { from: string; to: string }): Promise<void> {
     await this.#users.updateOne({ _id: id, passwordHash: from }, { $set: { passwordHash: to } })
   }
 
   /**
-   * Leaves a tombstone of a user that still has the expected version. Its unpublished events go too: they hold
-   * personal data, and the deletion overrides them. @returns whether it had the version
+   * Replaces a user that still has the expected version with a tombstone. Its unpublished events are dropped: they hold
+   * personal data, and the deletion overrides them.
+   * @returns whether it had the version
    */
   async bury({ state, event }: Change<Tombstone>, expectedVersion: number): Promise<boolean> {
     const { id, ...fields } = state
@@ -106,15 +118,20 @@ export class UserRepository {
   }
 }
 
+/** @throws Refusal `idempotency-key-reused` if the two commands have other bodies */
+function refuseReuse(before: Done, now: Done): void {
+  if (before.fingerprint !== now.fingerprint) throw new Refusal('idempotency-key-reused')
+}
+
 const withoutOutbox = { projection: { outbox: 0, pendingSince: 0, registrationDone: 0, updatesDone: 0 } }
 
-const updatedWith = (key: string) => ({ $elemMatch: { key, at: { $gt: stillCounting() } } })
-/** Of several requests with one key, an update without a change does not raise the version that the others check. */
+const updatedWith = (key: string) => ({ $elemMatch: { key, at: { $gt: validSince() } } })
+/** An update without a change does not raise the version, so the version alone does not stop a second request. */
 const notUpdatedWith = (key: string) => ({ updatesDone: { $not: updatedWith(key) } })
 
-const stillCounting = (): Date => new Date(Date.now() - 24 * 3_600_000)
+const validSince = (): Date => new Date(Date.now() - 24 * 3_600_000)
 
-/** Beside the time, a number bounds what is kept, and with it the document. */
+/** Records are bounded by number as well as by time, so that the document stays small. */
 const lastOf = (updated: UpdateDone) => ({ updatesDone: { $each: [updated], $slice: -50 } })
 
 const found = (document: UserDocument | null): User | undefined => (document ? toUser(document) : undefined)

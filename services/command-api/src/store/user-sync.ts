@@ -7,7 +7,7 @@ import { toUser } from './user-repository.ts'
 
 type Stored = UserDocument | TombstoneDocument
 
-/** What the read side may ask of the write model, in pages by ascending id. */
+/** What the read side can request from the write model, in pages by ascending id. */
 export class UserSync {
   readonly #users: Collection<Stored>
 
@@ -24,16 +24,18 @@ export class UserSync {
     return { upTo: last ?? null, count: users.length, digest: hash.digest('hex') }
   }
 
-  /** Id and version of each live user after `after`, up to and with `upTo` (null: to the end), and who has events pending. */
+  /**
+   * Ids and versions of the live users after `after` up to `upTo` (null: all), and which of them have pending events.
+   */
   async versions(after: string, upTo: string | null): Promise<VersionsReply> {
     const range = { _id: { $gt: after, ...(upTo && { $lte: upTo }) } }
     const waiting = this.#users.find({ ...range, pendingSince: { $exists: true } }, { projection: { _id: 1 } })
-    // First who is pending: what is published between the two looks is then left out, and not taken for a difference.
+    // Pending users first: an event that is published between the two reads is then not mistaken for a difference.
     const pending = await waiting.map(({ _id }) => _id).toArray()
     return { users: await this.#versions(range, 10_000), pending }
   }
 
-  /** The next `limit` users after an id, whole, and what is left of deleted ones. */
+  /** The next `limit` users after an id, as snapshots, tombstones included. */
   async page(after: string, limit: number): Promise<PageReply> {
     const [documents, total] = await Promise.all([
       this.#users

@@ -7,7 +7,7 @@ import { addNextKey, pruneKeys, switchToNextKey } from '../../src/programs/key-r
 const start = new Date('2026-11-23T09:00:00.000Z')
 const later = (minutes: number) => new Date(start.getTime() + minutes * 60_000)
 
-t.test('a rotation: published, then in use, then the former one is gone', async (t) => {
+t.test('a rotation publishes the next key, then uses it, then removes the previous one', async (t) => {
   const files = await generateKeyFiles(t.testdir())
   const kid = async () => publicJwk(await readFile(files.signingKeyFile, 'utf8')).kid
   const published = async () =>
@@ -15,7 +15,7 @@ t.test('a rotation: published, then in use, then the former one is gone', async 
 
   const former = await kid()
   const next = await addNextKey(files)
-  t.equal(await addNextKey(files), next, 'once more makes no other')
+  t.equal(await addNextKey(files), next, 'a second time creates no other')
   t.equal(await kid(), former)
   t.strictSame(await published(), [next, former])
 
@@ -29,10 +29,10 @@ t.test('a rotation: published, then in use, then the former one is gone', async 
   t.strictSame(await published(), [next, former], 'a token can live for an hour')
   t.strictSame(await pruneKeys(files, later(66)), [former])
   t.strictSame(await published(), [next])
-  t.strictSame(await pruneKeys(files, later(9_999)), [], 'what signs, stays')
+  t.strictSame(await pruneKeys(files, later(9_999)), [], 'the signing key stays')
 })
 
-t.test('a key that an interrupted step left is kept for as long as if it had just been replaced', async (t) => {
+t.test('a key that an interrupted step left is kept as long as a key that was just replaced', async (t) => {
   const dir = t.testdir()
   const files = await generateKeyFiles(join(dir, 'one'))
   const other = await generateKeyFiles(join(dir, 'other'))

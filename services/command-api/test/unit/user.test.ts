@@ -15,7 +15,7 @@ const jane = register(id, input, 'the hash', at(now)).state
 const self = { id, roles: ['buyer'] }
 const admin = { id: otherId, roles: ['admin'] }
 
-t.test('a registration is version 1, with the address in its normalised form, and says so in its event', async (t) => {
+t.test('a registration is version 1 with the normalised e-mail address, and so is its event', async (t) => {
   const { state, event } = register(id, input, 'the hash', { ...at(now), traceparent: '00-abc-def-01' })
   t.match(state, { id, email: 'jane@example.com', isActive: true, version: 1, createdAt: now, updatedAt: now })
   t.strictSame(event, {
@@ -31,7 +31,7 @@ t.test('a registration is version 1, with the address in its normalised form, an
     type: 'UserCreated',
     data: { user: publicState(state), tokensFromVersion: 1 },
   })
-  t.notMatch(JSON.stringify(event), /the hash|password/, 'no secret leaves')
+  t.notMatch(JSON.stringify(event), /the hash|password/, 'no secret in the event')
 })
 
 t.test('an update moves to the next version and names what changed', async (t) => {
@@ -49,11 +49,11 @@ t.test('an update moves to the next version and names what changed', async (t) =
   })
 })
 
-t.test('an update that changes nothing is no event', async (t) => {
+t.test('an update that changes nothing has no event', async (t) => {
   t.equal(update(jane, { name: 'Jane', roles: ['buyer'] }, at(later, self)), undefined)
 })
 
-t.test('the role admin comes only from another admin, and can be kept', async (t) => {
+t.test('only another admin grants the role admin, and an admin keeps it', async (t) => {
   const toAdmin = { name: 'Jane', roles: ['buyer' as const, 'admin' as const] }
   t.throws(() => update(jane, toAdmin, at(later, self)), { code: 'role-not-allowed' })
   t.throws(
