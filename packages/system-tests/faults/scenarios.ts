@@ -22,7 +22,7 @@ export const scenarios: Scenario[] = [
     fault: (world) => takeAway(world, 'nats', 3_000),
   },
   {
-    name: 'NATS away for a minute',
+    name: 'NATS unavailable for a minute',
     rounds: 1,
     async fault(world) {
       await world.stack.servers.nats.kill()
@@ -99,7 +99,7 @@ export const scenarios: Scenario[] = [
     fault: (world) => replayShuffled(world, () => underLoad(world)),
   },
   {
-    name: 'the mail server refuses, and goes away',
+    name: 'the mail server refuses, then is unavailable',
     rounds: 4,
     async fault(world, round) {
       const { mail } = world

@@ -256,7 +256,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a message is acknowledged before it is handled',
     find: '    await handled\n    message.ack()',
     replace: '    message.ack()\n    await handled',
-    tests: [`${projector}/test/unit/settle.test.ts`, `${projector}/test/database-away.test.ts`],
+    tests: [`${projector}/test/unit/settle.test.ts`, `${projector}/test/database-unavailable.test.ts`],
   },
   {
     file: `${projector}/src/consuming/settle.ts`,
@@ -277,7 +277,7 @@ export const mutants: readonly Mutant[] = [
     what: 'the server is not told that a message is in progress, and delivers it again',
     find: 'message.working()',
     replace: 'message.info',
-    tests: [`${projector}/test/database-away.test.ts`, `${projector}/test/replicas.test.ts`],
+    tests: [`${projector}/test/database-unavailable.test.ts`, `${projector}/test/replicas.test.ts`],
   },
   {
     file: `${projector}/src/consuming/user-consumer.ts`,
@@ -291,7 +291,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a consumer without a database fetches without bound',
     find: 'this.#inbox.size <= subscriber.batchSize',
     replace: 'this.#inbox.size >= 0',
-    tests: [`${projector}/test/service.test.ts`, `${projector}/test/database-away.test.ts`],
+    tests: [`${projector}/test/service.test.ts`, `${projector}/test/database-unavailable.test.ts`],
   },
   // Caches, notices and revocation
   {

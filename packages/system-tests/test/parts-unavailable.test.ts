@@ -24,12 +24,12 @@ const parts = [
 
 for (const { name, commands, queries } of parts) {
   t.test(
-    `${name} away: commands ${commands ? 'work' : 'are refused'}, queries ${queries ? 'work' : 'are refused'}`,
+    `${name} unavailable: commands ${commands ? 'work' : 'are refused'}, queries ${queries ? 'work' : 'are refused'}`,
     async (t) => {
       const server = servers[name]
       if (!server) throw new Error(`${name} is not ours to take away`)
       await server.kill()
-      const command = await rename(`while ${name} is away`)
+      const command = await rename(`while ${name} is unavailable`)
       t.equal(command.status, commands ? 200 : 503)
       // A list is never answered from the cache, unlike a user by id.
       t.equal((await list()).status, queries ? 200 : 503)
@@ -40,7 +40,9 @@ for (const { name, commands, queries } of parts) {
       await server.start()
       await eventually(async () => (await fetch(`${baseUrl}/healthz`)).status === 200, { timeoutMs: 20_000 })
       if (commands)
-        await eventually(async () => (await get(id)).body.name === `while ${name} is away`, { timeoutMs: 20_000 })
+        await eventually(async () => (await get(id)).body.name === `while ${name} is unavailable`, {
+          timeoutMs: 20_000,
+        })
       t.strictSame(await readSide(system), await writeSide(system), 'nothing is lost')
     },
   )
