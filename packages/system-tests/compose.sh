@@ -96,7 +96,7 @@ refuses() { # SERVICE SETTING=VALUE… -- NAME…: exits with 1 and one line tha
   shift
   output=$(docker compose run --rm --no-deps -T "${settings[@]}" "$service" 2>"$work/errors")
   [[ $? == 1 ]] || { echo "it did not exit with 1: $output" && cat "$work/errors" && return 1; }
-  output=$(grep 'wrong settings' "$work/errors")
+  output=$(grep ' settings: ' "$work/errors")
   echo "$output"
   [[ $(wc -l <<<"$output") == 1 ]] || return 1
   for setting in "$@"; do grep -q "$setting" <<<"$output" || return 1; done
