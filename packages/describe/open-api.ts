@@ -24,6 +24,7 @@ export async function openApi(): Promise<OpenApi> {
     if (!route) throw new Error(`${service} has no route ${method} ${path}, which contracts name ${operationId}`)
     return { operationId, service, method, path, route }
   })
+  // The details of refusals are keywords of our validator, not of the JSON Schema of the compiler here.
   const app = fastify({ ajv: { customOptions: { keywords: ['x-detail'] } } })
   await app.register(swagger, { openapi: about })
   for (const { operationId, service, method, path, route } of operations) {
