@@ -59,7 +59,8 @@ t.test('a migration waits for servers that are not up yet', async (t) => {
   const nats = await freshNats(t)
   await nats.server.stop()
   const migrating = runProgram('command-api', 'migrate.js', [], { MONGODB_URI: database.uri, NATS_URL: nats.url })
-  await eventually(async () => (await database.db.listCollections({ name: 'leases' }).toArray()).length === 1)
+  const isTrying = async () => (await database.db.listCollections({ name: 'leases' }).toArray()).length === 1
+  await eventually(isTrying, { timeoutMs: 20_000 })
   await nats.server.start()
   t.match(await migrating, { code: 0 })
 })
