@@ -18,20 +18,33 @@ const chosen = mutants.filter(({ file, what }) => `${file} ${what}`.includes(val
 const repository = fileURLToPath(new URL('../../../', import.meta.url))
 
 const survivors: Mutant[] = []
-const copy = await copyRepository()
+// Two at a time, because tests mostly wait for servers; each in a copy of its own.
+const copies = [await copyRepository(), await copyRepository()]
 try {
-  await checkUnchanged()
-  for (const mutant of chosen) {
-    const isKilled = await kills(mutant)
+  // A test that fails anyway kills every mutant, so all must pass before anything is changed.
+  await inEachCopy([...new Set(chosen.flatMap(({ tests }) => tests))], async (test, copy) => {
+    const { code, output } = await runTest(test, copy)
+    if (code !== 0) throw new Error(`${test} fails without a mutant:\n${output}`)
+  })
+  await inEachCopy(chosen, async (mutant, copy) => {
+    const isKilled = await kills(mutant, copy)
     if (!isKilled) survivors.push(mutant)
     console.log(`${isKilled ? 'killed   ' : 'SURVIVED '} ${mutant.file}: ${mutant.what}`)
-  }
+  })
 } finally {
-  await rm(copy, { recursive: true, force: true })
+  for (const copy of copies) await rm(copy, { recursive: true, force: true })
 }
 if (!values.only) await writeFile(join(repository, 'docs/mutants.md'), report())
 console.log(`${chosen.length - survivors.length} of ${chosen.length} mutants killed`)
 process.exitCode = survivors.length === 0 ? 0 : 1
+
+async function inEachCopy<Item>(items: readonly Item[], work: (item: Item, copy: string) => Promise<void>) {
+  const waiting = [...items]
+  const lane = async (copy: string) => {
+    for (let item = waiting.shift(); item; item = waiting.shift()) await work(item, copy)
+  }
+  await Promise.all(copies.map(lane))
+}
 
 /** Everything but what is installed at the root and kept between runs. Links between packages lead to the copies. */
 async function copyRepository(): Promise<string> {
@@ -42,22 +55,18 @@ async function copyRepository(): Promise<string> {
   return directory
 }
 
-/** A test that fails anyway kills every mutant, so all must pass before anything is changed. */
-async function checkUnchanged(): Promise<void> {
-  for (const test of new Set(chosen.flatMap(({ tests }) => tests))) {
-    const { code, output } = await runTest(test)
-    if (code !== 0) throw new Error(`${test} fails without a mutant:\n${output}`)
-  }
-}
-
-/** Whether the compiler or one of the mutant's tests fails. */
-async function kills(mutant: Mutant): Promise<boolean> {
+/**
+ * Whether one of the mutant's tests fails.
+ * @throws Error if the mutant does not compile: then no test has noticed it
+ */
+async function kills(mutant: Mutant, copy: string): Promise<boolean> {
   const file = join(copy, mutant.file)
   const source = await readFile(file, 'utf8')
   await writeFile(file, mutate(source, mutant))
   try {
-    if ((await run('tsc', ['-b'], copy)).code !== 0) return true
-    for (const test of mutant.tests) if ((await runTest(test)).code !== 0) return true
+    const { code, output } = await run('tsc', ['-b'], copy)
+    if (code !== 0) throw new Error(`${mutant.file}: "${mutant.what}" does not compile:\n${output}`)
+    for (const test of mutant.tests) if ((await runTest(test, copy)).code !== 0) return true
     return false
   } finally {
     await writeFile(file, source) // the build of the next mutant takes it back
@@ -65,7 +74,7 @@ async function kills(mutant: Mutant): Promise<boolean> {
 }
 
 /** @param test as `services/projector/test/consume.test.ts` */
-function runTest(test: string) {
+function runTest(test: string, copy: string) {
   const [kind = '', name = '', ...path] = test.split('/')
   return run('tap', ['--reporter=terse', '--jobs=1', path.join('/')], join(copy, kind, name))
 }
