@@ -112,7 +112,7 @@ export const mutants: readonly Mutant[] = [
     file: `${contracts}/src/snapshots.ts`,
     what: 'a repair of a user that the reader knows looks like a registration',
     find: 'if (isNew) return',
-    replace: 'if (isNew || true) return',
+    replace: 'if (isNew || envelope.version > 1) return',
     tests: [`${contracts}/test/unit/snapshots.test.ts`],
   },
   {
@@ -160,9 +160,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     file: `${projector}/src/read-store/read-model.ts`,
-    what: 'an event that comes twice counts twice in the sums',
-    find: 'after.version > (before?.version ?? 0)',
-    replace: 'after.version >= (before?.version ?? 0)',
+    what: 'a user who changes counts twice in the sums',
+    find: '    if (before) add(before, -1)\n',
+    replace: '',
     tests: [`${projector}/test/user-stats.test.ts`],
   },
   {
@@ -204,8 +204,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/store/outbox.ts`,
     what: 'a published event stays in the outbox',
-    find: '{ $not: { $in: [',
-    replace: '{ $in: [',
+    find: "{ $not: { $in: ['$$this.id', { $literal: eventIds }] } }",
+    replace: "{ $in: ['$$this.id', { $literal: eventIds }] }",
     tests: [`${commandApi}/test/relay.test.ts`],
   },
   {
@@ -213,7 +213,7 @@ export const mutants: readonly Mutant[] = [
     what: 'an event without an acknowledgement leaves the outbox',
     find: '      this.#failing = true\n      return false',
     replace: '      this.#failing = true',
-    tests: [`${commandApi}/test/relay.test.ts`],
+    tests: [`${commandApi}/test/erasure.test.ts`, `${commandApi}/test/relay.test.ts`],
   },
   {
     file: `${commandApi}/src/publishing/relay.ts`,

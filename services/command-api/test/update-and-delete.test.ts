@@ -47,6 +47,20 @@ t.test('concurrent updates all succeed, with consecutive versions', async (t) =>
   t.strictSame(answers.map(({ body }) => body.version).sort(), [2, 3, 4, 5])
 })
 
+t.test('of many concurrent updates no two get the same version', async (t) => {
+  const { user, token } = await newUser()
+  const rename = (n: number) => send('PUT', `/api/v1/users/${user.id}`, { name: `N${n}`, roles: ['buyer'] }, token)
+  for (let round = 0; round < 5; round++) {
+    const answers = await Promise.all(Array.from({ length: 16 }, (_, n) => rename(16 * round + n)))
+    const versions = answers.filter(({ status }) => status === 200).map(({ body }) => body.version)
+    t.equal(new Set(versions).size, versions.length)
+    t.ok(versions.length > 0)
+    // The others lost the version five times.
+    for (const { status, body } of answers)
+      if (status !== 200) t.match({ status, body }, { status: 409, body: { code: 'version-conflict' } })
+  }
+})
+
 t.test('only an admin may change somebody else', async (t) => {
   const { user } = await newUser()
   const stranger = await newUser()
