@@ -277,14 +277,14 @@ export const mutants: readonly Mutant[] = [
     what: 'the server is not told that a message is in progress, and delivers it again',
     find: 'message.working()',
     replace: 'message.info',
-    tests: [`${projector}/test/database-unavailable.test.ts`, `${projector}/test/replicas.test.ts`],
+    tests: [`${projector}/test/welcome-email-crash.test.ts`],
   },
   {
     file: `${projector}/src/consuming/user-consumer.ts`,
     what: 'a stop abandons the batch in progress',
     find: '    await this.#handling\n',
     replace: '',
-    tests: [`${projector}/test/service.test.ts`, `${projector}/test/consume.test.ts`, `${projector}/test/main.test.ts`],
+    tests: [`${projector}/test/replicas.test.ts`, `${projector}/test/service.test.ts`],
   },
   {
     file: `${projector}/src/consuming/user-consumer.ts`,
