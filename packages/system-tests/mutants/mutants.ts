@@ -412,7 +412,7 @@ export const mutants: readonly Mutant[] = [
     what: 'notices are not heard',
     find: 'if (isFirst) notices.listen(connection)',
     replace: 'void isFirst',
-    tests: [`${queryApi}/test/service.test.ts`, `${queryApi}/test/applied-notices.test.ts`],
+    tests: [`${queryApi}/test/revocation.test.ts`],
   },
   {
     file: `${queryApi}/src/service.ts`,
