@@ -9,6 +9,7 @@ import { UserCache } from '../src/by-id/user-cache.ts'
 import { UserLookUp } from '../src/by-id/user-look-up.ts'
 import { LiveCollections } from '../src/read-store/live-collections.ts'
 import { UserReadRepository } from '../src/read-store/user-read-repository.ts'
+import { holdNext } from './fixtures/hold-next.ts'
 import { idOf, tombstone, user } from './fixtures/users.ts'
 
 t.test('a process gets from Redis what another one has read', async (t) => {
@@ -200,19 +201,7 @@ async function startProcess(
     /** Resolves when Redis has executed every earlier command. */
     flushed: () => redisCache.read([idOf(999)], usersReadCollection),
     /** Holds back the next answer of the database until the returned function is called. */
-    hold: () => {
-      const findByIds = users.findByIds.bind(users)
-      const held = Promise.withResolvers<void>()
-      const released = Promise.withResolvers<void>()
-      users.findByIds = async (...args) => {
-        users.findByIds = findByIds
-        const answer = await findByIds(...args)
-        held.resolve()
-        await released.promise
-        return answer
-      }
-      return Object.assign(() => released.resolve(), { isHeld: held.promise })
-    },
+    hold: () => holdNext(users),
   }
 }
 

@@ -11,6 +11,7 @@ import { UserCache } from '../src/by-id/user-cache.ts'
 import { UserLookUp } from '../src/by-id/user-look-up.ts'
 import { LiveCollections } from '../src/read-store/live-collections.ts'
 import { UserReadRepository } from '../src/read-store/user-read-repository.ts'
+import { holdNext } from './fixtures/hold-next.ts'
 import { idOf, tombstone, user } from './fixtures/users.ts'
 
 t.test('concurrent look-ups share one query, and those of one user one read', async (t) => {
@@ -200,18 +201,4 @@ function lookUpOn(t: Test, collections: LiveCollections, users: UserReadReposito
   /** The user that is answered from memory. */
   const cached = (id: string) => cache.get(id, collections.nameOf(usersReadCollection) ?? '')
   return { lookUp, cached }
-}
-
-function holdNext(users: UserReadRepository) {
-  const findByIds = users.findByIds.bind(users)
-  const held = Promise.withResolvers<void>()
-  const released = Promise.withResolvers<void>()
-  users.findByIds = async (...args) => {
-    users.findByIds = findByIds
-    const answer = await findByIds(...args)
-    held.resolve()
-    await released.promise
-    return answer
-  }
-  return Object.assign(() => released.resolve(), { isHeld: held.promise })
 }
