@@ -27,6 +27,7 @@ const repository = fileURLToPath(new URL('..', import.meta.url))
 
 let passed = 0
 let failed = 0
+const notRun = []
 try {
   const chosen = choose(process.argv.slice(2))
   if (chosen === suites) await lookForUntested(() => runAll(chosen))
@@ -34,6 +35,11 @@ try {
 } catch (error) {
   console.log(`error: ${error.message}`)
   failed++
+}
+if (notRun.length > 0) {
+  console.log(`\nnot run on this machine\n${notRun.map((line) => `  ${line}`).join('\n')}`)
+  // Continuous integration has to run everything.
+  if (process.env.REQUIRE_EVERY_TEST) failed += notRun.length
 }
 process.exitCode = failed === 0 ? 0 : 1
 console.log(`${passed} passed, ${failed} failed`)
@@ -66,6 +72,7 @@ async function run(suite, environment) {
   const [code] = await once(tap, 'close')
   const { total, pass, fail } = printer.sum()
   passed += pass
+  notRun.push(...printer.notRun())
   // A suite can fail without a failed assertion: it crashes, is killed, or finds no test.
   const broken = fail === 0 && (code !== 0 || total === 0)
   failed += broken ? 1 : fail

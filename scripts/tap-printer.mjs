@@ -1,13 +1,17 @@
 /**
  * Reads the TAP of tap's runner line by line, and prints what a person needs: a line for each test file, each failure
- * with its reason, and the comments of tests. `sum` is tap's count of assertions.
+ * with its reason, and the comments of tests. `sum` is tap's count of assertions. `notRun` has a line for each test that
+ * this machine cannot run, with the reason.
  */
 export function tapPrinter(print) {
   const sum = { total: 0, pass: 0, fail: 0 }
+  const notRun = []
   let detailsOf
   const line = (text) => {
     const indent = text.search(/\S/)
     const content = text.trim()
+    const skipped = /^ok \d+ - (.*?) # SKIP (.*)$/.exec(content)
+    if (skipped) notRun.push(`${skipped[1]}: ${skipped[2]}`)
     if (detailsOf) {
       if (isWorthPrinting(content, detailsOf)) print(`  ${text}`)
       if (content === '...') detailsOf = undefined
@@ -21,7 +25,7 @@ export function tapPrinter(print) {
       print(`  ${text}`)
     }
   }
-  return { line, sum: () => sum }
+  return { line, sum: () => sum, notRun: () => notRun }
 }
 
 // For a file, tap mostly prints the thirty arguments with which it was run.

@@ -3,6 +3,7 @@ import './testing/teardown.ts'
 
 export { eventually } from './eventually.ts'
 export { referencePolicy } from './gateway/reference.ts'
+export { type Host, Network } from './hosts/network.ts'
 export { freePort } from './ports.ts'
 export { type Answer, descriptionOf, type OpenApi, readDescription } from './testing/description.ts'
 export { type FreshDatabase, freshDatabase } from './testing/fresh-database.ts'
