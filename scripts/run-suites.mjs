@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { withServers } from '../packages/local-stack/dist/with-servers.js'
-import { tapPrinter } from './tap-printer.mjs'
+import { tapPrinter } from './tap-printer.ts'
 
 // Two suites run at a time, one file each, because tests mostly wait for servers. The longest suite comes first, then
 // the packages that others build on: a failure there explains later ones.

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { tapPrinter } from '../../../../scripts/tap-printer.mjs'
+import { tapPrinter } from '../../../../scripts/tap-printer.ts'
 
 t.test('a test that was skipped is listed with its reason', (t) => {
   const printer = tapPrinter(() => {})

@@ -3,11 +3,11 @@
  * with its reason, and the comments of tests. `sum` is tap's count of assertions. `notRun` has a line for each test that
  * this machine cannot run, with the reason.
  */
-export function tapPrinter(print) {
+export function tapPrinter(print: (line: string) => void) {
   const sum = { total: 0, pass: 0, fail: 0 }
-  const notRun = []
-  let detailsOf
-  const line = (text) => {
+  const notRun: string[] = []
+  let detailsOf: 'file' | 'assertion' | undefined
+  const line = (text: string): void => {
     const indent = text.search(/\S/)
     const content = text.trim()
     const skipped = /^ok \d+ - (.*?) # SKIP (.*)$/.exec(content)
@@ -18,7 +18,7 @@ export function tapPrinter(print) {
     } else if (content === '---') {
       detailsOf = indent <= 2 ? 'file' : 'assertion'
     } else if (content.startsWith('# { total: ')) {
-      if (indent === 0) for (const name of Object.keys(sum)) sum[name] = count(content, name)
+      if (indent === 0) for (const name of ['total', 'pass', 'fail'] as const) sum[name] = count(content, name)
     } else if ((indent === 0 && content.startsWith('ok ')) || content.startsWith('not ok ')) {
       print(`  ${text}`)
     } else if (!/^(ok \d|\d+\.\.\d|TAP version|# (Subtest: |time=|No coverage)|$)/.test(content)) {
@@ -28,12 +28,11 @@ export function tapPrinter(print) {
   return { line, sum: () => sum, notRun: () => notRun }
 }
 
-// For a file, tap mostly prints the thirty arguments with which it was run.
-function isWorthPrinting(detail, of) {
+/** For a file, tap mostly prints the thirty arguments with which it was run. */
+function isWorthPrinting(detail: string, of: 'file' | 'assertion'): boolean {
   if (detail === '...') return false
   return of === 'assertion' || /^(exitCode|signal|expired|timeout|failReason|reason|message)\b/.test(detail)
 }
 
-function count(summary, name) {
-  return Number(summary.match(new RegExp(`\\b${name}: (\\d+)`))?.[1] ?? 0)
-}
+const count = (summary: string, name: string): number =>
+  Number(summary.match(new RegExp(`\\b${name}: (\\d+)`))?.[1] ?? 0)
