@@ -2,16 +2,19 @@
 // in the volume of the container that reads it, owned by that container's user. Existing ones are kept, because they
 // match the data.
 import { randomBytes } from 'node:crypto'
-import { chownSync, existsSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { newKey, publicJwk } from '@cqrs/service-kit'
 
 const volumes = '/volumes'
 const service = 1000
 const mongodb = 999
+/** How many nodes each database has; the first one's name has no number. */
+const nodes = Number(process.env.NODES ?? 1)
 
 // Written last.
 if (!existsSync(`${volumes}/public-keys/jwks.json`)) makeSecrets()
-chownSync(`${volumes}/nats-data`, service, service)
+for (const name of ['command-api', 'query-api', 'projector']) nameEveryNode(`${volumes}/${name}/settings.env`)
+for (const name of readdirSync(volumes)) if (name.startsWith('nats-')) chownSync(`${volumes}/${name}`, service, service)
 
 function makeSecrets() {
   const commandApi = { user: 'command-api', pwd: password(), role: 'readWrite' }
@@ -41,6 +44,15 @@ function makeDatabase(host, db, users) {
 
 function uri({ user, pwd }, host, db) {
   return `mongodb://${user}:${pwd}@${host}:27017/${db}?replicaSet=rs0&authSource=admin`
+}
+
+/** A driver that starts while the first node is down needs the names of the others. */
+function nameEveryNode(file) {
+  const named = readFileSync(file, 'utf8').replace(/@(mongodb-\w+):27017[^/]*\//, (_, host) => {
+    const others = Array.from({ length: nodes - 1 }, (_, i) => `,${host}-${i + 2}:27017`)
+    return `@${host}:27017${others.join('')}/`
+  })
+  writeFileSync(file, named)
 }
 
 function password() {

@@ -4,6 +4,8 @@
 # starts services with invalid settings. Needs Docker with Compose 2.24 or later. Takes four to ten minutes, removes
 # what it made, and ends with `N passed, N failed`. If the stack does not start, the remaining checks are not run.
 #   bash packages/system-tests/compose.sh
+#   bash packages/system-tests/compose.sh --cluster   # docker-compose.cluster.yml: restarts each node of each cluster in
+#                                                     # turn, and kills each primary and leader, under load
 set -u
 cd "$(dirname "$0")/../.."
 export COMPOSE_PROJECT_NAME=cqrs-user-service-check GATEWAY_PORT=18080 MAIL_WEB_PORT=18025
@@ -12,6 +14,7 @@ here=packages/system-tests/compose
 node=node_modules/.bin/node
 work=$(mktemp -d)
 passed=0 failed=0 not_run=0 broken= load=
+[[ ${1-} == --cluster ]] && export COMPOSE_FILE=docker-compose.yml:docker-compose.cluster.yml
 scaled=(--scale command-api=2 --scale query-api=3 --scale projector=2)
 
 finish() {
@@ -132,35 +135,134 @@ refuses() { # SERVICE SETTING=VALUE… -- NAME…: the service exits with 1 and 
   for setting in "$@"; do grep -q "$setting" <<<"$said" || return 1; done
 }
 
-need 'the dependencies are installed' node scripts/prepare.mjs
-need 'the images are built' docker compose build
-need 'everything starts' up
-check 'only the gateway and the mail page are published, on loopback' only_on_loopback
-check 'the walk-through' walk first
-check 'the API reference is at /docs' has_reference
-check 'scaling to three query-api, two command-api and two projectors' up "${scaled[@]}"
-check 'the walk-through with several replicas' walk again
-check 'each query-api answers some of the requests' each_replica_answers
-for service in command-api query-api projector; do
-  check "restarting each $service in turn, without a failed request" restart_in_turn "$service"
-  [[ -f $work/load-$service ]] && head -n 1 "$work/load-$service" | sed 's/^/      /'
-done
-check 'docker compose restart' docker compose restart --timeout 20
-check 'everything is running again' up "${scaled[@]}"
-check 'the walk-through after the restart' walk again
-for service in command-api query-api projector gateway nats valkey mailpit mongodb-write mongodb-read; do
-  check "the walk-through after SIGKILL of $service" kill_and_walk "$service"
-done
-check 'docker compose down' docker compose down --timeout 20
-check 'docker compose up on the existing volumes' up
-check 'the walk-through, with the user of the run before' walk again
-check 'command-api names every invalid setting' refuses command-api \
-  PORT=80abc LOG_LEVEL=loud MONGODB_URI=nowhere TRUSTED_PROXIES=all JWKS_FILE= -- \
-  PORT LOG_LEVEL MONGODB_URI TRUSTED_PROXIES JWKS_FILE
-check 'query-api names every invalid setting' refuses query-api \
-  PORT=80abc CACHE_TTL_MS=-1 JWKS_FILE= -- PORT CACHE_TTL_MS JWKS_FILE
-check 'the projector names every invalid setting' refuses projector \
-  PORT=80abc SMTP_URL= VERIFY_EVERY_SECONDS=often -- PORT SMTP_URL VERIFY_EVERY_SECONDS
+hello() { # SERVICE EXPRESSION: a field of MongoDB's answer to `hello`, which needs no user
+  docker compose exec -T "$1" mongosh --quiet --eval "$2"
+}
+
+primary() { # mongodb-write or mongodb-read: the service that is the primary of its replica set
+  local node found
+  for _ in $(seq 60); do
+    for node in "$1" "$1-2" "$1-3"; do
+      found=$(hello "$node" 'db.hello().primary' 2>/dev/null | grep -o "^$1[^:]*") || continue
+      [[ $(hello "$found" 'db.hello().isWritablePrimary' 2>/dev/null) == true* ]] && echo "$found" && return
+    done
+    sleep 0.5
+  done
+  return 1
+}
+
+leader() { # USERS or USERS_DLQ: the service that leads the stream
+  local node
+  for _ in $(seq 60); do
+    for node in nats nats-2 nats-3; do
+      docker compose exec -T "$node" wget -q -O- 'http://127.0.0.1:8222/jsz?streams=1' 2>/dev/null |
+        tr -d ' \n' | grep -o "\"name\":\"$1\",.*" | grep -o '"leader":"[^"]*"' | head -n 1 | cut -d '"' -f 4 |
+        grep . && return
+    done
+    sleep 0.5
+  done
+  return 1
+}
+
+whole() { # SERVICE: its container is healthy, and a member of its cluster
+  local id
+  id=$(containers "$1" 1) && ready "$id" || return 1
+  [[ $1 == mongodb-* ]] || return 0
+  for _ in $(seq 120); do
+    [[ $(hello "$1" 'db.hello().isWritablePrimary || db.hello().secondary') == true* ]] && return
+    sleep 0.5
+  done
+  return 1
+}
+
+under_load() { # COMMAND…: passes if the command succeeds, and clients see nothing but waits of commands
+  local code=0
+  "$node" "$here/load.ts" "$url" --elections >"$work/load" 2>&1 &
+  load=$!
+  sleep 3
+  "$@" || code=1
+  sleep 5
+  kill "$load"
+  wait "$load" || code=1
+  load=
+  cat "$work/load"
+  return "$code"
+}
+
+restart_nodes() { # SERVICE: each node in turn, when the one before is whole again
+  local name
+  for name in "$1" "$1-2" "$1-3"; do
+    docker compose restart --timeout 60 "$name" && whole "$name" || return 1
+  done
+}
+
+kill_node() { # SERVICE: kills a node, waits until the others have taken over, and starts it again
+  docker compose kill --signal SIGKILL "$1" || return 1
+  sleep 15
+  docker compose up --detach --no-recreate --no-deps "$1" && whole "$1"
+}
+
+kill_first() { # primary|leader NAME
+  local found
+  found=$("$1" "$2") && echo "$found is the $1 of $2" && kill_node "$found"
+}
+
+nothing_differs() {
+  local said
+  said=$(docker compose exec -T projector node --env-file=/run/secrets/settings.env dist/cli.js verify) || return 1
+  echo "$said"
+}
+
+under_load_check() { # NAME COMMAND…
+  check "$1" under_load "${@:2}"
+  [[ -s $work/load ]] && head -n 1 "$work/load" | sed 's/^/      /'
+}
+
+if [[ ${1-} == --cluster ]]; then
+  need 'the dependencies are installed' node scripts/prepare.mjs
+  need 'the images are built' docker compose build
+  need 'the cluster starts' up
+  check 'the walk-through' walk first
+  for name in mongodb-write mongodb-read nats; do
+    under_load_check "restarting each node of $name in turn" restart_nodes "$name"
+  done
+  under_load_check 'SIGKILL of the primary of the write database' kill_first primary mongodb-write
+  under_load_check 'SIGKILL of the primary of the read database' kill_first primary mongodb-read
+  under_load_check 'SIGKILL of the leader of the events' kill_first leader USERS
+  under_load_check 'SIGKILL of the leader of the dead letters' kill_first leader USERS_DLQ
+  check 'the read models do not differ from the write side' nothing_differs
+  check 'the walk-through, with the user of the first' walk again
+else
+  need 'the dependencies are installed' node scripts/prepare.mjs
+  need 'the images are built' docker compose build
+  need 'everything starts' up
+  check 'only the gateway and the mail page are published, on loopback' only_on_loopback
+  check 'the walk-through' walk first
+  check 'the API reference is at /docs' has_reference
+  check 'scaling to three query-api, two command-api and two projectors' up "${scaled[@]}"
+  check 'the walk-through with several replicas' walk again
+  check 'each query-api answers some of the requests' each_replica_answers
+  for service in command-api query-api projector; do
+    check "restarting each $service in turn, without a failed request" restart_in_turn "$service"
+    [[ -f $work/load-$service ]] && head -n 1 "$work/load-$service" | sed 's/^/      /'
+  done
+  check 'docker compose restart' docker compose restart --timeout 20
+  check 'everything is running again' up "${scaled[@]}"
+  check 'the walk-through after the restart' walk again
+  for service in command-api query-api projector gateway nats valkey mailpit mongodb-write mongodb-read; do
+    check "the walk-through after SIGKILL of $service" kill_and_walk "$service"
+  done
+  check 'docker compose down' docker compose down --timeout 20
+  check 'docker compose up on the existing volumes' up
+  check 'the walk-through, with the user of the run before' walk again
+  check 'command-api names every invalid setting' refuses command-api \
+    PORT=80abc LOG_LEVEL=loud MONGODB_URI=nowhere TRUSTED_PROXIES=all JWKS_FILE= -- \
+    PORT LOG_LEVEL MONGODB_URI TRUSTED_PROXIES JWKS_FILE
+  check 'query-api names every invalid setting' refuses query-api \
+    PORT=80abc CACHE_TTL_MS=-1 JWKS_FILE= -- PORT CACHE_TTL_MS JWKS_FILE
+  check 'the projector names every invalid setting' refuses projector \
+    PORT=80abc SMTP_URL= VERIFY_EVERY_SECONDS=often -- PORT SMTP_URL VERIFY_EVERY_SECONDS
+fi
 ((not_run == 0)) || echo "$not_run checks not run, because this failed: $broken"
 echo "$passed passed, $failed failed"
 [[ $failed == 0 ]]

@@ -1,12 +1,17 @@
 /**
- * Clients of a running system, for compose.sh: `node load.ts BASE_URL`, until SIGTERM. Each registers, logs in, and
- * then reads and changes itself: about 60 requests a second in all. Prints the number of requests and each unexpected
- * answer, and exits with 1 if there was one. No request is sent twice.
+ * Clients of a running system, for compose.sh: `node load.ts BASE_URL [--elections]`, until SIGTERM. Each registers,
+ * logs in, and then reads and changes itself: about 60 requests a second in all. No request is sent twice, except with
+ * `--elections`: then commands may answer 503 with Retry-After, and are repeated with their Idempotency-Key. At the end
+ * each user must be shown at the version that was acknowledged. Prints the number of requests, the longest time without
+ * a command, and each unexpected answer, and exits with 1 if there was one.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 
-const [baseUrl] = process.argv.slice(2)
+const [baseUrl, flag] = process.argv.slice(2)
+const mayWait = flag === '--elections'
+const acknowledged = new Map<string, { version: number; token: string }>()
 let sent = 0
+let longestWaitMs = 0
 const failures: string[] = []
 let running = true
 process.once('SIGTERM', () => {
@@ -14,21 +19,26 @@ process.once('SIGTERM', () => {
 })
 
 await Promise.all(Array.from({ length: 4 }, client))
-console.log(`${sent} requests, ${failures.length} failed`)
+for (const [id, { version, token }] of acknowledged) await get(`/users/${id}`, token, version)
+console.log(
+  `${sent} requests, ${failures.length} failed` +
+    (mayWait ? `; ${acknowledged.size} users kept; ${Math.round(longestWaitMs)} ms at most without a command` : ''),
+)
 for (const failure of failures.slice(0, 20)) console.log(`  ${failure}`)
 process.exitCode = failures.length > 0 ? 1 : 0
 
 async function client(): Promise<void> {
   while (running) {
     const login = { email: `${crypto.randomUUID()}@example.com`, password: 'password123' }
-    const id = (await send(201, 'POST', '/auth/register', { ...login, name: 'Load', roles: ['buyer'] }))?.id
-    const token = (await send(200, 'POST', '/auth/login', login))?.accessToken
+    const id = (await command(201, 'POST', '/auth/register', { ...login, name: 'Load', roles: ['buyer'] }))?.id
+    const token = (await command(200, 'POST', '/auth/login', login))?.accessToken
     for (let version = 1; running && id && token && version < 10; ) {
-      await send(200, 'GET', `/users/${id}`, undefined, token, version)
-      await send(200, 'GET', '/users?limit=10', undefined, token)
-      await send(200, 'GET', '/users/by-role/buyer?limit=10', undefined, token)
+      acknowledged.set(id, { version, token })
+      await get(`/users/${id}`, token, version)
+      await get('/users?limit=10', token)
+      await get('/users/by-role/buyer?limit=10', token)
       const change = { name: `Load ${version}`, roles: ['buyer'] }
-      version = (await send(200, 'PUT', `/users/${id}`, change, token))?.version ?? version
+      version = (await command(200, 'PUT', `/users/${id}`, change, token))?.version ?? version
       await delay(40)
     }
   }
@@ -36,33 +46,39 @@ async function client(): Promise<void> {
 
 type Answer = { id?: string; accessToken?: string; version?: number }
 
-/** The body; undefined if the answer is not the expected one. */
-async function send(
-  expected: number,
-  method: string,
-  path: string,
-  body?: object,
-  token?: string,
-  minVersion?: number,
-): Promise<Answer | undefined> {
+function get(path: string, token: string, minVersion?: number) {
+  const headers = { authorization: `Bearer ${token}`, ...(minVersion && { 'x-min-version': String(minVersion) }) }
+  return send(200, path, { headers })
+}
+
+async function command(expected: number, method: string, path: string, body: object, token?: string) {
+  const from = performance.now()
+  const headers = {
+    'content-type': 'application/json',
+    ...(path !== '/auth/login' && { 'idempotency-key': `"${crypto.randomUUID()}"` }),
+    ...(token && { authorization: `Bearer ${token}` }),
+  }
+  let answer: Answer | 'wait' | undefined = 'wait'
+  while (answer === 'wait') {
+    answer = await send(expected, path, { method, headers, body: JSON.stringify(body) })
+    if (answer === 'wait') await delay(200)
+  }
+  if (performance.now() - from > longestWaitMs) longestWaitMs = performance.now() - from
+  return answer
+}
+
+/** The body; undefined if the answer is not the expected one; `wait` if the client may repeat the command. */
+async function send(expected: number, path: string, request: RequestInit & { method?: string }) {
   sent++
-  const at = new Date().toISOString()
+  const what = `${new Date().toISOString()} ${request.method ?? 'GET'} ${path}`
   try {
-    const response = await fetch(`${baseUrl}/api/v1${path}`, {
-      method,
-      headers: {
-        ...(body && { 'content-type': 'application/json' }),
-        ...(token && { authorization: `Bearer ${token}` }),
-        ...(minVersion && { 'x-min-version': String(minVersion) }),
-      },
-      ...(body && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(30_000),
-    })
+    const response = await fetch(`${baseUrl}/api/v1${path}`, { ...request, signal: AbortSignal.timeout(30_000) })
     const answer = await response.text()
-    if (response.status === expected) return JSON.parse(answer)
-    failures.push(`${at} ${method} ${path}: ${response.status} ${answer.slice(0, 300)}`)
+    if (response.status === expected) return JSON.parse(answer) as Answer
+    if (mayWait && request.method && response.status === 503 && response.headers.get('retry-after')) return 'wait'
+    failures.push(`${what}: ${response.status} ${answer.slice(0, 300)}`)
   } catch (error) {
-    failures.push(`${at} ${method} ${path}: ${error}`)
+    failures.push(`${what}: ${error}`)
   }
   return undefined
 }
