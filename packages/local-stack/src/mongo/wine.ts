@@ -1,4 +1,4 @@
-import { glob, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { cp, glob, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { aptInstall } from '../apt.ts'
 import { makeOnce, oneAtATime } from '../once.ts'
@@ -36,6 +36,15 @@ export async function winePrefix(cache: string, version: string, log: Log): Prom
   })
   await neverUpdate(prefix)
   return prefix
+}
+
+/** Copies a prefix, without its running processes, into a new directory. Takes 84 MB. */
+export async function copyOfPrefix(prefix: string, directory: string): Promise<string> {
+  const isShared = (file: string) => ![join(prefix, 'tmp'), join(prefix, 'wineserver')].includes(file)
+  await cp(prefix, directory, { recursive: true, verbatimSymlinks: true, filter: isShared })
+  await mkdir(join(directory, 'tmp'))
+  await neverUpdate(directory)
+  return directory
 }
 
 /** An update of the prefix would rewrite the files of wine itself through the links, under running servers. */

@@ -1,4 +1,5 @@
 import { ChildServer } from '../child-server.ts'
+import type { Host } from '../hosts/network.ts'
 import { freePort } from '../ports.ts'
 import { distFile, type ServiceName } from '../stack/services.ts'
 import type { Teardown } from './teardown.ts'
@@ -28,16 +29,18 @@ export type ServiceProcess = {
  * killed when the test ends.
  * @param env the whole environment of the process; without HOST and PORT it listens on a free port of 127.0.0.1
  * @param program the file below the service's `dist` that is run
+ * @param on where it runs, if not on this machine itself
  * @throws where the process does not answer in time, with the end of its output
  */
 export async function startProcess(
   t: Teardown,
   service: ServiceName,
   env: NodeJS.ProcessEnv,
-  { program = 'main.js' }: { program?: string } = {},
+  { program = 'main.js', on }: { program?: string; on?: Host | undefined } = {},
 ): Promise<ServiceProcess> {
   const port = env.PORT ?? String(await freePort())
-  const url = `http://127.0.0.1:${port}`
+  const address = on?.address ?? '127.0.0.1'
+  const url = `http://${address}:${port}`
   const lines: string[] = []
   const logs: LogLine[] = []
   let isReady = false
@@ -45,7 +48,8 @@ export async function startProcess(
     name: service,
     command: process.execPath,
     args: [distFile(service, program)],
-    env: { HOST: '127.0.0.1', ...env, PORT: port },
+    env: { HOST: address, ...env, PORT: port },
+    on,
     output: (line) => {
       lines.push(line)
       // A service that cannot start says why in plain text; every other line is JSON.
