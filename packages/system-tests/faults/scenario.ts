@@ -12,6 +12,7 @@ import {
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { type Db, MongoClient } from 'mongodb'
 import { lostCommands, untilWhole } from './comparison.ts'
+import { type Hosts, startHosts } from './hosts.ts'
 import { type Acknowledged, startLoad } from './load.ts'
 import { type Random, randomFrom } from './random.ts'
 import { startReplica } from './replica.ts'
@@ -42,7 +43,10 @@ export type Outcome = {
 }
 
 export type World = {
-  stack: Stack
+  /** The whole system on this machine, unless the scenario runs on hosts. */
+  stack: Stack | undefined
+  /** The system on hosts of its own, if the scenario runs on hosts. */
+  hosts: Hosts | undefined
   dataDir: string
   random: Random
   write: Db
@@ -69,6 +73,8 @@ export type Scenario = {
   twoOfEach?: true
   /** The write database is a replica set of three nodes. */
   threeNodes?: true
+  /** Databases, brokers and command-apis run on hosts of their own, whose network can be cut. Needs root. */
+  onHosts?: true
   /** Projectors are killed, so that an e-mail can be in the window that cannot be closed. */
   killsProjectors?: true
   /** The scenario has database servers of its own, which it may kill. */
@@ -86,7 +92,8 @@ export async function runScenario(
   const { name } = scenario
   const cleanUps: (() => Promise<unknown>)[] = []
   try {
-    const { world, baseUrls, adminToken } = await startWorld(scenario, seed, (cleanUp) => cleanUps.unshift(cleanUp))
+    const start = scenario.onHosts ? startWorldOnHosts : startWorld
+    const { world, baseUrls, adminToken } = await start(scenario, seed, (cleanUp) => cleanUps.unshift(cleanUp))
     const acknowledged: Acknowledged = new Map()
     const differing: string[] = []
     let commands = 0
@@ -120,8 +127,29 @@ export async function runScenario(
   }
 }
 
+type OnEnd = (cleanUp: () => Promise<unknown>) => void
+
+/** Starts the system of a scenario on hosts. */
+async function startWorldOnHosts(_scenario: Scenario, seed: number, onEnd: OnEnd) {
+  const hosts = await startHosts({ teardown: onEnd }, { adminEmail })
+  const { mail, commandApis, projector, uris, signingKeyFile } = hosts
+  const connected = await connectTo(uris, onEnd)
+  const world: World = {
+    ...connected,
+    stack: undefined,
+    hosts,
+    dataDir: '',
+    random: randomFrom(seed),
+    mail,
+    processes: { 'command-api': commandApis.map(({ server }) => server), projector: [projector.server] },
+    writeSet: hosts.writeSet,
+    wrong: [],
+  }
+  return { world, baseUrls: commandApis.map(({ url }) => url), adminToken: await mintForAdmin(world, signingKeyFile) }
+}
+
 /** Starts the system of a scenario. The functions given to `onEnd` stop its parts, the last one first. */
-async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () => Promise<unknown>) => void) {
+async function startWorld(scenario: Scenario, seed: number, onEnd: OnEnd) {
   const dataDir = await freshDirectory({ teardown: onEnd })
   const mail = await freshMail({ teardown: onEnd })
   const threeNodes = scenario.threeNodes && (await startThreeNodes(dataDir))
@@ -153,28 +181,33 @@ async function startWorld(scenario: Scenario, seed: number, onEnd: (cleanUp: () 
     }
   }
 
-  const clients = { write: new MongoClient(stack.uris.write), read: new MongoClient(stack.uris.read) }
-  const nats = await connect({ servers: stack.uris.nats, maxReconnectAttempts: -1, reconnectTimeWait: 250 })
-  onEnd(() => Promise.all([clients.write.close(), clients.read.close(), nats.close()]))
   const world: World = {
+    ...(await connectTo(stack.uris, onEnd)),
     stack,
+    hosts: undefined,
     dataDir,
     random: randomFrom(seed),
-    write: clients.write.db(),
-    read: clients.read.db(),
-    nats,
     mail,
     processes,
     writeSet: threeNodes ? threeNodes.writeSet : undefined,
     wrong: [],
   }
-  const admin = await eventually(
-    async () => (await world.write.collection('users').findOne({ email: adminEmail })) ?? false,
-  )
-  const mint = tokenMint(join(dataDir, 'keys/signing-key.pem'))
-  // Valid for longer than a token of command-api, so that the load needs no login for each user.
-  const adminToken = mint({ sub: String(admin._id), roles: ['admin'] }, { expiresIn: 24 * 3600 * 1000 })
-  return { world, baseUrls, adminToken }
+  return { world, baseUrls, adminToken: await mintForAdmin(world, join(dataDir, 'keys/signing-key.pem')) }
+}
+
+async function connectTo(uris: Record<'write' | 'read' | 'nats', string>, onEnd: OnEnd) {
+  const clients = { write: new MongoClient(uris.write), read: new MongoClient(uris.read) }
+  const nats = await connect({ servers: uris.nats, maxReconnectAttempts: -1, reconnectTimeWait: 250 })
+  onEnd(() => Promise.all([clients.write.close(), clients.read.close(), nats.close()]))
+  return { write: clients.write.db(), read: clients.read.db(), nats }
+}
+
+/** A token that is valid for longer than one of command-api, so that the load needs no login for each user. */
+async function mintForAdmin({ write }: World, signingKeyFile: string): Promise<string> {
+  const find = async () => (await write.collection('users').findOne({ email: adminEmail })) ?? false
+  const admin = await eventually(find)
+  const mint = tokenMint(signingKeyFile)
+  return mint({ sub: String(admin._id), roles: ['admin'] }, { expiresIn: 24 * 3600 * 1000 })
 }
 
 /** Registers a user and waits for its e-mail: after that, every collection exists. */

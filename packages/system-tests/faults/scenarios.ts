@@ -1,6 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { usersStream } from '@cqrs/contracts'
+import type { ChildServer, Stack } from '@cqrs/local-stack'
+import { eventually, type Host } from '@cqrs/local-stack/testing'
+import { type Hosts, leaderOf } from './hosts.ts'
 import { notSetAside, publishPoison } from './poison.ts'
 import { replayShuffled } from './replay.ts'
 import type { Scenario, World } from './scenario.ts'
@@ -25,9 +29,10 @@ export const scenarios: Scenario[] = [
     name: 'NATS unavailable for a minute',
     rounds: 1,
     async fault(world) {
-      await world.stack.servers.nats.kill()
+      const nats = partOf(world, 'nats')
+      await nats.kill()
       await delay(60_000)
-      await world.stack.servers.nats.start()
+      await nats.start()
     },
   },
   {
@@ -124,23 +129,79 @@ export const scenarios: Scenario[] = [
       await underLoad(world)
     },
   },
+  {
+    name: 'the network cuts hosts off',
+    rounds: 8,
+    onHosts: true,
+    async fault(world, round) {
+      const { hosts } = world
+      if (!hosts) throw new Error('the system is not on hosts')
+      const cut = cuts[(round - 1) % cuts.length] as (typeof cuts)[number]
+      await underLoad(world)
+      await cut(hosts)
+      await eventually(async () => (await hosts.network.dropped()) > 0, { timeoutMs: 10_000 })
+      // Longer than an election of MongoDB (10 s) and of NATS (4 to 9 s).
+      await delay(15_000)
+      await hosts.network.heal()
+      await underLoad(world)
+    },
+  },
 ]
+
+/** Each separates something that its neighbours still see. */
+const cuts: ((hosts: Hosts) => Promise<void>)[] = [
+  // A deposed primary that clients still reach.
+  async ({ network, writeSet, nodes }) => {
+    const primary = (await writeSet.primaryHost()) as Host
+    await network.split([primary], except(primary, nodes))
+  },
+  // A leader that publishers still reach.
+  async (hosts) => {
+    const leader = await leaderOf(hosts, usersStream.name)
+    await hosts.network.split(
+      [leader],
+      except(
+        leader,
+        hosts.brokers.map(({ host }) => host),
+      ),
+    )
+  },
+  // A command-api that neither publishes nor learns that it does not.
+  async ({ network, brokers, commandApis: [first] }) => {
+    await network.split(
+      [(first as Hosts['commandApis'][number]).host],
+      brokers.map(({ host }) => host),
+    )
+  },
+  // A primary that hears the others, and is not heard.
+  async ({ network, writeSet, nodes }) => {
+    const primary = (await writeSet.primaryHost()) as Host
+    for (const other of except(primary, nodes)) await network.cut(primary, other, { oneWay: true })
+  },
+]
+
+const except = (one: Host, hosts: Host[]): Host[] => hosts.filter((host) => host !== one)
 
 /** Kills a part at a random moment under load, and restarts it after at most `atMostMs`. */
 async function takeAway(
   world: World,
-  name: keyof World['stack']['servers'],
+  name: keyof Stack['servers'],
   atMostMs: number,
   meanwhile = async () => {},
 ): Promise<void> {
-  const server = world.stack.servers[name]
-  if (!server) throw new Error(`${name} was not started by this stack`)
+  const server = partOf(world, name)
   await underLoad(world)
   await server.kill()
   await meanwhile()
   await delay(world.random.between(0, atMostMs))
   await server.start()
   await underLoad(world)
+}
+
+function partOf({ stack }: World, name: keyof Stack['servers']): ChildServer {
+  const server = stack?.servers[name]
+  if (!server) throw new Error(`${name} was not started by this stack`)
+  return server
 }
 
 const underLoad = ({ random }: World) => delay(random.between(200, 1_500))
