@@ -147,3 +147,33 @@ t.test('no service reaches the other side’s database, and only command-api can
     t.equal(writable.length > 0, name === 'prepare', `${name} cannot write secrets`)
   }
 })
+
+t.test('the cluster has three nodes of each database and of NATS, each with data of its own', async (t) => {
+  const cluster = parse(read('docker-compose.cluster.yml'), { merge: true })
+  const stores: string[] = []
+  for (const first of ['mongodb-write', 'mongodb-read', 'nats']) {
+    for (const number of [2, 3]) {
+      const name = `${first}-${number}`
+      const node = cluster.services[name]
+      t.strictSame(node.extends, { file: 'docker-compose.yml', service: first }, name)
+      stores.push(...mounted(node).flatMap(([from, to]) => (/^\/data/.test(to) ? [from] : [])))
+    }
+  }
+  t.strictSame(stores, Object.keys(cluster.volumes))
+  for (const first of ['mongodb-write', 'mongodb-read']) {
+    const others = [2, 3].map((number) => `${first}-${number}`)
+    const job = cluster.services[`${first}-users`]
+    t.equal(job.environment.OTHERS, others.map((name) => `${name}:27017`).join(','))
+    t.strictSame(Object.keys(job.depends_on), others)
+    // MongoDB lets only empty servers join a replica set, so only the first node creates the root user.
+    for (const name of others) t.strictSame(Object.values(cluster.services[name].environment), ['', ''], name)
+  }
+  const configuration = read('deploy/compose/nats-cluster.conf')
+  t.match(configuration, /^include \.\/compose\.conf$/m)
+  const routes = [...configuration.matchAll(/nats:\/\/([\w-]+):6222/g)].map(([, name]) => name)
+  t.strictSame(routes, ['nats', 'nats-2', 'nats-3'])
+  for (const name of routes) t.equal(cluster.services[name as string].hostname, name, 'the name of the server')
+  for (const name of Object.keys(configs)) t.equal(cluster.services[name].scale, 2)
+  for (const name of ['command-api', 'command-api-migrate', 'projector', 'projector-migrate'])
+    t.equal(cluster.services[name].environment.STREAM_REPLICAS, 3, name)
+})
