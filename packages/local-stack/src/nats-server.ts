@@ -38,6 +38,8 @@ function configuration(dataDir: string, port: number): string {
   return `listen: "127.0.0.1:${port}"
 jetstream {
   store_dir: ${JSON.stringify(join(dataDir, 'jetstream'))}
+  # More than STREAM_MAX_BYTES and the dead letters, which the server reserves.
+  max_file_store: 2GB
   # By default a message is acknowledged up to two minutes before it is synced to disk.
   sync_interval: always
 }
