@@ -54,11 +54,11 @@ export async function ensureStream(nats: NatsConnection, stream: StreamPlan, rep
     ...(stream.duplicateWindowMs && { duplicate_window: nanos(stream.duplicateWindowMs) }),
   }
   const { streams } = await jetstreamManager(nats)
+  // To add a stream that exists would need its bytes a second time.
+  const ensure = async () =>
+    (await found(streams.info(stream.name))) ? streams.update(stream.name, config) : streams.add(config)
   try {
-    await streams.add(config).catch((error) => {
-      if (codeOf(error) !== existsDifferently) throw error
-      return streams.update(stream.name, config)
-    })
+    await ensure().catch(ensure) // another process may have created it in between
   } catch (error) {
     if (!isWithoutRoom(error)) throw error
     throw new ConfigError(`NATS has no ${stream.maxBytes} bytes for stream ${stream.name}: see STREAM_MAX_BYTES`)
@@ -66,8 +66,6 @@ export async function ensureStream(nats: NatsConnection, stream: StreamPlan, rep
 }
 
 const codeOf = (error: unknown) => (error instanceof JetStreamApiError ? error.code : undefined)
-/** JSStreamNameExistErr */
-const existsDifferently = 10_058
 /** JSStorageResourcesExceededErr; in a cluster JSClusterNoPeersErrF, which has other reasons as well. */
 const isWithoutRoom = (error: unknown) =>
   codeOf(error) === 10_047 || (codeOf(error) === 10_005 && /insufficient storage/.test((error as Error).message))
