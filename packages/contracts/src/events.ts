@@ -47,16 +47,30 @@ export const envelopeOf = (user: { id: string; version: number }, { traceparent,
   ...(traceparent && { traceparent }),
 })
 
-/** The stream of all user events. It is transport: the truth is `users`, from which it can be refilled. */
+const dayMs = 24 * 3_600_000
+
+/**
+ * The stream of all user events. It is transport: the truth is `users`, from which it can be refilled. An event leaves
+ * when every consumer has handled it. While it is full, it refuses new events, and they wait in the outbox.
+ */
 export const usersStream = {
   name: 'USERS',
   subjects: ['users.*.created', 'users.*.updated', 'users.*.deleted'],
   /** JetStream drops a repeated `Nats-Msg-Id` for this long: longer than a relay needs to republish after a crash. */
   duplicateWindowMs: 120_000,
+  /** Of an event that some consumer does not handle. */
+  maxAgeMs: 7 * dayMs,
+  whenFull: 'refuse',
 } as const
 
-/** The dead letters: messages that can never be applied, each with its reason. */
-export const deadLetterStream = { name: 'USERS_DLQ', subjects: ['users_dlq.>'] } as const
+/** The dead letters: messages that can never be applied, each with its reason. The oldest give way to new ones. */
+export const deadLetterStream = {
+  name: 'USERS_DLQ',
+  subjects: ['users_dlq.>'],
+  maxAgeMs: 30 * dayMs,
+  maxBytes: 64 * 2 ** 20,
+  whenFull: 'drop-oldest',
+} as const
 
 /** The subject of an event: `users.<userId>.created|updated|deleted`. */
 export const subjectOf = (event: UserEvent): string => `users.${event.subject}.${subjectVerbs[event.type]}`

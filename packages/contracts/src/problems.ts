@@ -32,6 +32,7 @@ export const problems = {
   'headers-too-large': [431, 'The headers are too large.'],
   internal: [500, 'An internal error occurred.'],
   overloaded: [503, 'The service is overloaded; try again after `Retry-After` seconds.'],
+  'outbox-full': [503, 'This user has too many unpublished changes; try again after `Retry-After` seconds.'],
   'storage-unavailable': [503, 'The database is unavailable; try again after `Retry-After` seconds.'],
   'read-model-behind': [503, 'The read model is behind the requested version; try again after `Retry-After` seconds.'],
   'upstream-unavailable': [503, 'The service is unavailable; try again after `Retry-After` seconds.'],

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { usersStream } from '@cqrs/contracts'
+import { deadLetterStream, usersStream } from '@cqrs/contracts'
 import { findNatsServer } from '@cqrs/local-stack'
 import { eventually, freshDirectory } from '@cqrs/local-stack/testing'
-import { ensureStream } from '@cqrs/service-kit'
-import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { ConfigError, ensureStream, keepUntilHandled, streamSettings } from '@cqrs/service-kit'
+import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
 import { startCluster } from './kubernetes/nats-cluster.ts'
@@ -37,6 +38,75 @@ t.test(
     t.ok(state.messages >= 2)
   },
 )
+
+t.test('on three servers an existing stream forgets what is handled, also when its leader is killed', async (t) => {
+  const nodes = await startCluster(t, configuration, await freshDirectory(t))
+  const connection = await connect({ servers: nodes.map(({ url }) => url), reconnectTimeWait: 100 })
+  t.teardown(() => connection.close())
+  const patient = { timeoutMs: 30_000 }
+  const [events, manager] = [jetstream(connection), await eventually(() => jetstreamManager(connection), patient)]
+  const small = { ...usersStream, maxBytes: 100_000 }
+  const tooLarge = { ...usersStream, maxBytes: 2 ** 42 }
+  const refusal = () => ensureStream(connection, tooLarge, 3).catch((error) => error instanceof ConfigError && error)
+  t.match(await eventually(refusal, patient), { message: /see STREAM_MAX_BYTES/ })
+
+  await eventually(() => ensureStream(connection, small, 3).then(() => true), patient)
+  const info = () => eventually(() => manager.streams.info(usersStream.name), patient)
+  const publish = (msgID: string) =>
+    eventually(() => events.publish('users.1.created', 'x'.repeat(500), { msgID }), patient)
+  const isEmpty = () => eventually(async () => (await info()).state.messages === 0, patient)
+  const handle = async (durable: string, count: number) => {
+    for (let handled = 0; handled < count; ) {
+      const consumer = await eventually(() => events.consumers.get(usersStream.name, durable), patient)
+      // Until a new leader is elected, a fetch may fail.
+      const message = await consumer.next({ expires: 1_000 }).catch(() => null)
+      if (await message?.ackAck()) handled++
+    }
+  }
+  for (let n = 0; n < 10; n++) await publish(`before-${n}`)
+  const durables = ['one', 'two']
+  for (const durable_name of durables)
+    await manager.consumers.add(usersStream.name, { durable_name, ack_policy: AckPolicy.Explicit })
+  await handle('one', 10)
+  await handle('two', 5)
+  await keepUntilHandled(connection, usersStream.name)
+  await eventually(async () => (await info()).state.messages === 5, patient)
+  await handle('two', 5)
+  await isEmpty()
+  t.match(await publish('before-3'), { duplicate: true }, 'what has left is still recognised')
+
+  const { cluster } = await info()
+  await nodes[Number(cluster?.leader?.at(-1))]?.server.kill()
+  for (let n = 0; n < 5; n++) await publish(`after-${n}`)
+  t.equal((await info()).state.messages, 5)
+  for (const durable of durables) await handle(durable, 5)
+  await isEmpty()
+  t.match(await publish('before-3'), { duplicate: true })
+
+  const fill = async () => {
+    for (;;) await events.publish('users.1.created', 'x'.repeat(5_000))
+  }
+  await t.rejects(fill(), { message: 'maximum bytes exceeded' })
+  await manager.streams.purge(usersStream.name, { filter: 'users.1.created' })
+  t.ok(await events.publish('users.1.deleted', ''))
+})
+
+t.test('each NATS that is shipped has room for the streams', async (t) => {
+  for (const [file, maxBytes] of [
+    ['deploy/compose/nats.conf', streamSettings.STREAM_MAX_BYTES.default],
+    ['k8s/components/nats/nats-server.conf', Number(settingOf('STREAM_MAX_BYTES'))],
+  ] as const) {
+    const text = readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8')
+    const store = Number(/max_file_store: (\d+)GB/.exec(text)?.[1]) * 2 ** 30
+    t.ok(maxBytes + deadLetterStream.maxBytes < 0.8 * store, `${file}: ${maxBytes} bytes of ${store}`)
+  }
+})
+
+/** From the ConfigMaps of both services, which must agree. */
+function settingOf(name: string): string | undefined {
+  const found = ofKind(overlays.get('local') ?? [], 'ConfigMap').flatMap(({ data }) => data?.[name] ?? [])
+  return found.length === 2 && found[0] === found[1] ? found[0] : undefined
+}
 
 t.test('a server in lame duck mode, which the preStop hook starts, exits by itself', async (t) => {
   const [leaving] = await startCluster(t, configuration, await freshDirectory(t))

@@ -57,6 +57,8 @@ function configuration(dataDir: string, address: string): string {
   return `listen: "${address}"
 jetstream {
   store_dir: ${JSON.stringify(join(dataDir, 'jetstream'))}
+  # More than STREAM_MAX_BYTES and the dead letters, which the server reserves.
+  max_file_store: 2GB
   # By default a message is acknowledged up to two minutes before it is synced to disk.
   sync_interval: always
 }

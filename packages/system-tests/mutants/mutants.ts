@@ -197,22 +197,22 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/store/user-repository.ts`,
     what: 'an event of a change is not written with it',
-    find: '$push: { outbox: event, ...(updated && lastOf(updated)) }',
-    replace: '$push: { ...(updated && lastOf(updated)) }',
+    find: '          outbox: appended(event),\n',
+    replace: '',
     tests: [`${commandApi}/test/relay.test.ts`, `${commandApi}/test/idempotency.test.ts`],
   },
   {
     file: `${commandApi}/src/store/outbox.ts`,
     what: 'a published event stays in the outbox',
-    find: "{ $not: { $in: ['$$this.id', { $literal: eventIds }] } }",
-    replace: "{ $in: ['$$this.id', { $literal: eventIds }] }",
+    find: "{ $slice: ['$outbox', count, 2 ** 31 - 1] }",
+    replace: "'$outbox'",
     tests: [`${commandApi}/test/relay.test.ts`],
   },
   {
     file: `${commandApi}/src/publishing/relay.ts`,
     what: 'an event without an acknowledgement leaves the outbox',
-    find: '      this.#failing = true\n      return false',
-    replace: '      this.#failing = true',
+    find: '      this.#noteFailure(event, error)\n      return false',
+    replace: '      this.#noteFailure(event, error)',
     tests: [`${commandApi}/test/erasure.test.ts`, `${commandApi}/test/relay.test.ts`],
   },
   {
@@ -232,7 +232,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/publishing/relay.ts`,
     what: 'the events of a deleted user stay in the stream',
-    find: '        await eraseHistory(connection, event.subject)\n',
+    find: '        await eraseHistory(connection, _id)\n',
     replace: '',
     tests: [`${commandApi}/test/erasure.test.ts`],
   },
@@ -375,8 +375,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/service.ts`,
     what: 'a stream that disappears is not recreated',
-    find: 'if (connection) await ensureStream(connection, usersStream, config.STREAM_REPLICAS)',
-    replace: 'void [connection, ensureStream]',
+    find: 'if (connection) await resources.createStream(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)',
+    replace: 'void [connection, resources.createStream]',
     tests: [`${commandApi}/test/migrate.test.ts`],
   },
   {

@@ -1,6 +1,6 @@
 import { deadLetterStream, usersStream } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
-import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import type { Db } from 'mongodb'
 import t from 'tap'
@@ -10,6 +10,8 @@ const { send, newUser, logs, mails, write, read, uris } = await startSystem(t)
 const nats = await connect({ servers: uris.nats })
 t.teardown(() => nats.close())
 const manager = await jetstreamManager(nats)
+// A consumer that handles nothing: the stream keeps every event for it.
+await manager.consumers.add(usersStream.name, { durable_name: 'behind', ack_policy: AckPolicy.Explicit })
 
 /** Part of the name and of every form of the address, and of nothing else. */
 const trace = /zaphodella/i

@@ -1,5 +1,5 @@
 import { maxAccessTokenLifetimeSeconds } from '@cqrs/contracts'
-import { httpSettings, logLevels, metricsSettings } from '@cqrs/service-kit'
+import { httpSettings, logLevels, metricsSettings, streamSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** The settings of command-api. Each is an environment variable, checked when the process starts. */
@@ -13,12 +13,7 @@ export const Config = Type.Object({
     description: 'URI of the write database, with its name in the path',
   }),
   NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'URL of the NATS server' }),
-  STREAM_REPLICAS: Type.Integer({
-    default: 1,
-    minimum: 1,
-    maximum: 5,
-    description: 'Replicas of the event stream; 3 in production',
-  }),
+  ...streamSettings,
   JWT_SIGNING_KEY_FILE: Type.String({ description: 'PEM file with the private EC P-256 key that signs access tokens' }),
   JWKS_FILE: Type.String({ description: 'JSON file (JWKS) with the public keys that verify access tokens' }),
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),

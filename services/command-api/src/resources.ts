@@ -17,7 +17,20 @@ export const collections: readonly CollectionPlan[] = [
 ]
 
 /** Creates the collections, their indexes and the event stream. Safe to repeat. */
-export async function createResources(db: Db, nats: NatsConnection, streamReplicas: number): Promise<void> {
+export async function createResources(
+  db: Db,
+  nats: NatsConnection,
+  streamReplicas: number,
+  maxBytes?: number,
+): Promise<void> {
   await ensureCollections(db, collections)
-  await ensureStream(nats, usersStream, streamReplicas)
+  await createStream(nats, streamReplicas, maxBytes)
+}
+
+/**
+ * Creates the stream of events. It keeps everything until the projector has created its consumers, and knows what to
+ * wait for.
+ */
+export async function createStream(nats: NatsConnection, replicas: number, maxBytes?: number): Promise<void> {
+  await ensureStream(nats, { ...usersStream, ...(maxBytes && { maxBytes }) }, replicas)
 }

@@ -2,7 +2,6 @@ import { usersStream } from '@cqrs/contracts'
 import {
   auditLog,
   createLogger,
-  ensureStream,
   type HttpServer,
   Lease,
   type Logger,
@@ -73,7 +72,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     },
     putBack: async () => {
       const connection = nats.connection()
-      if (connection) await ensureStream(connection, usersStream, config.STREAM_REPLICAS)
+      if (connection) await resources.createStream(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)
     },
     logger,
   })

@@ -40,7 +40,7 @@ export type CommandApi = ServiceProcess & {
   /** A token as command-api makes them, with other claims or options. */
   token: ReturnType<typeof tokenMint>
 }
-type Account = { user: UserAnswer; email: string; password: string; token: string }
+export type Account = { user: UserAnswer; email: string; password: string; token: string }
 export type Answer = { status: number; headers: Headers; body: any }
 
 /**

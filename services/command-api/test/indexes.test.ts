@@ -15,7 +15,7 @@ await db.collection<any>('users').insertMany(
     _id: idOf(n),
     version: 1,
     ...(n % 10 === 0
-      ? { deletedAt: new Date() }
+      ? { deletedAt: new Date(), ...(n % 100 === 0 && { eraseAt: new Date(n) }) }
       : { email: `${n}@example.com`, createdAt: new Date(), updatedAt: new Date() }),
     outbox: [],
     ...(n % 100 === 0 && { pendingSince: new Date(n) }),
@@ -35,7 +35,8 @@ for (const { name, run, atMost } of [
   { name: 'a user by address', run: () => users.findByEmail('1@example.com'), atMost: 1 },
   { name: 'a registration by its idempotency key', run: () => users.findRegistered(done), atMost: 1 },
   { name: 'an update by its idempotency key', run: () => users.findUpdate(idOf(1), done), atMost: 1 },
-  { name: 'pending events for the sweeper', run: () => outbox.pending(new Date(), 500), atMost: 4 },
+  { name: 'pending events for the sweeper', run: () => Array.fromAsync(outbox.pending()), atMost: 4 },
+  { name: 'deleted users to erase', run: () => outbox.toErase(100), atMost: 4 },
   { name: 'the backlog for the metrics', run: () => outbox.backlog(), atMost: 4 },
   { name: 'a page of digests', run: () => sync.digest(idOf(50), 20), atMost: 25 },
   { name: 'a range of versions and pending users', run: () => sync.versions(idOf(50), idOf(70)), atMost: 21 },

@@ -1,4 +1,4 @@
-import { logLevels, metricsSettings } from '@cqrs/service-kit'
+import { logLevels, metricsSettings, streamSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** The projector's settings, each an environment variable, checked at start. */
@@ -11,12 +11,7 @@ export const Config = Type.Object({
     description: 'Read database, with its name in the path; the user needs the role `readWrite`',
   }),
   NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'NATS server' }),
-  STREAM_REPLICAS: Type.Integer({
-    default: 1,
-    minimum: 1,
-    maximum: 5,
-    description: 'Replicas of the event stream; 3 in production',
-  }),
+  ...streamSettings,
   SMTP_URL: Type.String({
     pattern: '^smtps?://',
     description: 'Mail server, with user name and password if it requires them',

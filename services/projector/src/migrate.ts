@@ -7,11 +7,13 @@ import { createResources } from './resources.ts'
  * `node dist/migrate.js`: creates the missing collections and indexes of the read database, streams and durable
  * consumers, before the projector is started.
  */
-const config = readConfig(Type.Pick(Config, ['MONGODB_READ_URI', 'NATS_URL', 'STREAM_REPLICAS', 'LOG_LEVEL']))
+const config = readConfig(
+  Type.Pick(Config, ['MONGODB_READ_URI', 'NATS_URL', 'STREAM_REPLICAS', 'STREAM_MAX_BYTES', 'LOG_LEVEL']),
+)
 const succeeded = await runMigration({
   mongodbUri: config.MONGODB_READ_URI,
   natsUrl: config.NATS_URL,
   logger: createLogger('projector-migrate', config.LOG_LEVEL),
-  migrate: (db, nats) => createResources(db, nats, config.STREAM_REPLICAS),
+  migrate: (db, nats) => createResources(db, nats, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES),
 })
 process.exitCode = succeeded ? 0 : 1

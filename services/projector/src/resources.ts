@@ -3,6 +3,7 @@ import {
   type CollectionPlan,
   ensureCollections,
   ensureStream,
+  keepUntilHandled,
   leasesCollection,
   missingCollections,
   missingStreams,
@@ -24,16 +25,29 @@ const consumers: readonly DurableConsumer[] = [
 ]
 
 /** Creates everything that the projector requires to exist. Safe to repeat. */
-export async function createResources(db: Db, nats: NatsConnection, streamReplicas: number): Promise<void> {
+export async function createResources(
+  db: Db,
+  nats: NatsConnection,
+  streamReplicas: number,
+  maxBytes?: number,
+): Promise<void> {
   await ensureCollections(db, await collections(db))
-  await createBrokerResources(nats, streamReplicas)
+  await createBrokerResources(nats, streamReplicas, maxBytes)
 }
 
-/** Creates the streams and consumers. A broker can lose them, so a running projector does this as well. */
-export async function createBrokerResources(nats: NatsConnection, streamReplicas: number): Promise<void> {
-  await ensureStream(nats, usersStream, streamReplicas)
+/**
+ * Creates the streams and consumers. A broker can lose them, so a running projector does this as well. The stream of
+ * events drops what is handled only when every consumer exists, so that no event is dropped before.
+ */
+export async function createBrokerResources(
+  nats: NatsConnection,
+  streamReplicas: number,
+  maxBytes?: number,
+): Promise<void> {
+  await ensureStream(nats, { ...usersStream, ...(maxBytes && { maxBytes }) }, streamReplicas)
   await ensureStream(nats, deadLetterStream, streamReplicas)
   for (const consumer of consumers) await ensureDurableConsumer(nats, consumer)
+  await keepUntilHandled(nats, usersStream.name)
 }
 
 /** The collections and indexes that the read database lacks. */

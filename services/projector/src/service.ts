@@ -46,7 +46,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     },
     putBack: async () => {
       const connection = nats.connection()
-      if (connection) await createBrokerResources(connection, config.STREAM_REPLICAS)
+      if (connection) await createBrokerResources(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)
     },
     logger,
   })

@@ -1,6 +1,7 @@
-import { deadLetterStream, usersReadIndexes, usersStream } from '@cqrs/contracts'
+import { deadLetterStream, subjectOf, usersReadIndexes, usersStream } from '@cqrs/contracts'
 import { eventually, freshDatabase, freshMail, freshNats, runProgram, startProcess } from '@cqrs/local-stack/testing'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { ensureStream } from '@cqrs/service-kit'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
 import { startSystem } from './fixtures/system.ts'
@@ -26,7 +27,20 @@ t.test('several concurrent migrations create collections, indexes, streams and c
       name,
     )
   const { streams, consumers } = manager
-  t.match((await streams.info(deadLetterStream.name)).config, { storage: 'file' })
+  t.match((await streams.info(usersStream.name)).config, {
+    storage: 'file',
+    retention: 'interest',
+    discard: 'new',
+    max_bytes: 2 ** 30,
+    max_age: 7 * 24 * 3_600 * 1e9,
+  })
+  t.match((await streams.info(deadLetterStream.name)).config, {
+    storage: 'file',
+    retention: 'limits',
+    discard: 'old',
+    max_bytes: 64 * 2 ** 20,
+    max_age: 30 * 24 * 3_600 * 1e9,
+  })
   const made = await consumers.list(usersStream.name).next()
   t.strictSame(made.map(({ name }) => name).sort(), durables)
   t.match(await runMigrate(settings), { code: 0 })
@@ -57,22 +71,48 @@ t.test(
   },
 )
 
+t.test('a migration of a stream that command-api has filled loses nothing, and what is handled leaves', async (t) => {
+  const { settings, manager, connection } = await nothing(t)
+  await ensureStream(connection, usersStream, 1)
+  for (let n = 0; n < 5; n++) await jetstream(connection).publish(subjectOf(created(n)), JSON.stringify(created(n)))
+  t.match(await runMigrate(settings), { code: 0 })
+  const messages = async () => (await manager.streams.info(usersStream.name)).state.messages
+  t.equal(await messages(), 5, 'they wait for the projector')
+  await startProcess(t, 'projector', settings)
+  await eventually(async () => (await messages()) === 0)
+  t.match(await runMigrate(settings), { code: 0 })
+  t.equal((await manager.streams.info(usersStream.name)).config.retention, 'interest')
+})
+
+t.test('a migration that wants more bytes than NATS has fails with the name of the setting', async (t) => {
+  const { settings } = await nothing(t)
+  const { code, output } = await runMigrate({ ...settings, STREAM_MAX_BYTES: String(2 ** 42) })
+  t.equal(code, 1)
+  t.match(output, /NATS has no 4398046511104 bytes for stream USERS: see STREAM_MAX_BYTES/)
+})
+
 t.test('a running projector recreates a lost consumer, and everything that NATS lost', async (t) => {
-  const { broker, projector, visible, nats } = await startSystem(t)
-  await broker.publish(created(1))
+  const { broker, projector, visible, nats, ...system } = await startSystem(t, { VERIFY_EVERY_SECONDS: '1' })
+  const writeSide = system.writeSide()
+  await writeSide.apply(created(1))
   await visible(1, 1)
   const connection = await connect({ servers: nats.url })
   t.teardown(() => connection.close())
   const { streams, consumers } = await jetstreamManager(connection)
   await consumers.delete(usersStream.name, 'users_read')
-  await broker.publish(created(2))
+  // The stream does not keep it for a consumer that does not exist: the comparison finds that it is missing.
+  await writeSide.apply(created(2))
   await eventually(() => visible(2, 1), { timeoutMs: 20_000 })
+  await streams.update(usersStream.name, { retention: 'limits' } as object)
+  await eventually(async () => (await streams.info(usersStream.name)).config.retention === 'interest', {
+    timeoutMs: 20_000,
+  })
   await streams.delete(usersStream.name)
   await streams.delete(deadLetterStream.name)
   await eventually(async () => (await streams.info(usersStream.name)) && (await streams.info(deadLetterStream.name)), {
     timeoutMs: 20_000,
   })
-  await broker.publish(created(3))
+  await writeSide.apply(created(3))
   await eventually(() => visible(3, 1), { timeoutMs: 20_000 })
   await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
 })
@@ -85,5 +125,5 @@ async function nothing(t: Test) {
   const connection = await connect({ servers: nats.url })
   t.teardown(() => connection.close())
   const settings = { MONGODB_READ_URI: database.uri, NATS_URL: nats.url, SMTP_URL: mail.url }
-  return { database, settings, manager: await jetstreamManager(connection) }
+  return { database, settings, connection, manager: await jetstreamManager(connection) }
 }

@@ -1,18 +1,46 @@
 import {
+  DiscardPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
   jetstreamManager,
+  RetentionPolicy,
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
+import Type from 'typebox'
+import { ConfigError } from '../process/config.ts'
 
 /** A JetStream stream, as contracts defines it. */
-export type StreamPlan = { name: string; subjects: readonly string[]; duplicateWindowMs?: number }
+export type StreamPlan = {
+  name: string
+  subjects: readonly string[]
+  duplicateWindowMs?: number
+  maxAgeMs: number
+  /** The server reserves them for the stream (default: no limit). */
+  maxBytes?: number
+  whenFull: 'refuse' | 'drop-oldest'
+}
+
+/** The settings of a process that creates the stream of events. */
+export const streamSettings = {
+  STREAM_REPLICAS: Type.Integer({
+    default: 1,
+    minimum: 1,
+    maximum: 5,
+    description: 'Replicas of the event stream; 3 in production',
+  }),
+  STREAM_MAX_BYTES: Type.Integer({
+    default: 2 ** 30,
+    minimum: 2 ** 20,
+    description: 'Maximum size of the event stream in bytes; NATS reserves it, so it must be below `max_file_store`',
+  }),
+}
 
 /**
- * Creates the stream or updates it to this configuration; several processes may do so at once. It uses file storage and
- * JetStream's default limits, so messages stay until they are purged.
+ * Creates the stream or updates it to this configuration; several processes may do so at once. A new stream keeps every
+ * message until `keepUntilHandled`; an update does not change that.
+ * @throws ConfigError if the server has no room for `maxBytes`
  */
 export async function ensureStream(nats: NatsConnection, stream: StreamPlan, replicas: number): Promise<void> {
   const config: Partial<StreamConfig> & { name: string } = {
@@ -20,33 +48,67 @@ export async function ensureStream(nats: NatsConnection, stream: StreamPlan, rep
     subjects: [...stream.subjects],
     storage: StorageType.File,
     num_replicas: replicas,
+    max_age: nanos(stream.maxAgeMs),
+    max_bytes: stream.maxBytes ?? -1,
+    discard: stream.whenFull === 'refuse' ? DiscardPolicy.New : DiscardPolicy.Old,
     ...(stream.duplicateWindowMs && { duplicate_window: nanos(stream.duplicateWindowMs) }),
   }
-  const manager = await jetstreamManager(nats)
-  await manager.streams.add(config).catch(() => manager.streams.update(stream.name, config))
+  const { streams } = await jetstreamManager(nats)
+  // To add a stream that exists would need its bytes a second time.
+  const ensure = async () =>
+    (await found(streams.info(stream.name))) ? streams.update(stream.name, config) : streams.add(config)
+  try {
+    await ensure().catch(ensure) // another process may have created it in between
+  } catch (error) {
+    if (!isWithoutRoom(error)) throw error
+    throw new ConfigError(`NATS has no ${stream.maxBytes} bytes for stream ${stream.name}: see STREAM_MAX_BYTES`)
+  }
 }
 
-/** Lists the missing ones of these streams and durable consumers: `stream USERS`, `consumer USERS.users_read`. */
+const codeOf = (error: unknown) => (error instanceof JetStreamApiError ? error.code : undefined)
+/** JSStorageResourcesExceededErr; in a cluster JSClusterNoPeersErrF, which has other reasons as well. */
+const isWithoutRoom = (error: unknown) =>
+  codeOf(error) === 10_047 || (codeOf(error) === 10_005 && /insufficient storage/.test((error as Error).message))
+
+/**
+ * Makes the stream drop each message that all its consumers have acknowledged. To be called when they exist: a message
+ * that no consumer waits for is dropped at once.
+ */
+export async function keepUntilHandled(nats: NatsConnection, stream: string): Promise<void> {
+  const { streams } = await jetstreamManager(nats)
+  // The client's type does not know that the server can change this.
+  const config: Partial<StreamConfig> = { retention: RetentionPolicy.Interest }
+  await streams.update(stream, config)
+}
+
+/**
+ * Lists the missing ones of these streams and durable consumers: `stream USERS`, `consumer USERS.users_read`. With
+ * durables, the stream must also be one of `keepUntilHandled`: `retention USERS`.
+ */
 export async function missingStreams(
   nats: NatsConnection,
   streams: readonly { name: string; durables?: readonly string[] }[],
 ): Promise<string[]> {
   const manager = await jetstreamManager(nats, { checkAPI: false })
   const missing = streams.map(async ({ name, durables = [] }) => {
-    if (!(await exists(manager.streams.info(name)))) return [`stream ${name}`]
-    const found = await Promise.all(durables.map((durable) => exists(manager.consumers.info(name, durable))))
-    return durables.filter((_, i) => !found[i]).map((durable) => `consumer ${name}.${durable}`)
+    const stream = await found(manager.streams.info(name))
+    if (!stream) return [`stream ${name}`]
+    const consumers = await Promise.all(durables.map((durable) => found(manager.consumers.info(name, durable))))
+    const retention = durables.length === 0 || stream.config.retention === RetentionPolicy.Interest
+    return [
+      ...durables.filter((_, i) => !consumers[i]).map((durable) => `consumer ${name}.${durable}`),
+      ...(retention ? [] : [`retention ${name}`]),
+    ]
   })
   return (await Promise.all(missing)).flat()
 }
 
-/** False only if the server says so; without an answer it is unknown, and this throws. */
-async function exists(info: Promise<unknown>): Promise<boolean> {
+/** Undefined only if the server says that it does not exist; without an answer it is unknown, and this throws. */
+async function found<Info>(info: Promise<Info>): Promise<Info | undefined> {
   try {
-    await info
-    return true
+    return await info
   } catch (error) {
-    if (error instanceof JetStreamApiError && notFound.has(error.code)) return false
+    if (notFound.has(codeOf(error) ?? 0)) return undefined
     throw error
   }
 }

@@ -4,6 +4,7 @@ import { type Db, MongoServerError } from 'mongodb'
 import { isStorageUnavailable, mongoClient } from '../mongo/client.ts'
 import { Lease } from '../mongo/lease.ts'
 import { linkNats } from '../nats/link.ts'
+import { ConfigError } from '../process/config.ts'
 import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 
@@ -57,8 +58,9 @@ export async function runMigration(options: {
 
 class Unavailable extends Error {}
 
-/** Whether a server refused for good: a right is missing, or an index exists with another definition. */
+/** Whether a server refused for good: a right or room is missing, or an index exists with another definition. */
 function needsOperator(error: unknown): boolean {
+  if (error instanceof ConfigError) return true
   if (error instanceof JetStreamApiError) return error.status < 500
   return error instanceof MongoServerError && !isStorageUnavailable(error)
 }

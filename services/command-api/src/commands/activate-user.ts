@@ -18,7 +18,7 @@ export function activateUser(app: HttpServer, dependencies: Dependencies): void 
       config: {
         summary: 'Activate a user',
         headers: ['ETag'],
-        problems: ['user-not-found', 'version-conflict', 'storage-unavailable'],
+        problems: ['user-not-found', 'version-conflict', 'outbox-full', 'storage-unavailable'],
       },
       onRequest: dependencies.authenticate,
       preHandler: only(admin),

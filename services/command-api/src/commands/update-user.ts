@@ -26,6 +26,7 @@ export function updateUser(app: HttpServer, dependencies: Dependencies): void {
           'version-conflict',
           'idempotency-key-reused',
           'precondition-failed',
+          'outbox-full',
           'storage-unavailable',
         ],
       },

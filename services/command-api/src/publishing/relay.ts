@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { subjectOf, type UserEvent, usersStream } from '@cqrs/contracts'
 import type { Lease, Logger, NatsLink } from '@cqrs/service-kit'
-import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import type { NatsConnection } from '@nats-io/transport-node'
+import { JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { InvalidArgumentError, type NatsConnection } from '@nats-io/transport-node'
 import type { Outbox } from '../store/outbox.ts'
 import * as metrics from './relay-metrics.ts'
 
@@ -14,8 +14,9 @@ import * as metrics from './relay-metrics.ts'
  * only makes it faster. An event leaves the outbox when JetStream has acknowledged it. `Nats-Msg-Id` is the event's id,
  * so an event that is sent twice within the stream's duplicate window is stored once.
  *
- * A deletion purges the user's earlier events from the stream, because they hold personal data, before it leaves the
- * outbox.
+ * The sweeper also erases deleted users: it purges their earlier events from the stream, because they hold personal
+ * data, and repeats that later, because a publish that timed out may still arrive. It does so before it publishes, so
+ * that a full stream has room for the deletion.
  */
 export class Relay {
   readonly #outbox: Outbox
@@ -24,9 +25,12 @@ export class Relay {
   readonly #logger: Logger
   readonly #onDeleted: (userId: string) => Promise<void>
   readonly #inFlight = new Map<string, Promise<boolean>>()
-  #acknowledged: UserEvent[] = []
+  /** Events that were refused for what they are; the reason is logged once. */
+  readonly #refused = new Set<string>()
+  #acknowledged: Pick<UserEvent, 'id' | 'subject'>[] = []
   #removal: Promise<void> | undefined
-  #failing = false
+  #failing: { sinceMs: number; lastMs: number } | undefined
+  #erasureFails = false
   #stopped = false
   #wake = Promise.withResolvers<void>()
   #sweeping: Promise<void> | undefined
@@ -56,7 +60,8 @@ export class Relay {
 
   /** Sends an event right after its commit. It neither waits nor fails: the sweeper finds what it does not send. */
   publish(event: UserEvent): void {
-    if (this.#inFlight.size < maxInFlight) void this.deliver(event)
+    if (event.type === 'UserDeleted') this.wake()
+    if (this.#inFlight.size + this.#acknowledged.length < maxInFlight) void this.deliver(event)
   }
 
   /** Sends an event, unless that is in progress already. @returns whether the stream has it now */
@@ -66,6 +71,16 @@ export class Relay {
     const sending = this.#send(event).finally(() => this.#inFlight.delete(event.id))
     this.#inFlight.set(event.id, sending)
     return sending
+  }
+
+  /**
+   * False while JetStream is connected and has refused or not answered publishes for some seconds: it is full, for
+   * example, or has no leader. Events wait in the outbox.
+   */
+  isWell(): boolean {
+    const now = performance.now()
+    // Of old failures nothing is known: another process may have published those events.
+    return !this.#failing || now - this.#failing.sinceMs < unwellAfterMs || now - this.#failing.lastMs > staleAfterMs
   }
 
   /** Sweeps now, for example when NATS is available again. */
@@ -90,6 +105,8 @@ export class Relay {
     while (!this.#stopped) {
       try {
         if (this.#nats.connection() && (await this.#lease.acquire())) await this.#sweep()
+        // Another process may reach the broker.
+        if (this.#failing) await this.#lease.release()
       } catch (error) {
         this.#logger.error({ err: error }, 'outbox sweep failed')
       }
@@ -103,13 +120,22 @@ export class Relay {
     }
   }
 
-  /** Publishes pending events in batches, while that succeeds and this process holds the lease. */
+  /**
+   * Erases deleted users and publishes pending events, batch by batch, while that succeeds and this process holds the
+   * lease. An event that is refused for what it is does not hold up the others.
+   */
   async #sweep(): Promise<void> {
-    while (!this.#stopped) {
-      const events = await this.#outbox.pending(new Date(Date.now() - graceMs), sweepBatch)
-      const sent = await Promise.all(events.map((event) => this.deliver(event)))
-      await this.#removal
-      if (!sent.includes(true) || !(await this.#lease.acquire())) return
+    for (let isProgress = true; isProgress; ) {
+      isProgress = false
+      await this.#eraseDeleted()
+      for await (const events of this.#outbox.pending()) {
+        const sent = await Promise.all(events.map((event) => this.deliver(event)))
+        await this.#removal
+        const isFailing = !sent.includes(true) && events.some(({ id }) => !this.#refused.has(id))
+        if (this.#stopped || isFailing || !(await this.#lease.acquire())) return
+        isProgress ||= sent.includes(true)
+        await this.#eraseDeleted()
+      }
     }
   }
 
@@ -118,24 +144,32 @@ export class Relay {
     if (!connection) return false
     try {
       await jetstream(connection).publish(subjectOf(event), JSON.stringify(event), { msgID: event.id, timeout: 5_000 })
-      if (event.type === 'UserDeleted') {
-        await eraseHistory(connection, event.subject)
-        await this.#onDeleted(event.subject)
-      }
     } catch (error) {
-      metrics.publishFailures.inc()
-      if (!this.#failing)
-        this.#logger.warn({ err: error, user_id: event.subject }, 'publishing failed; events wait in the outbox')
-      this.#failing = true
+      this.#noteFailure(event, error)
       return false
     }
     if (this.#failing) this.#logger.info('publishing succeeded again')
-    this.#failing = false
+    this.#failing = undefined
     metrics.published.inc()
     this.#logger.debug({ user_id: event.subject, event_id: event.id }, `${event.type} event published`)
-    this.#acknowledged.push(event)
+    this.#acknowledged.push({ id: event.id, subject: event.subject })
     this.#removal ??= this.#removeAcknowledged()
     return true
+  }
+
+  /** A publish that timed out is not necessarily lost: its bytes may still arrive. */
+  #noteFailure(event: UserEvent, error: unknown): void {
+    metrics.publishFailures.inc()
+    const about = { err: error, user_id: event.subject, event_id: event.id }
+    if (isTooLarge(error)) {
+      if (!this.#refused.has(event.id)) this.#logger.error(about, 'an event is too large; it waits in the outbox')
+      if (this.#refused.size >= maxInFlight) this.#refused.clear()
+      this.#refused.add(event.id)
+      return
+    }
+    if (!this.#failing) this.#logger.warn(about, 'publishing failed; events wait in the outbox')
+    const lastMs = performance.now()
+    this.#failing = { sinceMs: lastMs, ...this.#failing, lastMs }
   }
 
   /** Removes acknowledged events from the outbox, collected for a moment so that a busy process needs few writes. */
@@ -146,7 +180,7 @@ export class Relay {
       this.#acknowledged = []
       try {
         metrics.removalSize.observe(events.length)
-        await this.#eraseStragglers(events, await this.#outbox.remove(events))
+        await this.#outbox.remove(events)
       } catch (error) {
         this.#logger.error(
           { err: error, events: events.length },
@@ -157,11 +191,21 @@ export class Relay {
     this.#removal = undefined
   }
 
-  /** If another process published an event while its user was deleted here, it arrived after the purge. */
-  async #eraseStragglers(published: UserEvent[], deleted: string[]): Promise<void> {
+  async #eraseDeleted(): Promise<void> {
     const connection = this.#nats.connection()
-    const stragglers = published.filter(({ type, subject }) => type !== 'UserDeleted' && deleted.includes(subject))
-    if (connection) await Promise.all(stragglers.map(({ subject }) => eraseHistory(connection, subject)))
+    if (!connection) return
+    const due = await this.#outbox.toErase(eraseBatch)
+    const outcomes = await Promise.allSettled(
+      due.map(async ({ _id }) => {
+        await this.#onDeleted(_id)
+        await eraseHistory(connection, _id)
+      }),
+    )
+    await this.#outbox.erased(due.filter((_, i) => outcomes[i]?.status === 'fulfilled'))
+    const failed = outcomes.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
+    if (failed && !this.#erasureFails)
+      this.#logger.error({ err: failed.reason }, 'cannot erase deleted users from the stream; retrying')
+    this.#erasureFails = failed !== undefined
   }
 }
 
@@ -173,10 +217,17 @@ async function eraseHistory(connection: NatsConnection, userId: string): Promise
   )
 }
 
+/** Whether the broker can never take this event: it exceeds the server's or the stream's maximum. */
+const isTooLarge = (error: unknown): boolean =>
+  error instanceof InvalidArgumentError || (error instanceof JetStreamApiError && error.code === messageTooLarge)
+/** JSStreamMessageExceedsMaximumErr */
+const messageTooLarge = 10_054
+
 /** Above this many unacknowledged events only the sweeper sends, in batches, so that memory stays bounded. */
 const maxInFlight = 1_000
-const sweepBatch = 500
+const eraseBatch = 100
 const sweepEveryMs = 1_000
-/** Younger events are probably being published by the process that wrote them. */
-const graceMs = 2_000
 const gatherMs = 20
+const unwellAfterMs = 5_000
+/** Longer than a sweep in which every publish times out. */
+const staleAfterMs = 15_000

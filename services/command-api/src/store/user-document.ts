@@ -25,10 +25,24 @@ export type Done = { key: string; fingerprint: string; at: Date }
 /** The record of an update, with the part of its answer that the request does not contain. */
 export type UpdateDone = Done & { version: number; isActive: boolean; updatedAt: Date }
 
-/** A deleted user. `expiresAt` is set when its last event is published. */
-export type TombstoneDocument = Outbox & { _id: string; version: number; deletedAt: Date; expiresAt?: Date }
+/**
+ * A deleted user. `expiresAt` is set when its last event is published, `eraseAt` while its events are to be purged from
+ * the stream then.
+ */
+export type TombstoneDocument = Outbox & {
+  _id: string
+  version: number
+  deletedAt: Date
+  expiresAt?: Date
+  eraseAt?: Date
+  /** How often the user's events were purged. */
+  erasures?: number
+}
 
 type Outbox = { outbox: UserEvent[]; pendingSince?: Date }
+
+/** An event has at most 2 KB (name and address are bounded), so an outbox has at most 200 KB of a document's 16 MiB. */
+export const maxPendingEvents = 100
 
 export const usersCollection = 'users'
 
@@ -43,5 +57,6 @@ export const usersIndexes = [
     partialFilterExpression: { 'registrationDone.key': { $exists: true } },
   },
   { name: 'pending', key: { pendingSince: 1 }, partialFilterExpression: { pendingSince: { $exists: true } } },
+  { name: 'erasure', key: { eraseAt: 1 }, partialFilterExpression: { eraseAt: { $exists: true } } },
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const

@@ -1,8 +1,8 @@
-import { Refusal } from '@cqrs/contracts'
+import { Refusal, type UserEvent } from '@cqrs/contracts'
 import { isDuplicateKey } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 import type { Change, Tombstone, User } from '../domain/user.ts'
-import { type Done, type UpdateDone, type UserDocument, usersCollection } from './user-document.ts'
+import { type Done, maxPendingEvents, type UpdateDone, type UserDocument, usersCollection } from './user-document.ts'
 
 /** The write model. Each write is one atomic operation on one document, so it needs no transaction. */
 export class UserRepository {
@@ -63,13 +63,15 @@ export class UserRepository {
     if (!(await this.#isMigrated())) throw new Refusal('storage-unavailable')
     const { id, ...fields } = state
     try {
-      await this.#users.insertOne({
-        _id: id,
-        ...fields,
-        outbox: [event],
-        pendingSince: state.updatedAt,
-        ...(registrationDone && { registrationDone }),
-      })
+      // An upsert, because only an update can take the database's time. No document has an id without a version.
+      await this.#users.updateOne(
+        { _id: id, version: { $exists: false } },
+        {
+          $setOnInsert: { ...fields, outbox: [event], ...(registrationDone && { registrationDone }) },
+          $currentDate: { pendingSince: true },
+        },
+        { upsert: true },
+      )
     } catch (error) {
       if (isDuplicateKey(error)) throw new Refusal('email-taken')
       throw error
@@ -78,18 +80,27 @@ export class UserRepository {
 
   /**
    * Replaces a user that still has the expected version, unless it was already updated with the same idempotency key.
+   * A change that revokes tokens is never refused: if the outbox is full, its event replaces the pending ones.
    * @returns whether it replaced it
+   * @throws Refusal `outbox-full` for any other change of a user with too many pending events
    */
   async save({ state, event }: Change, expectedVersion: number, updated?: UpdateDone): Promise<boolean> {
     const { id, ...fields } = state
-    const { matchedCount } = await this.#users.updateOne(
-      { _id: id, version: expectedVersion, ...(updated && notUpdatedWith(updated.key)) },
+    const expected = { _id: id, version: expectedVersion, ...(updated && notUpdatedWith(updated.key)) }
+    const revokes = state.tokensFromVersion === state.version
+    const { matchedCount } = await this.#users.updateOne({ ...expected, ...(!revokes && hasRoom) }, [
       {
-        $set: fields,
-        $push: { outbox: event, ...(updated && lastOf(updated)) },
-        $min: { pendingSince: state.updatedAt },
+        $set: {
+          ...literals(fields),
+          outbox: appended(event),
+          pendingSince: { $ifNull: ['$pendingSince', '$$NOW'] },
+          ...(updated && { updatesDone: withLast(updated) }),
+        },
       },
-    )
+    ])
+    // The write has decided; this only finds the reason.
+    if (matchedCount === 0 && !revokes && (await this.#users.countDocuments({ ...expected, $nor: [hasRoom] })) === 1)
+      throw new Refusal('outbox-full', { retryAfterSeconds: 5 })
     return matchedCount === 1
   }
 
@@ -112,8 +123,10 @@ export class UserRepository {
    */
   async bury({ state, event }: Change<Tombstone>, expectedVersion: number): Promise<boolean> {
     const { id, ...fields } = state
-    const tombstone = { ...fields, outbox: [event], pendingSince: state.deletedAt }
-    const { matchedCount } = await this.#users.replaceOne({ _id: id, version: expectedVersion }, tombstone as never)
+    const tombstone = { _id: id, ...fields, outbox: [event] }
+    const { matchedCount } = await this.#users.updateOne({ _id: id, version: expectedVersion }, [
+      { $replaceWith: { ...literals(tombstone), pendingSince: '$$NOW', eraseAt: '$$NOW' } },
+    ])
     return matchedCount === 1
   }
 }
@@ -132,7 +145,34 @@ const notUpdatedWith = (key: string) => ({ updatesDone: { $not: updatedWith(key)
 const validSince = (): Date => new Date(Date.now() - 24 * 3_600_000)
 
 /** Records are bounded by number as well as by time, so that the document stays small. */
-const lastOf = (updated: UpdateDone) => ({ updatesDone: { $each: [updated], $slice: -50 } })
+const lastOf = (updated: UpdateDone) => ({ updatesDone: { $each: [updated], $slice: -keptRecords } })
+const withLast = (updated: UpdateDone) => ({
+  $slice: [{ $concatArrays: [{ $ifNull: ['$updatesDone', []] }, [{ $literal: updated }]] }, -keptRecords],
+})
+const keptRecords = 50
+
+const hasRoom = { [`outbox.${maxPendingEvents - 1}`]: { $exists: false } }
+
+/**
+ * The outbox with one more event. A full one keeps only the registration, which sends the welcome e-mail: each event
+ * carries the whole state, so the others add nothing for a reader.
+ */
+const appended = (event: UserEvent) => ({
+  $concatArrays: [
+    {
+      $cond: [
+        { $lt: [{ $size: '$outbox' }, maxPendingEvents] },
+        '$outbox',
+        { $filter: { input: '$outbox', cond: { $eq: ['$$this.type', 'UserCreated'] }, limit: 1 } },
+      ],
+    },
+    [{ $literal: event }],
+  ],
+})
+
+/** In an update pipeline, a text such as `$name` would be the value of a field. */
+const literals = (fields: object) =>
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, { $literal: value }]))
 
 const found = (document: UserDocument | null): User | undefined => (document ? toUser(document) : undefined)
 

@@ -16,8 +16,8 @@ export type DurableConsumer = {
 export const ackWaitMs = 10_000
 
 /**
- * Creates or updates a durable pull consumer that starts with the first event of the stream. Safe to repeat, also by
- * several processes at once.
+ * Creates or updates a durable pull consumer that starts with the first event in the stream, which keeps what some
+ * consumer has not handled. Safe to repeat, also by several processes at once.
  */
 export async function ensureDurableConsumer(
   nats: NatsConnection,

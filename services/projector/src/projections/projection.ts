@@ -6,8 +6,8 @@ import type { UserEvent, UserEventType } from '@cqrs/contracts'
  */
 export type Projection<Document extends VersionedDocument = VersionedDocument> = {
   /**
-   * Also the name of its first collection (a rebuild creates another) and of its durable consumer: a new name reads the
-   * stream from the beginning.
+   * Also the name of its first collection (a rebuild creates another) and of its durable consumer. The stream has no
+   * old events: a rebuild or the comparison fills a new projection.
    */
   name: string
   indexes: readonly Index[]
