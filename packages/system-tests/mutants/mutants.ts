@@ -325,8 +325,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${queryApi}/src/revocation-list.ts`,
     what: 'a notice of a revocation is ignored',
-    find: '    remember(this.#revoked, id, { tokensFromVersion, until: Date.now() + rememberedMs, heardAt: performance.now() })\n',
-    replace: '',
+    find: 'remember(this.#revoked, id, {',
+    replace: 'remember(new Map(), id, {',
     tests: [`${queryApi}/test/revocation.test.ts`],
   },
   {

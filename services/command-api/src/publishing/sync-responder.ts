@@ -14,7 +14,7 @@ import Value from 'typebox/value'
 import { type Context, raise, restate } from '../domain/user.ts'
 import { changeUser } from '../store/change-user.ts'
 import type { UserRepository } from '../store/user-repository.ts'
-import { toSnapshot, type UserSync } from '../store/user-sync.ts'
+import type { UserSync } from '../store/user-sync.ts'
 import type { Relay } from './relay.ts'
 
 type Parts = { sync: UserSync; users: UserRepository; relay: Relay; logger: Logger }
@@ -67,7 +67,7 @@ async function republish({ writeDatabase, users }: RepublishRequest, parts: Part
       if (remedy === 'raise') return await raiseUser(id, readVersion, context, parts)
       // A new id, otherwise the stream would drop it as a duplicate. It bypasses the outbox: if publishing fails, the
       // next comparison requests it again.
-      const event = restate(id, document && toSnapshot(document), readVersion, context)
+      const event = restate(id, document && sync.snapshotOf(document), readVersion, context)
       return event !== undefined && (await relay.deliver(event))
     } catch (error) {
       logger.error({ err: error, user_id: id }, 'cannot republish this user')
@@ -77,7 +77,10 @@ async function republish({ writeDatabase, users }: RepublishRequest, parts: Part
   return { published: (await Promise.all(published)).filter(Boolean).length }
 }
 
-/** One version has one content for ever, so other content gets a version of its own. @returns whether it is published */
+/**
+ * One version has one content for ever, so other content gets a version of its own.
+ * @returns whether it is published
+ */
 async function raiseUser(id: string, above: number, context: Context, { users, relay }: Parts): Promise<boolean> {
   const raised: UserEvent[] = []
   const publish = (event: UserEvent) => void raised.push(event)

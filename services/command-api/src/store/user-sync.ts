@@ -81,6 +81,11 @@ export class UserSync {
     return new Map(documents.map((document) => [document._id, document]))
   }
 
+  /** @throws TypeError if the document is malformed */
+  snapshotOf(document: Stored): Snapshot {
+    return toSnapshot(document)
+  }
+
   #find(filter: Filter<Stored>, limit: number): FindCursor<Stored> {
     return this.#users.find(filter, { projection: shown }).sort({ _id: 1 }).limit(limit)
   }
@@ -110,8 +115,7 @@ const textOf = (user: Stored, fields: StateField[]): string =>
 /** Works for every value: one document of another shape must not prevent the comparison of the others. */
 const dayOf = (time: unknown): string => JSON.stringify(time ?? null).slice(1, 11)
 
-/** @throws TypeError if the document is malformed */
-export function toSnapshot(document: Stored): Snapshot {
+function toSnapshot(document: Stored): Snapshot {
   const { _id: id, version } = document
   if ('email' in document) {
     const user = toUser(document)

@@ -112,8 +112,8 @@ export class ReadModel {
   }
 
   /**
-   * By how much each sum is too low, counted in one snapshot. A change moves the sums in the transaction that writes its
-   * document, so `correct` is right whatever happened since; of two that run at once, one corrects.
+   * By how much each sum is too low, counted in one snapshot. A change moves the sums in the transaction that writes
+   * its document, so `correct` is right whatever happened since; of two that run at once, one corrects.
    */
   async wrongSums(): Promise<{ missing: Record<string, number>; correct: () => Promise<void> }> {
     const { sums } = this.projection

@@ -16,8 +16,8 @@ export type Compared = {
  * Compares a read model with the write side and, with `repair`, repairs it: through events that command-api publishes
  * again, and the sums directly. A user that is ahead is left alone: there the write side has lost something.
  *
- * A repair has a brake: if more users are orphaned than `mayDelete`, nobody is deleted. By default that is 10, or 1 % of
- * the users, for a write database that lost its users looks like one whose users were all deleted.
+ * A repair has a brake: if more users are orphaned than `mayDelete`, nobody is deleted. By default that is 10, or 1 %
+ * of the users, for a write database that lost its users looks like one whose users were all deleted.
  * @param options.onPage called with the number of users so far, and awaited
  */
 export async function compareSides(

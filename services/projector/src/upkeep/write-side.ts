@@ -15,8 +15,8 @@ import type { FollowedDatabase } from '../read-store/followed-database.ts'
 export class ForeignWriteDatabase extends Error {
   constructor(followed: string, answering: string) {
     super(
-      `the read models follow the write database ${followed}, but ${answering} answers; they are neither compared nor ` +
-        `rebuilt. If it is the right one: pnpm projector follow ${answering}`,
+      `the read models follow the write database ${followed}, but ${answering} answers; they are not compared. ` +
+        `If it is the right one: pnpm projector follow ${answering}`,
     )
   }
 }

@@ -3,8 +3,8 @@ import { pause } from '@cqrs/service-kit'
 import type { Collection, Db, Document } from 'mongodb'
 
 /**
- * The live collection of each read model, as named in `read_models`; a rebuild changes it. Names are at most a second old
- * when the database answers. While there are queries they are refreshed in the background, so that hardly any query
+ * The live collection of each read model, as named in `read_models`; a rebuild changes it. Names are at most a second
+ * old when the database answers. While there are queries they are refreshed in the background, so that hardly any query
  * waits for them.
  */
 export class LiveCollections {
