@@ -8,9 +8,9 @@ import { UserId } from './user.ts'
  * previous page, '' for the first page.
  */
 export const syncSubjects = {
-  /** PageRequest → DigestReply: count and digest of a page, so that equal pages transfer no data. */
+  /** DigestRequest → DigestReply: count and digest of a page, so that equal pages transfer no data. */
   digest: 'users_sync.digest',
-  /** RangeRequest → VersionsReply: id and version of each user in a range, for a page whose digest differs. */
+  /** VersionsRequest → VersionsReply: version and content of each user in a range, for a page whose digest differs. */
   versions: 'users_sync.versions',
   /** PageRequest → PageReply: whole states, including tombstones, for filling a new read model. */
   page: 'users_sync.page',
@@ -18,26 +18,57 @@ export const syncSubjects = {
   republish: 'users_sync.republish',
 } as const
 
+/**
+ * The identity of the write database that a reply is from, a UUID that `migrate` creates. The read side follows one
+ * write database: what another one does not know is not deleted.
+ */
+const from = { writeDatabase: Type.String({ minLength: 1 }) }
+
+/** What a read model can show of a user; `createdOn` is the day of `createdAt`, such as 2026-11-23. */
+const StateField = Type.Enum([
+  'email',
+  'name',
+  'roles',
+  'isActive',
+  'createdAt',
+  'createdOn',
+  'updatedAt',
+  'tokensFromVersion',
+  'tokensRevokedAt',
+])
+export type StateField = Static<typeof StateField>
+/** The values as they are stored, whatever their types are. */
+export type ShownState = { [Field in StateField]?: unknown }
+const fields = Type.Array(StateField)
+
 const After = Type.Union([UserId, Type.Literal('')])
+const UpTo = Type.Union([UserId, Type.Null()])
 export const PageRequest = Type.Object({ after: After, limit: Type.Integer({ minimum: 1, maximum: 2_000 }) })
 
+/** `fields` are those that the read model shows. */
+export const DigestRequest = Type.Object({ ...PageRequest.properties, fields })
 /** `upTo` is the last id of the page; null for the last page, which has no upper bound. */
-export const DigestReply = Type.Object({
-  upTo: Type.Union([UserId, Type.Null()]),
-  count: Type.Integer(),
-  digest: Type.String(),
-})
+export const DigestReply = Type.Object({ ...from, upTo: UpTo, count: Type.Integer(), digest: Type.String() })
 export type DigestReply = Static<typeof DigestReply>
 
-export const RangeRequest = Type.Object({ after: After, upTo: Type.Union([UserId, Type.Null()]) })
-/** `pending` are users whose last event is not published yet, so the read side cannot have it. */
-export const VersionsReply = Type.Object({
-  users: Type.Array(Type.Tuple([UserId, Type.Integer()])),
-  pending: Type.Array(UserId),
+export const VersionsRequest = Type.Object({ ...PageRequest.properties, upTo: UpTo, fields })
+/**
+ * A user at a version. `content` is the SHA-256, in base64url, of `stateText`; a tombstone has none. `pending`: the
+ * last event is not published yet, so the read side cannot have it.
+ */
+export const VersionOf = Type.Object({
+  id: UserId,
+  version: Type.Integer(),
+  content: Type.Optional(Type.String()),
+  pending: Type.Optional(Type.Literal(true)),
 })
+export type VersionOf = Static<typeof VersionOf>
+/** At most `limit` users: as many mean that there may be more. */
+export const VersionsReply = Type.Object({ ...from, users: Type.Array(VersionOf) })
 export type VersionsReply = Static<typeof VersionsReply>
 
 export const PageReply = Type.Object({
+  ...from,
   snapshots: Type.Array(Snapshot),
   /** `after` of the next page; null for the last page. */
   next: Type.Union([UserId, Type.Null()]),
@@ -46,12 +77,34 @@ export const PageReply = Type.Object({
 })
 export type PageReply = Static<typeof PageReply>
 
-/** `readVersion` is the version that the read side has; 0 if it has none. */
+/**
+ * How a user is repaired. `restate` publishes the state or the tombstone of a user whom the write database knows, if
+ * the read side has a lower version. `raise` first gives a living user a version above the read side's. `delete`
+ * publishes a deletion, if the write database does not know the user.
+ */
+const Remedy = Type.Enum(['restate', 'raise', 'delete'])
+export type Remedy = Static<typeof Remedy>
+
+/**
+ * `readVersion` is the version that the read side has; 0 if it has none. Another database than `writeDatabase`
+ * publishes nothing.
+ */
 export const RepublishRequest = Type.Object({
-  users: Type.Array(Type.Object({ id: UserId, readVersion: Type.Integer({ minimum: 0 }) }), { maxItems: 1_000 }),
+  ...from,
+  users: Type.Array(Type.Object({ id: UserId, readVersion: Type.Integer({ minimum: 0 }), remedy: Remedy }), {
+    maxItems: 1_000,
+  }),
 })
-export const RepublishReply = Type.Object({ published: Type.Integer() })
+export type RepublishRequest = Static<typeof RepublishRequest>
+export const RepublishReply = Type.Object({ ...from, published: Type.Integer() })
 export type RepublishReply = Static<typeof RepublishReply>
 
 /** The digest of a page is the SHA-256, in hexadecimal, of one line per live user by ascending id. */
-export const digestLine = ({ id, version }: { id: string; version: number }): string => `${id} ${version}\n`
+export const digestLine = (id: string, version: number, state: string): string => `${id} ${version} ${state}\n`
+
+/** These fields of a state as a text, equal for equal states on both sides. */
+export const stateText = (state: ShownState, fields: readonly StateField[]): string =>
+  JSON.stringify(fields.map((field) => comparable(state[field] ?? (field === 'tokensFromVersion' ? 1 : null))))
+
+/** The order of roles has no meaning. */
+const comparable = (value: unknown): unknown => (Array.isArray(value) ? value.toSorted() : value)

@@ -168,8 +168,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${projector}/src/read-store/read-model.ts`,
     what: 'a rebuild misses the events of its time',
-    find: 'for (const name of written) await',
-    replace: 'for (const name of written.slice(-1)) await',
+    find: 'for (const name of written) {',
+    replace: 'for (const name of written.slice(-1)) {',
     tests: [`${projector}/test/read-model.test.ts`, `${projector}/test/rebuild.test.ts`],
   },
   {
@@ -325,8 +325,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${queryApi}/src/revocation-list.ts`,
     what: 'a notice of a revocation is ignored',
-    find: '    this.#remember(id, tokensFromVersion, Date.now() + rememberedMs)\n',
-    replace: '',
+    find: 'remember(this.#revoked, id, {',
+    replace: 'remember(new Map(), id, {',
     tests: [`${queryApi}/test/revocation.test.ts`],
   },
   {
@@ -354,7 +354,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/service.ts`,
     what: 'nobody answers the comparison',
-    find: '    if (isFirst) answerSync(connection, { sync: new UserSync(db), relay, logger })\n',
+    find: '    if (isFirst) answerSync(connection, { sync: new UserSync(db), users, relay, logger })\n',
     replace: '    void [answerSync, UserSync, connection, isFirst]\n',
     tests: [`${commandApi}/test/sync.test.ts`],
   },

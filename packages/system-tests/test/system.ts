@@ -35,6 +35,8 @@ export type System = Stack & {
   mails(): Promise<any[]>
   /** `pnpm keys:rotate` with these arguments. */
   keysRotate(...args: string[]): Promise<Ended>
+  /** `pnpm users:restored`. */
+  usersRestored(): Promise<Ended>
   /** The file of public keys. */
   jwksFile: string
   /** `pnpm projector` with these arguments. */
@@ -112,6 +114,7 @@ export async function startSystem(
     mails: async () => (await (await fetch(`${stack.mailUrl}/api/email`)).json()) as any[],
     jwksFile: join(dataDir, 'keys/jwks.json'),
     keysRotate: (...args) => runProgram('command-api', 'programs/rotate-keys.js', args, settingsOf('command-api')),
+    usersRestored: () => runProgram('command-api', 'programs/after-restore.js', [], settingsOf('command-api')),
     projector(...args) {
       const program = startProgram('projector', 'cli.js', args, settingsOf('projector'))
       t.teardown(() => program.child.kill('SIGKILL'))

@@ -6,6 +6,7 @@ import { loginBackOffCollection, loginBackOffIndexes } from './sign-in/login-bac
 import { rateLimitsCollection, rateLimitsIndexes } from './sign-in/rate-limits.ts'
 import { sessionsCollection, sessionsIndexes } from './sign-in/sessions.ts'
 import { usersCollection, usersIndexes } from './store/user-document.ts'
+import { ensureIdentity, identityCollection } from './store/write-database.ts'
 
 /** Every collection of the write database: what `migrate` creates and the readiness check looks for. */
 export const collections: readonly CollectionPlan[] = [
@@ -14,9 +15,10 @@ export const collections: readonly CollectionPlan[] = [
   { name: rateLimitsCollection, indexes: rateLimitsIndexes },
   { name: sessionsCollection, indexes: sessionsIndexes },
   leasesCollection,
+  identityCollection,
 ]
 
-/** Creates the collections, their indexes and the event stream. Safe to repeat. */
+/** Creates the collections, their indexes, the identity of the database and the event stream. Safe to repeat. */
 export async function createResources(
   db: Db,
   nats: NatsConnection,
@@ -24,6 +26,7 @@ export async function createResources(
   maxBytes?: number,
 ): Promise<void> {
   await ensureCollections(db, collections)
+  await ensureIdentity(db)
   await createStream(nats, streamReplicas, maxBytes)
 }
 

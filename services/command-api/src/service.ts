@@ -86,7 +86,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     onDeleted: (userId) => sessions.endAllOf(userId),
   })
   nats.onConnected(async (connection, { isFirst }) => {
-    if (isFirst) answerSync(connection, { sync: new UserSync(db), relay, logger })
+    if (isFirst) answerSync(connection, { sync: new UserSync(db), users, relay, logger })
     await streams.look()
     relay.wake()
   })

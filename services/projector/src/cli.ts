@@ -1,19 +1,23 @@
 import { createLogger, linkNats, mongoClient, readConfig } from '@cqrs/service-kit'
 import { dlq } from './cli/dlq.ts'
+import { follow } from './cli/follow.ts'
 import { rebuild } from './cli/rebuild.ts'
 import { verify } from './cli/verify.ts'
 import { Config } from './config.ts'
 
 /** `pnpm projector COMMAND …`: an operator's commands for a running system. They use the projector's settings. */
-const commands = { dlq, rebuild, verify }
+const commands = { dlq, follow, rebuild, verify }
 
 const usage = `usage: pnpm projector COMMAND
   dlq list                            list the dead letters, with the reason for each
   dlq show SEQ                        show one, with its content
   dlq replay SEQ|all                  publish the original messages again
   dlq drop SEQ|all                    delete dead letters
+  follow ID                           compare with the write database of this identity from now on
   rebuild users_read|user_stats       fill a new collection beside the live one and switch to it
-  verify [--repair]                   compare every read model with the write side`
+  rebuild NAME --abandon              give up a rebuild; its collection is dropped later
+  verify [--repair]                   compare every read model with the write side
+  verify --repair --allow-deletions N delete up to N users whom the write side does not know`
 
 const [name = '', ...args] = process.argv.slice(2)
 const command = Object.hasOwn(commands, name) ? commands[name as keyof typeof commands] : undefined

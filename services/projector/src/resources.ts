@@ -13,6 +13,7 @@ import type { Db } from 'mongodb'
 import { deletions } from './consuming/dead-letter-erasure.ts'
 import { type DurableConsumer, ensureDurableConsumer } from './consuming/durable-consumer.ts'
 import { projections } from './projections/index.ts'
+import { followedCollection } from './read-store/followed-database.ts'
 import { ReadModel } from './read-store/read-model.ts'
 import { registrations } from './welcome-email/welcome-email.ts'
 import { welcomeEmailsCollection } from './welcome-email/welcome-email-record.ts'
@@ -64,5 +65,5 @@ export const missingInBroker = (nats: NatsConnection): Promise<string[]> =>
 async function collections(db: Db): Promise<CollectionPlan[]> {
   const readModels = await Promise.all(projections.map((projection) => new ReadModel(db, projection).collections()))
   const others = [readModelsCollection, welcomeEmailsCollection].map((name) => ({ name, indexes: [] }))
-  return [...readModels.flat(), ...others, leasesCollection]
+  return [...readModels.flat(), ...others, leasesCollection, followedCollection]
 }

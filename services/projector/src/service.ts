@@ -17,12 +17,14 @@ import { eraseDeadLetters } from './consuming/dead-letters.ts'
 import { type Subscriber, UserConsumer } from './consuming/user-consumer.ts'
 import { projections } from './projections/index.ts'
 import { usersRead } from './projections/users-read.ts'
+import { FollowedDatabase } from './read-store/followed-database.ts'
 import { ReadModel } from './read-store/read-model.ts'
 import { RebuildRecord } from './read-store/rebuild-record.ts'
 import { updateReadModel } from './read-store/update-read-model.ts'
 import { createBrokerResources, missingInBroker, missingInDatabase } from './resources.ts'
 import { comparisonOf } from './upkeep/comparison.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
+import { WriteSide } from './upkeep/write-side.ts'
 import { Mailer } from './welcome-email/mailer.ts'
 import { welcomeEmail } from './welcome-email/welcome-email.ts'
 import { WelcomeEmailRecord } from './welcome-email/welcome-email-record.ts'
@@ -70,12 +72,13 @@ export async function createProjector(config: Config, overrides: Overrides = {})
   const welcome = consume(welcomeEmail({ mailer, record, logger }))
   const erasure = consume(deadLetterErasure((userId) => eraseDeadLetters(nats, userId)))
   const consumers = [...projecting, welcome, erasure]
+  const writeSide = new WriteSide(nats, new FollowedDatabase(db))
   const upkeep = new Upkeep({
     everyMs: config.VERIFY_EVERY_SECONDS * 1_000,
     // The replica that holds the lease renews it; after a crash, another takes over within two rounds.
     lease: new Lease(db, 'upkeep', 2_000 * config.VERIFY_EVERY_SECONDS + 10_000),
-    comparisons: readModels.map((readModel) => comparisonOf(readModel, nats)),
-    records: projections.map(({ name }) => new RebuildRecord(db, name)),
+    comparisons: readModels.map((readModel) => comparisonOf(readModel, writeSide, nats)),
+    records: projections.map((projection) => new RebuildRecord(db, projection)),
     logger,
   })
 
@@ -86,6 +89,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     nats: { required: true, isUp: () => nats.connection() !== undefined },
     streams: streams.check({ required: true }),
     'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
+    'write side': { required: false, isUp: () => upkeep.followsWriteSide() },
     mail: { required: false, isUp: () => mailer.isUp() && welcome.isWell() },
   })
   answerMetrics(app, config)

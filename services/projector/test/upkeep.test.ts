@@ -40,6 +40,35 @@ t.test('metrics count differences, including those that cannot be repaired', asy
   )
 })
 
+t.test('more orphans than the brake allows are reported, and nobody is deleted', async (t) => {
+  const known = await users.findOne({ _id: userId(5) })
+  const orphans = Array.from({ length: 12 }, (_, n) => userId(n).replace('-3b5e-', '-3b5d-'))
+  if (known) await users.insertMany(orphans.map((_id) => ({ ...known, _id })))
+  const held = /^projector_deletions_held\{read_model="users_read"\} 12$/m
+  await eventually(async () => held.test((await metrics()).join()))
+  t.equal(await users.countDocuments({ _id: { $in: orphans }, deletedAt: { $exists: false } } as object), 12)
+  const logs = replicas.flatMap(({ logs }) => logs.filter(({ msg }) => /the repair deletes nobody/.test(msg)))
+  t.match(logs[0], { level: 'error', read_model: 'users_read', users: 12 })
+  await users.deleteMany({ _id: { $in: orphans } })
+})
+
+t.test('the answers of another write database are refused, and /readyz says so', async (t) => {
+  const { identity } = writeSide
+  const { writeDatabase } = identity
+  const ready = async () => JSON.stringify(await Promise.all(replicas.map(({ get }) => get('/readyz'))))
+  await users.deleteOne({ _id: userId(6) })
+  identity.writeDatabase = 'another'
+  await eventually(async () => /"degraded".*"write side":"down"/.test(await ready()))
+  t.match((await metrics()).join(), /^projector_foreign_write_side 1$/m)
+  const logs = replicas.flatMap(({ logs }) =>
+    logs.filter(({ err }) => /projector follow another/.test(Object(err).message)),
+  )
+  t.match(logs[0], { level: 'error', msg: 'cannot compare the read model with the write side' })
+  identity.writeDatabase = writeDatabase
+  await visible(6, 2)
+  await eventually(async () => !/degraded/.test(await ready()))
+})
+
 t.test('a retired collection is first no longer written, then dropped', async (t) => {
   const states = db.collection<{ _id: string; live: string; written: string[] }>('read_models')
   const state = () => states.findOne({ _id: 'users_read' })

@@ -102,3 +102,26 @@ function assertNotNegative(value: unknown): void {
   if (value instanceof Object) Object.values(value).forEach(assertNotNegative)
   else if (typeof value === 'number') deepEqual(value >= 0, true)
 }
+
+t.test('wrong sums are corrected by exactly what is wrong, once, also while users change', async (t) => {
+  await stored.deleteMany()
+  await apply([created(1), created(2, { roles: ['seller'] }), deleted(3, 2)])
+  const readModel = new ReadModel(db, userStats)
+  t.strictSame((await readModel.wrongSums()).missing, {})
+
+  const right = await sums()
+  const wrong = { users: 999, 'byRole.buyer': -5, 'byDay.1999-01-01': 3 }
+  await stored.updateOne({ _id: userStatsSums }, { $inc: wrong } as object)
+  const [first, second] = [await readModel.wrongSums(), await readModel.wrongSums()]
+  t.strictSame(first.missing, { users: -999, 'byRole.buyer': 5, 'byDay.1999-01-01': -3 })
+  await apply([created(4, { roles: ['admin'] }), deleted(2, 2)])
+  await Promise.all([first.correct(), second.correct()].map((corrected) => corrected.catch(() => {})))
+  const { corrections, ...after } = (await sums()) as Record<string, unknown>
+  t.equal(corrections, 1)
+  t.match(after, { ...right, byRole: { buyer: 1, admin: 1 } })
+  t.strictSame((await readModel.wrongSums()).missing, {})
+
+  await stored.deleteOne({ _id: userStatsSums })
+  await (await readModel.wrongSums()).correct()
+  t.match(await sums(), after, 'sums that were lost are counted again')
+})

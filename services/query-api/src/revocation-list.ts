@@ -12,7 +12,7 @@ import type { UserReadRepository } from './read-store/user-read-repository.ts'
  */
 export class RevocationList {
   readonly #options: Options
-  readonly #revoked = new Map<string, { tokensFromVersion: number; until: number }>()
+  #revoked = new Map<string, Revoked>()
   readonly #closing = new AbortController()
   #running: Promise<void> | undefined
   #wake = new AbortController()
@@ -56,7 +56,7 @@ export class RevocationList {
 
   /** Adds the revocation of a notice. Notices may be repeated and arrive in any order. */
   hear(id: string, tokensFromVersion: number): void {
-    this.#remember(id, tokensFromVersion, Date.now() + rememberedMs)
+    remember(this.#revoked, id, { tokensFromVersion, until: Date.now() + rememberedMs, heardAt: performance.now() })
   }
 
   /** Reloads the list in the background, because notices may have been missed. */
@@ -95,34 +95,48 @@ export class RevocationList {
     return before ? before.then(() => this.#load()) : this.#loading
   }
 
+  /**
+   * What is loaded replaces what was known: after a restore, users are revoked at other versions or not at all. What
+   * notices said just now is kept, because the member of the database that answers may not have it yet.
+   */
   async #read(): Promise<void> {
     this.#isStale = false
     const now = Date.now()
+    const current = new Map<string, Revoked>()
     try {
       const revoked = await this.#options.users.revokedSince(new Date(now - rememberedMs))
       for (const { id, tokensFromVersion, at } of revoked)
-        this.#remember(id, tokensFromVersion, at.getTime() + rememberedMs)
+        remember(current, id, { tokensFromVersion, until: at.getTime() + rememberedMs, heardAt: -keptMs })
     } catch (error) {
       this.#isStale = true
       throw error
     }
-    for (const [id, { until }] of this.#revoked) if (until < now) this.#revoked.delete(id)
+    const keptSince = performance.now() - keptMs
+    for (const [id, known] of this.#revoked)
+      if (known.heardAt > keptSince && known.until >= now) remember(current, id, known)
+    this.#revoked = current
     this.#loadedAt = performance.now()
   }
+}
 
-  #remember(id: string, tokensFromVersion: number, until: number): void {
-    const known = this.#revoked.get(id)
-    this.#revoked.set(id, {
-      tokensFromVersion: Math.max(tokensFromVersion, known?.tokensFromVersion ?? 0),
-      until: Math.max(until, known?.until ?? 0),
-    })
-  }
+/** `until` is by the clock, `heardAt`, the time of the last notice, by `performance.now`. */
+type Revoked = { tokensFromVersion: number; until: number; heardAt: number }
+
+function remember(list: Map<string, Revoked>, id: string, revoked: Revoked): void {
+  const known = list.get(id) ?? revoked
+  list.set(id, {
+    tokensFromVersion: Math.max(revoked.tokensFromVersion, known.tokensFromVersion),
+    until: Math.max(revoked.until, known.until),
+    heardAt: Math.max(revoked.heardAt, known.heardAt),
+  })
 }
 
 type Options = { users: Pick<UserReadRepository, 'revokedSince'>; isNatsUp: () => boolean; logger: Logger }
 
 /** The longest lifetime of a token, plus five minutes for a login in progress and for clocks that differ. */
 const rememberedMs = (maxAccessTokenLifetimeSeconds + 300) * 1_000
+/** Longer than a member of the database lags behind in operation. */
+const keptMs = 30_000
 const checkEveryMs = 1_000
 /** Also while NATS is connected: the projector may have lost its own connection, and the notice with it. */
 const reloadEveryMs = 10_000

@@ -105,6 +105,22 @@ t.test('a loaded list stays in use while the database is unavailable', async (t)
   t.strictSame(await list.admit(caller('jane', 3)), caller('jane', 3))
 })
 
+t.test('what is loaded replaces what was known, as after a restore', async (t) => {
+  const list = listOf(t, async (attempt) =>
+    attempt > 1 ? [{ id: 'joe', tokensFromVersion: 2, at: new Date() }] : ['jane', 'joe'].map(revokedAt9),
+  )
+  await t.rejects(list.admit(caller('jane', 8)), { code: 'token-revoked' })
+  list.hear('jim', 9)
+  list.reload()
+  await eventually(() => list.loads() > 1)
+  await eventually(() => list.admit(caller('jane', 1)).then(Boolean, () => false))
+  t.strictSame(await list.admit(caller('joe', 2)), caller('joe', 2))
+  await t.rejects(list.admit(caller('joe', 1)), { code: 'token-revoked' })
+  await t.rejects(list.admit(caller('jim', 8)), { code: 'token-revoked' }, 'a notice can be newer than what is loaded')
+})
+
+const revokedAt9 = (id: string) => ({ id, tokensFromVersion: 9, at: new Date() })
+
 t.test('a reload does not settle for a load that began before it', async (t) => {
   const slow = Promise.withResolvers<[]>()
   const list = listOf(t, async (attempt) => {

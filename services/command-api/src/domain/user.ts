@@ -108,9 +108,28 @@ export const tokenState = ({ tokensFromVersion, tokensRevokedAt }: User): TokenS
   ...(tokensRevokedAt && { tokensRevokedAt: tokensRevokedAt.toISOString() }),
 })
 
+/**
+ * Gives an unchanged user a version above the one that the read side has: there a tombstone or another content has the
+ * user's own version, or a higher one. Undefined if the user's version is above it already.
+ */
+export function raise(user: User, above: number, context: Context): Change | undefined {
+  return user.version > above ? undefined : announce({ ...user, version: above + 1 }, [], context)
+}
+
+/**
+ * A user of a restored backup, at a version above all that was published before. Revocations since the backup are lost,
+ * so it ends every session.
+ */
+export function restore(user: User, version: number, context: Context): Change {
+  const state = { ...user, version, tokensFromVersion: version, tokensRevokedAt: context.now }
+  return announce(state, ['sessions'], context)
+}
+
 /** The next version of a user and its event. */
-export function changeTo(user: User, changed: string[], context: Context): Change {
-  const state: User = { ...user, version: user.version + 1, updatedAt: context.now }
+export const changeTo = (user: User, changed: string[], context: Context): Change =>
+  announce({ ...user, version: user.version + 1, updatedAt: context.now }, changed, context)
+
+function announce(state: User, changed: string[], context: Context): Change {
   return { state, event: { ...envelope(state, context), type: 'UserUpdated', data: { ...shown(state), changed } } }
 }
 

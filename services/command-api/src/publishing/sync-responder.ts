@@ -1,25 +1,30 @@
 import { randomUUIDv7 } from 'node:crypto'
 import {
+  DigestRequest,
   PageRequest,
-  RangeRequest,
-  type RepublishReply,
   RepublishRequest,
   syncSubjects,
   type UserEvent,
+  VersionsRequest,
 } from '@cqrs/contracts'
 import type { Logger } from '@cqrs/service-kit'
 import type { Msg, NatsConnection } from '@nats-io/transport-node'
 import type { Static, TSchema } from 'typebox'
 import Value from 'typebox/value'
-import { restate } from '../domain/user.ts'
+import { type Context, raise, restate } from '../domain/user.ts'
+import { changeUser } from '../store/change-user.ts'
+import type { UserRepository } from '../store/user-repository.ts'
 import type { UserSync } from '../store/user-sync.ts'
 import type { Relay } from './relay.ts'
 
-/** Answers the read side's requests (contracts/sync.ts) over this connection. One of several replicas answers each. */
-export function answerSync(
-  connection: NatsConnection,
-  { sync, relay, logger }: { sync: UserSync; relay: Relay; logger: Logger },
-): void {
+type Parts = { sync: UserSync; users: UserRepository; relay: Relay; logger: Logger }
+
+/**
+ * Answers the read side's requests (contracts/sync.ts) over this connection. One of several replicas answers each. A
+ * write database without an identity answers nothing.
+ */
+export function answerSync(connection: NatsConnection, parts: Parts): void {
+  const { sync, logger } = parts
   const answer = <Schema extends TSchema>(
     subject: string,
     schema: Schema,
@@ -27,7 +32,9 @@ export function answerSync(
   ) => {
     const respond = async (message: Msg) => {
       try {
-        message.respond(JSON.stringify(await reply(Value.Parse(schema, message.json()))))
+        const replied = await reply(Value.Parse(schema, message.json()))
+        // After the reply is read: if the database was emptied before, its identity is gone.
+        message.respond(JSON.stringify({ ...replied, writeDatabase: await sync.identity() }))
       } catch (error) {
         logger.error({ err: error, subject }, 'sync request failed')
         message.respond(JSON.stringify({ error: 'failed' }))
@@ -36,26 +43,48 @@ export function answerSync(
     connection.subscribe(subject, { queue: 'command-api', callback: (_error, message) => void respond(message) })
   }
 
-  answer(syncSubjects.digest, PageRequest, ({ after, limit }) => sync.digest(after, limit))
-  answer(syncSubjects.versions, RangeRequest, ({ after, upTo }) => sync.versions(after, upTo))
+  answer(syncSubjects.digest, DigestRequest, ({ after, limit, fields }) => sync.digest(after, limit, fields))
+  answer(syncSubjects.versions, VersionsRequest, ({ after, upTo, limit, fields }) =>
+    sync.versions(after, upTo, limit, fields),
+  )
   answer(syncSubjects.page, PageRequest, ({ after, limit }) => sync.page(after, limit))
-  answer(syncSubjects.republish, RepublishRequest, ({ users }) => republish(users, { sync, relay }))
+  answer(syncSubjects.republish, RepublishRequest, (request) => republish(request, parts))
 }
 
 /**
- * Republishes the current state of each user. These events have new ids, otherwise the stream would drop them as
- * duplicates. They bypass the outbox: if publishing fails, the next comparison requests them again.
+ * Publishes an event for each of these users, if this is the database that the request means. The state comes from what
+ * a majority has, and the identity is read after it: an emptied database deletes nobody.
  */
-async function republish(
-  users: { id: string; readVersion: number }[],
-  { sync, relay }: { sync: UserSync; relay: Relay },
-): Promise<RepublishReply> {
-  const restated = await Promise.all(
-    users.map(async ({ id, readVersion }) =>
-      restate(id, await sync.findAny(id), readVersion, { now: new Date(), eventId: randomUUIDv7() }),
-    ),
-  )
-  const events = restated.filter((event): event is UserEvent => event !== undefined)
-  const published = await Promise.all(events.map((event) => relay.deliver(event)))
-  return { published: published.filter(Boolean).length }
+async function republish({ writeDatabase, users }: RepublishRequest, parts: Parts): Promise<{ published: number }> {
+  const { sync, relay, logger } = parts
+  const known = await sync.findAny(users.map(({ id }) => id))
+  if ((await sync.identity()) !== writeDatabase) return { published: 0 }
+  const published = users.map(async ({ id, readVersion, remedy }) => {
+    try {
+      const document = known.get(id)
+      if (!document && remedy !== 'delete') return false
+      const context = { now: new Date(), eventId: randomUUIDv7() }
+      if (remedy === 'raise') return await raiseUser(id, readVersion, context, parts)
+      // A new id, otherwise the stream would drop it as a duplicate. It bypasses the outbox: if publishing fails, the
+      // next comparison requests it again.
+      const event = restate(id, document && sync.snapshotOf(document), readVersion, context)
+      return event !== undefined && (await relay.deliver(event))
+    } catch (error) {
+      logger.error({ err: error, user_id: id }, 'cannot republish this user')
+      return false
+    }
+  })
+  return { published: (await Promise.all(published)).filter(Boolean).length }
+}
+
+/**
+ * One version has one content for ever, so other content gets a version of its own.
+ * @returns whether it is published
+ */
+async function raiseUser(id: string, above: number, context: Context, { users, relay }: Parts): Promise<boolean> {
+  const raised: UserEvent[] = []
+  const publish = (event: UserEvent) => void raised.push(event)
+  await changeUser({ users, relay: { publish } }, id, (user) => raise(user, above, context))
+  const delivered = await Promise.all(raised.map((event) => relay.deliver(event)))
+  return delivered.includes(true)
 }

@@ -1,68 +1,119 @@
 import { createHash } from 'node:crypto'
-import { type DigestReply, digestLine, type PageReply, type Snapshot, type VersionsReply } from '@cqrs/contracts'
-import type { Collection, Db, Filter } from 'mongodb'
+import {
+  type DigestReply,
+  digestLine,
+  type PageReply,
+  type Snapshot,
+  type StateField,
+  stateText,
+  type VersionOf,
+  type VersionsReply,
+} from '@cqrs/contracts'
+import type { Collection, Db, Filter, FindCursor } from 'mongodb'
 import { publicState, tokenState } from '../domain/user.ts'
 import { type TombstoneDocument, type UserDocument, usersCollection } from './user-document.ts'
 import { toUser } from './user-repository.ts'
+import { identityOf } from './write-database.ts'
 
 type Stored = UserDocument | TombstoneDocument
 
-/** What the read side can request from the write model, in pages by ascending id. */
+/**
+ * What the read side can request from the write model, in pages by ascending id. It reads what a majority has: what a
+ * fail-over takes back would stay in the read models.
+ */
 export class UserSync {
+  readonly #db: Db
   readonly #users: Collection<Stored>
 
   constructor(db: Db) {
-    this.#users = db.collection(usersCollection)
+    this.#db = db
+    this.#users = db.collection(usersCollection, { readConcern: { level: 'majority' } })
+  }
+
+  /** @throws Error if the database has no identity */
+  identity(): Promise<string> {
+    return identityOf(this.#db)
   }
 
   /** Count and digest of the next `limit` live users after an id. */
-  async digest(after: string, limit: number): Promise<DigestReply> {
-    const users = await this.#versions({ _id: { $gt: after } }, limit)
+  async digest(after: string, limit: number, fields: StateField[]): Promise<Reply<DigestReply>> {
     const hash = createHash('sha256')
-    for (const [id, version] of users) hash.update(digestLine({ id, version }))
-    const last = users.length === limit ? users.at(-1)?.[0] : undefined
-    return { upTo: last ?? null, count: users.length, digest: hash.digest('hex') }
+    let count = 0
+    let last: string | null = null
+    for await (const user of this.#find({ _id: { $gt: after }, email: { $exists: true } }, limit)) {
+      hash.update(digestLine(user._id, user.version, textOf(user, fields)))
+      count++
+      last = user._id
+    }
+    return { upTo: count === limit ? last : null, count, digest: hash.digest('hex') }
   }
 
-  /**
-   * Ids and versions of the live users after `after` up to `upTo` (null: all), and which of them have pending events.
-   */
-  async versions(after: string, upTo: string | null): Promise<VersionsReply> {
-    const range = { _id: { $gt: after, ...(upTo && { $lte: upTo }) } }
-    const waiting = this.#users.find({ ...range, pendingSince: { $exists: true } }, { projection: { _id: 1 } })
-    // Pending users first: an event that is published between the two reads is then not mistaken for a difference.
-    const pending = await waiting.map(({ _id }) => _id).toArray()
-    return { users: await this.#versions(range, 10_000), pending }
+  /** The next `limit` users and tombstones after `after` up to `upTo` (null: to the end), with version and content. */
+  async versions(
+    after: string,
+    upTo: string | null,
+    limit: number,
+    fields: StateField[],
+  ): Promise<Reply<VersionsReply>> {
+    const found = this.#find({ _id: { $gt: after, ...(upTo && { $lte: upTo }) } }, limit)
+    const toVersion = (user: Stored): VersionOf => ({
+      id: user._id,
+      version: user.version,
+      ...('email' in user && { content: createHash('sha256').update(textOf(user, fields)).digest('base64url') }),
+      ...(user.pendingSince && { pending: true }),
+    })
+    return { users: await found.map(toVersion).toArray() }
   }
 
   /** The next `limit` users after an id, as snapshots, tombstones included. */
-  async page(after: string, limit: number): Promise<PageReply> {
+  async page(after: string, limit: number): Promise<Reply<PageReply>> {
     const [documents, total] = await Promise.all([
-      this.#users
-        .find({ _id: { $gt: after } }, { projection: { outbox: 0, passwordHash: 0 } })
-        .sort({ _id: 1 })
-        .limit(limit)
-        .toArray(),
+      this.#find({ _id: { $gt: after } }, limit).toArray(),
       this.#users.estimatedDocumentCount(),
     ])
     const last = documents.length === limit ? documents.at(-1)?._id : undefined
     return { snapshots: documents.map(toSnapshot), next: last ?? null, total }
   }
 
-  async findAny(id: string): Promise<Snapshot | undefined> {
-    const document = await this.#users.findOne({ _id: id }, { projection: { outbox: 0, passwordHash: 0 } })
-    return document ? toSnapshot(document) : undefined
+  /** These users, as far as the database knows them: as documents, because one that is malformed is no snapshot. */
+  async findAny(ids: string[]): Promise<Map<string, Stored>> {
+    const documents = await this.#find({ _id: { $in: ids } }, ids.length).toArray()
+    return new Map(documents.map((document) => [document._id, document]))
   }
 
-  async #versions(filter: Filter<Stored>, limit: number): Promise<[id: string, version: number][]> {
-    const live = { ...filter, email: { $exists: true } }
-    const found = this.#users
-      .find(live, { projection: { version: 1 } })
-      .sort({ _id: 1 })
-      .limit(limit)
-    return found.map(({ _id, version }): [string, number] => [_id, version]).toArray()
+  /** @throws TypeError if the document is malformed */
+  snapshotOf(document: Stored): Snapshot {
+    return toSnapshot(document)
+  }
+
+  #find(filter: Filter<Stored>, limit: number): FindCursor<Stored> {
+    return this.#users.find(filter, { projection: shown }).sort({ _id: 1 }).limit(limit)
   }
 }
+
+/** The responder adds the identity of the database. */
+type Reply<Whole> = Omit<Whole, 'writeDatabase'>
+
+/** The server leaves out the rest: an outbox can be large, and no secret leaves the database. */
+const shown = {
+  version: 1,
+  email: 1,
+  name: 1,
+  roles: 1,
+  isActive: 1,
+  createdAt: 1,
+  updatedAt: 1,
+  tokensFromVersion: 1,
+  tokensRevokedAt: 1,
+  deletedAt: 1,
+  pendingSince: 1,
+} as const
+
+const textOf = (user: Stored, fields: StateField[]): string =>
+  stateText({ ...user, createdOn: dayOf('createdAt' in user ? user.createdAt : null) }, fields)
+
+/** Works for every value: one document of another shape must not prevent the comparison of the others. */
+const dayOf = (time: unknown): string => JSON.stringify(time ?? null).slice(1, 11)
 
 function toSnapshot(document: Stored): Snapshot {
   const { _id: id, version } = document

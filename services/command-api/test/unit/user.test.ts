@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Context, publicState, register, remove, update } from '../../src/domain/user.ts'
+import { type Context, publicState, raise, register, remove, restore, update } from '../../src/domain/user.ts'
 
 const now = new Date('2026-11-23T09:30:00.000Z')
 const later = new Date('2026-11-23T10:00:00.000Z')
@@ -71,4 +71,18 @@ t.test('a deletion leaves a tombstone and an event without personal data', async
   t.strictSame(state, { id, version: 2, deletedAt: later })
   t.match(event, { type: 'UserDeleted', version: 2, subject: id })
   t.notMatch(JSON.stringify({ state, event }), /jane/i)
+})
+
+t.test('a user is raised above the version of the read side without another change', async (t) => {
+  const raised = raise(jane, 6, at(later))
+  t.strictSame(raised?.state, { ...jane, version: 7 })
+  t.match(raised?.event, { type: 'UserUpdated', version: 7, data: { user: publicState(jane), changed: [] } })
+  t.equal(raise(jane, 0, at(later)), undefined, 'it is above already')
+})
+
+t.test('a restored user has a version above all that was published, and no session', async (t) => {
+  const { state, event } = restore(jane, 1_000_001, at(later))
+  const revoked = { tokensFromVersion: 1_000_001, tokensRevokedAt: later }
+  t.strictSame(state, { ...jane, version: 1_000_001, ...revoked })
+  t.match(event, { version: 1_000_001, data: { tokensFromVersion: 1_000_001, changed: ['sessions'] } })
 })

@@ -1,5 +1,6 @@
 import { ConsumerProgress } from '../consuming/consumer-progress.ts'
 import { projections } from '../projections/index.ts'
+import { FollowedDatabase } from '../read-store/followed-database.ts'
 import { ReadModel } from '../read-store/read-model.ts'
 import { RebuildRecord } from '../read-store/rebuild-record.ts'
 import { rebuildReadModel } from '../upkeep/rebuild-read-model.ts'
@@ -7,15 +8,21 @@ import { WriteSide } from '../upkeep/write-side.ts'
 import type { CliContext } from './context.ts'
 import { progressBar } from './progress-bar.ts'
 
-/** Rebuilds a read model, or resumes an interrupted rebuild. @returns the exit code */
-export async function rebuild([name = '', ...more]: string[], { db, nats, fail }: CliContext): Promise<number> {
+/** Rebuilds a read model, or resumes or abandons an interrupted rebuild. @returns the exit code */
+export async function rebuild([name = '', option, ...more]: string[], { db, nats, fail }: CliContext): Promise<number> {
   const projection = projections.find((projection) => projection.name === name)
-  if (!projection || more.length > 0) return fail()
+  if (!projection || more.length > 0 || (option !== undefined && option !== '--abandon')) return fail()
+  const record = new RebuildRecord(db, projection)
+  if (option) {
+    const abandoned = await record.abandon()
+    console.log(abandoned ? `${name}: abandoned ${abandoned}, which is dropped later` : `${name}: nothing to abandon`)
+    return abandoned ? 0 : 1
+  }
   const progress = new ConsumerProgress(nats)
   const bar = progressBar(name, process.stderr)
   const rebuilt = rebuildReadModel(new ReadModel(db, projection), {
-    record: new RebuildRecord(db, name),
-    writeSide: new WriteSide(nats),
+    record,
+    writeSide: new WriteSide(nats, new FollowedDatabase(db)),
     earlierBatchesDone: async (consumer) => {
       if (!(await progress.earlierBatchesDone(consumer, 60_000)))
         throw new Error('the projector holds messages that it cannot handle (see its /readyz); run this again later')

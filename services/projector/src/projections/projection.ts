@@ -1,4 +1,4 @@
-import type { UserEvent, UserEventType } from '@cqrs/contracts'
+import type { ShownState, StateField, UserEvent, UserEventType } from '@cqrs/contracts'
 
 /**
  * A read model with one document per user. An event carries the whole state of its user, so the document follows from
@@ -13,6 +13,8 @@ export type Projection<Document extends VersionedDocument = VersionedDocument> =
   indexes: readonly Index[]
   /** From event to document. A new event type does not compile until every projection handles it. */
   on: ByEventType<Document>
+  /** What the documents show of a user's state: compared with the write side, so that wrong content is found. */
+  shows: { fields: readonly StateField[]; of(document: Document): ShownState }
   /** Sums over the documents of all users, kept in one more document of the collection. */
   sums?: Sums<Document>
 }

@@ -14,6 +14,10 @@ export const userStats: Projection<Share | ReturnType<typeof tombstone>> = {
     UserUpdated: toShare,
     UserDeleted: tombstone,
   },
+  shows: {
+    fields: ['roles', 'isActive', 'createdOn'],
+    of: (document) => ('roles' in document ? { ...document, createdOn: document.day } : {}),
+  },
   sums: {
     documentId: userStatsSums,
     tally: (document) => {

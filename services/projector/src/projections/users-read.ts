@@ -1,4 +1,6 @@
 import {
+  type Role,
+  type ShownState,
   type UserCreated,
   type UserReadDocument,
   type UserReadTombstone,
@@ -18,6 +20,22 @@ export const usersRead: Projection<UserReadDocument | UserReadTombstone> = {
     UserUpdated: toDocument,
     UserDeleted: tombstone,
   },
+  shows: {
+    fields: ['email', 'name', 'roles', 'isActive', 'createdAt', 'updatedAt', 'tokensFromVersion', 'tokensRevokedAt'],
+    // Roles whose derived fields are wrong are wrong.
+    of: (document): ShownState => ({ ...document, ...(!isDerived(document) && { roles: null }) }),
+  },
+}
+
+const derivedFrom = (roles: Role[]) => ({
+  roleCount: roles.length,
+  isBuyer: roles.includes('buyer'),
+  isSeller: roles.includes('seller'),
+})
+
+function isDerived(document: Partial<UserReadDocument>): boolean {
+  const { roleCount, isBuyer, isSeller } = derivedFrom(document.roles ?? [])
+  return document.roleCount === roleCount && document.isBuyer === isBuyer && document.isSeller === isSeller
 }
 
 function toDocument({ subject, version, data }: UserCreated | UserUpdated): UserReadDocument {
@@ -31,9 +49,7 @@ function toDocument({ subject, version, data }: UserCreated | UserUpdated): User
     isActive,
     createdAt: new Date(createdAt),
     updatedAt: new Date(updatedAt),
-    roleCount: roles.length,
-    isBuyer: roles.includes('buyer'),
-    isSeller: roles.includes('seller'),
+    ...derivedFrom(roles),
     version,
     tokensFromVersion,
     ...(tokensRevokedAt && { tokensRevokedAt: new Date(tokensRevokedAt) }),

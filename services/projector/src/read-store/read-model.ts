@@ -1,7 +1,16 @@
-import { type ReadModelState, readModelsCollection } from '@cqrs/contracts'
-import type { CollectionPlan } from '@cqrs/service-kit'
-import type { ClientSession, Collection, Db } from 'mongodb'
+import { createHash } from 'node:crypto'
+import {
+  digestLine,
+  type ReadModelState,
+  readModelsCollection,
+  type StateField,
+  stateText,
+  type VersionOf,
+} from '@cqrs/contracts'
+import { type CollectionPlan, isStorageUnavailable } from '@cqrs/service-kit'
+import { type ClientSession, type Collection, type Db, type Document, type FindCursor, MongoError } from 'mongodb'
 import type { Projection, Sums, VersionedDocument } from '../projections/projection.ts'
+import { stopWriting } from './rebuild-record.ts'
 import { writeNewer } from './versioned-writes.ts'
 
 /**
@@ -33,13 +42,28 @@ export class ReadModel {
   /**
    * Stores each document unless the stored one has the same or a higher version, so the order and number of calls do
    * not matter, nor concurrent writers.
+   * A collection that is not live must not stop the live one: if it refuses, it is no longer written and its rebuild is
+   * given up. It never becomes live then, so nothing is missing in a live collection.
    * @param documents at most one with the same `_id`
+   * @returns the errors of collections that were given up
    * @throws the driver's error; some documents may be stored then, and it is safe to store all of them again
    */
-  async advance(documents: readonly VersionedDocument[]): Promise<void> {
-    if (documents.length === 0) return
-    const { written } = await this.#state()
-    for (const name of written) await this.advanceIn(name, documents)
+  async advance(documents: readonly VersionedDocument[]): Promise<Error[]> {
+    if (documents.length === 0) return []
+    const { name: readModel } = this.projection
+    const { live, written } = await this.#state()
+    const givenUp: Error[] = []
+    for (const name of written) {
+      try {
+        await this.advanceIn(name, documents)
+      } catch (error) {
+        if (name === live || isPassing(error)) throw error
+        const reason = `cannot write to ${name}: ${(error as Error).message}`
+        if (!(await stopWriting(this.#db, readModel, name, reason))) throw error
+        givenUp.push(new Error(reason, { cause: error }))
+      }
+    }
+    return givenUp
   }
 
   /**
@@ -56,16 +80,81 @@ export class ReadModel {
     await this.#collection(name).createIndexes([...this.projection.indexes])
   }
 
+  /** The fields of a user's state that its documents show. */
+  get fields(): readonly StateField[] {
+    return this.projection.shows.fields
+  }
+
+  /** Count and digest of the living users after one id up to another, inclusive (null: to the end). */
+  async digest(after: string, upTo: string | null): Promise<{ count: number; digest: string }> {
+    const hash = createHash('sha256')
+    let count = 0
+    for await (const document of await this.#range(after, upTo)) {
+      if (isTombstone(document)) continue
+      hash.update(digestLine(document._id, document.version, this.#textOf(document)))
+      count++
+    }
+    return { count, digest: hash.digest('hex') }
+  }
+
+  /** At most `limit` of these users, and of tombstones, ascending, with version and content. */
+  async versions(after: string, upTo: string | null, limit: number): Promise<VersionOf[]> {
+    const found = (await this.#range(after, upTo)).limit(limit)
+    const contentOf = (document: VersionedDocument) =>
+      createHash('sha256').update(this.#textOf(document)).digest('base64url')
+    return found
+      .map((document) => ({
+        id: document._id,
+        version: document.version,
+        ...(!isTombstone(document) && { content: contentOf(document) }),
+      }))
+      .toArray()
+  }
+
   /**
-   * Id and version of the users who are not deleted, after one id up to another, inclusive (null: to the end),
-   * ascending.
+   * By how much each sum is too low, counted in one snapshot. A change moves the sums in the transaction that writes
+   * its document, so `correct` is right whatever happened since; of two that run at once, one corrects.
    */
-  async versions(after: string, upTo: string | null): Promise<[id: string, version: number][]> {
+  async wrongSums(): Promise<{ missing: Record<string, number>; correct: () => Promise<void> }> {
+    const { sums } = this.projection
+    if (!sums) return { missing: {}, correct: async () => {} }
+    const collection = this.#collection(await this.live())
+    const totals: Record<string, number> = {}
+    const add = (name: string, share: number) => {
+      totals[name] = (totals[name] ?? 0) + share
+    }
+    let corrections = 0
+    await this.#db.client.withSession({ snapshot: true }, async (session) => {
+      for await (const document of collection.find({}, { session })) {
+        if (document._id !== sums.documentId) {
+          for (const [name, share] of Object.entries(sums.tally(document))) add(name, share)
+          continue
+        }
+        const { _id, corrections: before = 0, ...stored } = document as Document
+        corrections = before
+        for (const [name, sum] of flat(stored)) add(name, -sum)
+      }
+    })
+    const missing = Object.fromEntries(Object.entries(totals).filter(([, share]) => share !== 0))
+    const isAsRead = { _id: sums.documentId, corrections: corrections === 0 ? { $exists: false } : corrections }
+    return {
+      missing,
+      correct: async () => {
+        if (Object.keys(missing).length === 0) return
+        await collection.updateOne(isAsRead as object, { $inc: { ...missing, corrections: 1 } }, { upsert: true })
+      },
+    }
+  }
+
+  async #range(after: string, upTo: string | null): Promise<FindCursor<VersionedDocument>> {
     const range = { $gt: after, ...(upTo && { $lte: upTo }) }
-    const found = this.#collection(await this.live())
-      .find({ _id: range, version: { $exists: true }, deletedAt: null }, { projection: { version: 1 } })
+    return this.#collection(await this.live())
+      .find({ _id: range, version: { $exists: true } })
       .sort({ _id: 1 })
-    return found.map(({ _id, version }): [string, number] => [_id, version]).toArray()
+  }
+
+  #textOf(document: VersionedDocument): string {
+    return stateText(this.projection.shows.of(document), this.fields)
   }
 
   /** In one transaction, so that the sums change exactly once for each document that is replaced. */
@@ -107,6 +196,18 @@ export class ReadModel {
     return this.#db.collection(name)
   }
 }
+
+/** Whether the live collection would refuse as well, so that it says nothing about this one. */
+const isPassing = (error: unknown): boolean =>
+  isStorageUnavailable(error) || (error instanceof MongoError && error.hasErrorLabel('TransientTransactionError'))
+
+const isTombstone = (document: VersionedDocument): boolean => 'deletedAt' in document
+
+/** Nested sums by their path, such as `byRole.buyer`. */
+const flat = (sums: Document, path = ''): [path: string, sum: number][] =>
+  Object.entries(sums).flatMap(([name, value]) =>
+    typeof value === 'object' && value !== null ? flat(value, `${path}${name}.`) : [[path + name, Number(value)]],
+  )
 
 type Change = { before: VersionedDocument | undefined; after: VersionedDocument }
 

@@ -1,10 +1,14 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { type ReadModelState, readModelsCollection } from '@cqrs/contracts'
 import type { Collection, Db, Document, UpdateFilter } from 'mongodb'
+import type { Projection } from '../projections/projection.ts'
+import { shapeOf } from '../projections/shape.ts'
 
 /** The progress of filling a new collection. It is stored, so that an interrupted rebuild can be resumed. */
 export type Rebuild = {
   collection: string
+  /** Of what the projection writes: another one starts over. */
+  shape: string
   /** The last id of the pages that are stored. */
   after: string
   filled: number
@@ -13,7 +17,12 @@ export type Rebuild = {
   ownedUntil: Date
 }
 
-type State = ReadModelState & { rebuild?: Rebuild; retired?: { collection: string; at: Date }[] }
+type State = ReadModelState & {
+  rebuild?: Rebuild
+  retired?: { collection: string; at: Date }[]
+  /** The last collection that was given up. */
+  abandoned?: { collection: string; reason: string }
+}
 
 /**
  * The document of one read model that says which collection is live, and how far a rebuild by this process is. What
@@ -23,30 +32,41 @@ export class RebuildRecord {
   readonly #db: Db
   readonly #states: Collection<State>
   readonly #name: string
+  readonly #shape: string
   readonly #owner = randomUUID()
+  #collection: string | undefined
 
-  /** @param name the projection's */
-  constructor(db: Db, name: string) {
+  constructor(db: Db, projection: Projection) {
     this.#db = db
     this.#states = db.collection(readModelsCollection)
-    this.#name = name
+    this.#name = projection.name
+    this.#shape = createHash('sha256').update(shapeOf(projection)).digest('base64url')
   }
 
   /**
-   * Begins a rebuild, or takes over one whose owner died.
+   * Begins a rebuild, or takes over one whose owner died. One that was begun with another shape is given up.
    * @returns undefined while another process is rebuilding
    */
   async claim(newCollection: string): Promise<Rebuild | undefined> {
     const initial = { live: this.#name, written: [this.#name] }
     await this.#states.updateOne({ _id: this.#name }, { $setOnInsert: initial }, { upsert: true })
-    const fresh = { collection: newCollection, after: '', filled: 0 }
-    const owned = { owner: this.#owner, ownedUntil: ownedUntil() }
+    const fresh = { collection: newCollection, shape: this.#shape, after: '', filled: 0 }
+    const owned = { owner: this.#owner, ownedUntil }
+    const isOther = { $and: ['$rebuild', { $ne: ['$rebuild.shape', this.#shape] }] }
     const claimed = await this.#states.findOneAndUpdate(
-      { _id: this.#name, $or: [{ rebuild: { $exists: false } }, { 'rebuild.ownedUntil': { $lt: new Date() } }] },
-      [{ $set: { rebuild: { $mergeObjects: [fresh, '$rebuild', owned] } } }],
+      { _id: this.#name, $or: [{ rebuild: { $exists: false } }, { $expr: isLeft }] },
+      [...givingUp(isOther), { $set: { rebuild: { $mergeObjects: [fresh, '$rebuild', owned] } } }],
       { returnDocument: 'after' },
     )
+    this.#collection = claimed?.rebuild?.collection
     return claimed?.rebuild
+  }
+
+  /** Gives up the rebuild, also that of another process. @returns its collection, which is no longer written */
+  async abandon(): Promise<string | undefined> {
+    const collection = (await this.#states.findOne({ _id: this.#name }))?.rebuild?.collection
+    if (!collection || !(await stopWriting(this.#db, this.#name, collection, 'by an operator'))) return undefined
+    return collection
   }
 
   /** Has events applied to the new collection as well, before the live one. */
@@ -59,7 +79,7 @@ export class RebuildRecord {
 
   /** Renews the claim. */
   keep(): Promise<void> {
-    return this.#update({ $set: { 'rebuild.ownedUntil': ownedUntil() } })
+    return this.#update([{ $set: { 'rebuild.ownedUntil': ownedUntil } }])
   }
 
   /** Gives up the claim. The progress stays, so that the next rebuild resumes there. */
@@ -84,8 +104,11 @@ export class RebuildRecord {
    * applied to them, and after twice that time they are dropped.
    */
   async retire(unwrittenAfterMs: number): Promise<void> {
-    const state = await this.#states.findOne({ _id: this.#name })
-    const before = (ms: number) => (state?.retired ?? []).filter(({ at }) => Date.now() - at.getTime() > ms)
+    const [state] = await this.#states
+      .aggregate<State & { now: Date }>([{ $match: { _id: this.#name } }, { $set: { now: '$$NOW' } }])
+      .toArray()
+    if (!state) return
+    const before = (ms: number) => (state.retired ?? []).filter(({ at }) => state.now.getTime() - at.getTime() > ms)
     const unwritten = before(unwrittenAfterMs).map(({ collection }) => collection)
     if (unwritten.length > 0) await this.#states.updateOne({ _id: this.#name }, { $pullAll: { written: unwritten } })
     for (const { collection } of before(2 * unwrittenAfterMs)) {
@@ -96,9 +119,55 @@ export class RebuildRecord {
 
   async #update(update: UpdateFilter<State> | Document[]): Promise<void> {
     const { matchedCount } = await this.#states.updateOne({ _id: this.#name, 'rebuild.owner': this.#owner }, update)
-    if (matchedCount === 0) throw new Error('another process has taken over this rebuild')
+    if (matchedCount > 0) return
+    const abandoned = (await this.#states.findOne({ _id: this.#name }))?.abandoned
+    if (abandoned && abandoned.collection === this.#collection)
+      throw new Error(`the rebuild was abandoned: ${abandoned.reason}`)
+    throw new Error('another process has taken over this rebuild')
   }
 }
 
-/** 15 s: three times the interval in which a living owner renews its claim. */
-const ownedUntil = (): Date => new Date(Date.now() + 15_000)
+/**
+ * Stops applying events to a collection that is not live, and gives up its rebuild, so that it never becomes live
+ * without them. It is dropped later.
+ * @returns false if it is live
+ */
+export async function stopWriting(db: Db, readModel: string, collection: string, reason: string): Promise<boolean> {
+  const isRebuilt = { $eq: ['$rebuild.collection', collection] }
+  const abandoned = { collection, reason: { $literal: reason } }
+  const { matchedCount } = await db
+    .collection<State>(readModelsCollection)
+    .updateOne({ _id: readModel, live: { $ne: collection } }, [
+      { $set: { abandoned: { $cond: [isRebuilt, abandoned, '$abandoned'] }, written: writtenWithout(collection) } },
+      ...givingUp(isRebuilt),
+    ])
+  return matchedCount === 1
+}
+
+/** If the condition holds, the rebuild is over, and its collection is retired. */
+const givingUp = (condition: object): Document[] => {
+  const retired = { $ifNull: ['$retired', []] }
+  const retiring = [{ collection: '$rebuild.collection', at: '$$NOW' }]
+  return [
+    {
+      $set: {
+        written: { $cond: [condition, writtenWithout('$rebuild.collection'), '$written'] },
+        retired: { $cond: [condition, { $concatArrays: [retired, retiring] }, retired] },
+        rebuild: { $cond: [condition, '$$REMOVE', '$rebuild'] },
+      },
+    },
+  ]
+}
+
+const writtenWithout = (collection: string) => ({
+  $filter: { input: '$written', cond: { $ne: ['$$this', collection] } },
+})
+
+/** Three times the interval in which a living owner renews its claim. */
+const ownedMs = 15_000
+/** By the database's clock, because several processes judge it. */
+const ownedUntil = { $add: ['$$NOW', ownedMs] }
+/** The members of the database have clocks as well: a claim that ends later than it can is over. */
+const isLeft = {
+  $or: [{ $lt: ['$rebuild.ownedUntil', '$$NOW'] }, { $gt: ['$rebuild.ownedUntil', { $add: ['$$NOW', ownedMs] }] }],
+}

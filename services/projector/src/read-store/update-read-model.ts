@@ -14,7 +14,8 @@ export function updateReadModel(
 
   async function apply(events: UserEvent[]): Promise<void> {
     const latest = latestEvents(events)
-    await readModel.advance(latest.map((event) => project(projection, event)))
+    const givenUp = await readModel.advance(latest.map((event) => project(projection, event)))
+    for (const err of givenUp) logger.error({ err }, 'a rebuild is given up; events are applied to the live collection')
     notify(appliedSubject(projection.name), { applied: latest.map(toNotice) })
     if (!logger.isLevelEnabled('info')) return
     for (const { subject } of latest) logger.info({ user_id: subject }, 'Read model updated successfully')

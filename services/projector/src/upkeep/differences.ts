@@ -1,95 +1,89 @@
-import { createHash } from 'node:crypto'
-import { digestLine } from '@cqrs/contracts'
+import type { VersionOf } from '@cqrs/contracts'
 import type { Comparison } from './comparison.ts'
 
 /**
- * A user whose version differs between the read side and the write side; version 0: the side does not have the user.
+ * A user who differs between the read side and the write side; version 0: the side does not have the user.
+ *
+ * - `missing`: only the write side has the user
+ * - `stale`: the read side has a lower version, or a user who was deleted
+ * - `differs`: the same version has another content
+ * - `buried`: the read side has the tombstone of a user who lives, at the user's version or above
+ * - `orphaned`: only the read side has the user
+ * - `ahead`: the read side has a higher version: the write side has lost something
  */
-export type Difference = {
-  id: string
-  kind: 'missing' | 'stale' | 'orphaned' | 'ahead'
-  readVersion: number
-  writeVersion: number
-}
+export type Difference = { id: string; kind: Kind; readVersion: number; writeVersion: number }
 
-type Versions = [id: string, version: number][]
+export const kinds = ['missing', 'stale', 'differs', 'buried', 'orphaned', 'ahead'] as const
+export type Kind = (typeof kinds)[number]
 
 /**
- * Compares count and digest of all users, page by page, so that equal pages transfer no data, and the versions of a
- * page that differs. Users that differ are compared again after the pending events are applied: only a user whose read
- * side has not changed since is a difference and not a delay.
+ * Compares count and digest of all users, page by page, so that equal pages transfer no data, and each user of a page
+ * that differs. Users that differ are compared again after the pending events are applied: only a user whose read side
+ * has not changed since is a difference and not a delay. Memory is bounded by a page, however much differs.
  * @param onPage called with the number of users so far and awaited after each page, to limit the load
  */
-export async function findDifferences(
+export async function* findDifferences(
   comparison: Comparison,
   onPage: (seen: number) => Promise<void> | void,
-): Promise<Difference[]> {
-  const suspects: { after: string; upTo: string | null; differences: Difference[] }[] = []
-  let after: string | null = ''
-  for (let seen = 0; after !== null; ) {
-    const { upTo, count, digest } = await comparison.write.digest(after, pageSize)
-    const own = await comparison.read.versions(after, upTo)
-    if (own.length !== count || digestOf(own) !== digest) {
-      suspects.push({ after, upTo, differences: await differencesIn(comparison, after, upTo) })
-    }
-    seen += count
+): AsyncGenerator<Difference[]> {
+  const { write, read } = comparison
+  let seen = 0
+  for (let after: string | null = ''; after !== null; ) {
+    const page = await write.digest(after, pageSize, read.fields)
+    const own = await read.digest(after, page.upTo)
+    if (own.count !== page.count || own.digest !== page.digest) yield* differencesIn(comparison, after, page.upTo)
+    seen += page.count
     await onPage(seen)
-    after = upTo
+    after = page.upTo
   }
-  if (suspects.every(({ differences }) => differences.length === 0)) return []
-  await comparison.settled()
-  const confirmed: Difference[] = []
-  for (const { after, upTo, differences } of suspects) {
-    const before = new Map(differences.map((difference) => [difference.id, difference.readVersion]))
-    const now = await differencesIn(comparison, after, upTo)
-    confirmed.push(...now.filter(({ id, readVersion }) => before.get(id) === readVersion))
-  }
-  return confirmed
 }
 
-/**
- * Repairs differences through events that command-api publishes again. A user that is ahead is left alone: there the
- * write side has lost something.
- * @returns how many events were published
- */
-export async function repairDifferences(
-  { write }: Pick<Comparison, 'write'>,
-  differences: Difference[],
-): Promise<number> {
-  const repairable = differences.filter(({ kind }) => kind !== 'ahead')
-  let published = 0
-  for (let from = 0; from < repairable.length; from += 500) {
-    const users = repairable.slice(from, from + 500).map(({ id, readVersion }) => ({ id, readVersion }))
-    published += await write.republish(users)
+/** One side can have any number of users in this range, so it is read in pages of its own. */
+async function* differencesIn(
+  comparison: Comparison,
+  after: string,
+  upTo: string | null,
+): AsyncGenerator<Difference[]> {
+  for (let from: string | null = after; from !== null; ) {
+    const { differences, end } = await compareFrom(comparison, from, upTo)
+    if (differences.length > 0) {
+      await comparison.settled()
+      const before = new Map(differences.map(({ id, readVersion }) => [id, readVersion]))
+      const again = await compareFrom(comparison, from, end ?? upTo)
+      const confirmed = again.differences.filter(({ id, readVersion }) => before.get(id) === readVersion)
+      if (confirmed.length > 0) yield confirmed
+    }
+    from = end
   }
-  return published
 }
 
-async function differencesIn({ write, read }: Comparison, after: string, upTo: string | null): Promise<Difference[]> {
+/** Compares the users after an id, at most a page of each side. @returns where the next page begins, null: nowhere */
+async function compareFrom({ write, read }: Comparison, after: string, upTo: string | null) {
   // The read side first: an event applied between the two reads makes a user stale for now, not orphaned.
-  const shown = new Map(await read.versions(after, upTo))
-  const { users, pending } = await write.versions(after, upTo)
-  const written = new Map(users)
-  const ids = new Set([...written.keys(), ...shown.keys()])
-  for (const id of pending) ids.delete(id) // the last event is not published yet
-  return [...ids].flatMap((id): Difference[] => {
-    const writeVersion = written.get(id) ?? 0
-    const readVersion = shown.get(id) ?? 0
-    if (writeVersion === readVersion) return []
-    return [{ id, readVersion, writeVersion, kind: kindOf(writeVersion, readVersion) }]
+  const shown = await read.versions(after, upTo, pageSize)
+  const { users: written } = await write.versions(after, upTo, pageSize, read.fields)
+  const ends = [shown, written].flatMap((side) => (side.length < pageSize ? [] : [side.at(-1)?.id ?? '']))
+  const end = ends.toSorted()[0] ?? null
+  const onRead = new Map(shown.map((user) => [user.id, user]))
+  const onWrite = new Map(written.map((user) => [user.id, user]))
+  const ids = [...new Set([...onWrite.keys(), ...onRead.keys()])].filter((id) => end === null || id <= end)
+  const differences = ids.flatMap((id): Difference[] => {
+    const [wrote, shows] = [onWrite.get(id), onRead.get(id)]
+    const kind = wrote?.pending ? undefined : kindOf(wrote, shows) // the last event is not published yet
+    return kind ? [{ id, kind, readVersion: shows?.version ?? 0, writeVersion: wrote?.version ?? 0 }] : []
   })
+  return { differences, end: end === upTo ? null : end }
 }
 
-function kindOf(writeVersion: number, readVersion: number): Difference['kind'] {
-  if (writeVersion === 0) return 'orphaned'
-  if (readVersion === 0) return 'missing'
-  return readVersion < writeVersion ? 'stale' : 'ahead'
-}
-
-function digestOf(users: Versions): string {
-  const hash = createHash('sha256')
-  for (const [id, version] of users) hash.update(digestLine({ id, version }))
-  return hash.digest('hex')
+/** A tombstone has no content. A user who is deleted on one side and unknown to the other does not differ. */
+function kindOf(wrote: VersionOf | undefined, shows: VersionOf | undefined): Kind | undefined {
+  if (wrote?.content === undefined && shows?.content === undefined) return undefined
+  if (!shows) return 'missing'
+  if (!wrote) return 'orphaned'
+  if (shows.version < wrote.version) return 'stale'
+  if (shows.content === undefined) return 'buried'
+  if (shows.version > wrote.version || wrote.content === undefined) return 'ahead'
+  return shows.content === wrote.content ? undefined : 'differs'
 }
 
 const pageSize = 1_000

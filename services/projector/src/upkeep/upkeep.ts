@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Gauge, type Lease, type Logger, pause } from '@cqrs/service-kit'
+import { Counter, Gauge, type Lease, type Logger, pause } from '@cqrs/service-kit'
 import type { RebuildRecord } from '../read-store/rebuild-record.ts'
+import { compareSides, differing } from './compare.ts'
 import type { Comparison } from './comparison.ts'
-import { findDifferences, repairDifferences } from './differences.ts'
+import { ForeignWriteDatabase } from './write-side.ts'
 
 /**
  * Background work on one replica at a time: compares each read model with the write side, repairs differences through
@@ -12,6 +13,7 @@ export class Upkeep {
   readonly #options: Options
   readonly #closing = new AbortController()
   #running: Promise<void> | undefined
+  #foreign: Error | undefined
 
   constructor(options: Options) {
     this.#options = options
@@ -19,6 +21,11 @@ export class Upkeep {
 
   start(): void {
     this.#running = this.#run()
+  }
+
+  /** False while command-api answers from another write database than the one that the read models follow. */
+  followsWriteSide(): boolean {
+    return this.#foreign === undefined
   }
 
   async close(): Promise<void> {
@@ -37,34 +44,64 @@ export class Upkeep {
       try {
         if (signal.aborted) return
         if (!(await lease.acquire())) {
-          differencesGauge.reset() // the replica that holds the lease reports them
+          // The replica that holds the lease reports them.
+          for (const gauge of [differencesGauge, heldGauge]) gauge.reset()
+          this.#note(undefined)
           continue
         }
         for (const record of records) await record.retire(unwrittenAfterMs)
-        for (const comparison of comparisons) await this.#compare(comparison)
+        let foreign: Error | undefined
+        for (const comparison of comparisons) foreign = (await this.#compare(comparison)) ?? foreign
+        this.#note(foreign)
       } catch (error) {
-        if (!signal.aborted) logger.warn({ err: error }, 'cannot compare the read models with the write side')
+        if (!signal.aborted) logger.warn({ err: error }, 'cannot look after the read models')
       }
     }
   }
 
-  async #compare(comparison: Comparison): Promise<void> {
+  /** If one read model cannot be compared, the others still are. @returns the error of a foreign write database */
+  async #compare(comparison: Comparison): Promise<ForeignWriteDatabase | undefined> {
     const { lease, logger } = this.#options
-    const differences = await findDifferences(comparison, async () => {
-      this.#closing.signal.throwIfAborted()
-      await lease.acquire() // a long round renews the lease
-      await pause(20, this.#closing.signal)
-    })
+    const { signal } = this.#closing
     const read_model = comparison.name
-    for (const kind of ['missing', 'stale', 'orphaned', 'ahead'] as const)
-      differencesGauge.set({ read_model, kind }, differences.filter((difference) => difference.kind === kind).length)
-    comparedAtGauge.set({ read_model }, Date.now() / 1000)
-    if (differences.length === 0) return
-    const published = await repairDifferences(comparison, differences)
-    logger.warn(
-      { read_model, differences: differences.length, published },
-      'the read model differed from the write side',
-    )
+    try {
+      const compared = await compareSides(comparison, {
+        repair: true,
+        onPage: async () => {
+          signal.throwIfAborted()
+          await lease.acquire() // a long round renews the lease
+          await pause(20, signal)
+        },
+      })
+      const { counts, sums, published, held } = compared
+      for (const [kind, count] of Object.entries(counts)) differencesGauge.set({ read_model, kind }, count)
+      differencesGauge.set({ read_model, kind: 'wrong sum' }, Object.keys(sums).length)
+      heldGauge.set({ read_model }, held)
+      comparedAtGauge.set({ read_model }, Date.now() / 1000)
+      const differences = differing(compared)
+      if (differences > 0)
+        logger.warn({ read_model, differences, published, sums }, 'the read model differed from the write side')
+      if (held > 0)
+        logger.error(
+          { read_model, users: held },
+          'the write side does not know so many users that the repair deletes nobody: see `pnpm projector verify`',
+        )
+    } catch (error) {
+      if (signal.aborted) throw error
+      failures.inc({ read_model })
+      const isForeign = error instanceof ForeignWriteDatabase
+      logger[isForeign ? 'error' : 'warn'](
+        { err: error, read_model },
+        'cannot compare the read model with the write side',
+      )
+      if (isForeign) return error
+    }
+    return undefined
+  }
+
+  #note(foreign: Error | undefined): void {
+    this.#foreign = foreign
+    foreignGauge.set(foreign ? 1 : 0)
   }
 }
 
@@ -80,6 +117,20 @@ const differencesGauge = new Gauge({
   name: 'projector_differences',
   help: 'Users in which the read model differed from the write side when they were last compared',
   labelNames: ['read_model', 'kind'],
+})
+const heldGauge = new Gauge({
+  name: 'projector_deletions_held',
+  help: 'Users whom the write side does not know and the repair does not delete by itself, because they are so many',
+  labelNames: ['read_model'],
+})
+const foreignGauge = new Gauge({
+  name: 'projector_foreign_write_side',
+  help: '1 while command-api answers from another write database than the one that the read models follow',
+})
+const failures = new Counter({
+  name: 'projector_comparison_failures_total',
+  help: 'Comparisons of a read model with the write side that failed',
+  labelNames: ['read_model'],
 })
 const comparedAtGauge = new Gauge({
   name: 'projector_compared_timestamp_seconds',

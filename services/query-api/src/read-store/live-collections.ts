@@ -1,15 +1,17 @@
 import { type ReadModelState, readModelsCollection } from '@cqrs/contracts'
+import { pause } from '@cqrs/service-kit'
 import type { Collection, Db, Document } from 'mongodb'
 
 /**
- * The live collection of each read model, as named in `read_models`; a rebuild changes it. Names are refreshed in the
- * background, about once a second while there are queries. Only the first query, or the first in a long time, waits for
- * them.
+ * The live collection of each read model, as named in `read_models`; a rebuild changes it. Names are at most a second
+ * old when the database answers. While there are queries they are refreshed in the background, so that hardly any query
+ * waits for them.
  */
 export class LiveCollections {
   readonly #db: Db
   #known: Known | undefined
   #asking: Promise<Known> | undefined
+  #failedAt = Number.NEGATIVE_INFINITY
 
   constructor(db: Db) {
     this.#db = db
@@ -17,24 +19,44 @@ export class LiveCollections {
 
   /** @throws the driver's error if no valid name is known and the database is unavailable */
   async of<Schema extends Document>(readModel: string): Promise<Collection<Schema>> {
-    const { live } = this.#valid() ?? (await this.#ask())
+    const { live } = this.#fresh() ?? (await this.#refreshed())
     return this.#db.collection(live.get(readModel) ?? readModel)
   }
 
-  /** The name of the live collection, if a valid one is known. Never waits. */
+  /** The name of the live collection, if it is known without waiting. */
   nameOf(readModel: string): string | undefined {
-    const known = this.#valid()
+    const known = this.#fresh()
     return known && (known.live.get(readModel) ?? readModel)
   }
 
-  #valid(): Known | undefined {
+  #fresh(): Known | undefined {
     const known = this.#known
     if (!known) return undefined
-    const ageMs = performance.now() - known.askedAt
-    if (ageMs > validMs) return undefined
-    // On failure the known names stay in use: a collection that was live within `validMs` is still written.
-    if (ageMs > freshMs) this.#ask().catch(() => {})
-    return known
+    const now = performance.now()
+    if (now - known.askedAt > freshMs / 2) this.#ask().catch(() => {})
+    if (now - known.askedAt <= freshMs) return known
+    return now - this.#failedAt <= failedForMs ? this.#valid() : undefined
+  }
+
+  /** Waits for the names, a second at most if older ones are valid: caches can answer while the database hangs. */
+  async #refreshed(): Promise<Known> {
+    const known = this.#valid()
+    if (!known) return await this.#ask()
+    const timer = new AbortController()
+    const failed = () => {
+      if (this.#known === known) this.#failedAt = performance.now()
+      return known
+    }
+    try {
+      return await Promise.race([this.#ask().catch(failed), pause(freshMs, timer.signal).then(failed)])
+    } finally {
+      timer.abort()
+    }
+  }
+
+  /** On failure the known names stay in use: a collection that was live within `validMs` is still written. */
+  #valid(): Known | undefined {
+    return this.#known && performance.now() - this.#known.askedAt <= validMs ? this.#known : undefined
   }
 
   #ask(): Promise<Known> {
@@ -57,6 +79,8 @@ export class LiveCollections {
 type Known = { live: Map<string, string>; askedAt: number }
 
 const freshMs = 1_000
+/** After a failure, queries do not wait for the next one. */
+const failedForMs = 5_000
 
 /**
  * The projector writes a collection for at least 60 s after it was live, and drops it later. Half of that time is left

@@ -10,15 +10,24 @@ t.test('concurrent queries share one read, which is reused for a second', async 
   t.equal(database.asked, 1)
 })
 
-t.test('after a second the name is refreshed in the background', async (t) => {
+t.test('while there are queries the name is refreshed in the background', async (t) => {
   const { collections, database, clock } = start(t)
   await collections.live()
   database.live = 'second'
-  clock.aheadMs += 1_001
+  clock.aheadMs += 501
   t.equal(await collections.live(), 'first', 'no query waits')
   await database.idle()
   t.equal(await collections.live(), 'second')
   t.equal(database.asked, 2)
+})
+
+t.test('a name that is older than a second is not used if the database answers', async (t) => {
+  const { collections, database, clock } = start(t)
+  await collections.live()
+  database.live = 'second'
+  clock.aheadMs += 1_001
+  t.equal(collections.known(), undefined, 'not without waiting either')
+  t.equal(await collections.live(), 'second')
 })
 
 t.test('if the refresh fails, the known name is used for 30 seconds', async (t) => {
@@ -28,14 +37,22 @@ t.test('if the refresh fails, the known name is used for 30 seconds', async (t) 
   for (const aheadMs of [1_001, 10_000, 29_000]) {
     clock.aheadMs = aheadMs
     t.equal(await collections.live(), 'first')
+    t.equal(collections.known(), 'first', 'caches work without the database')
     await database.idle()
   }
-  t.equal(database.asked, 4)
   clock.aheadMs = 30_001
   await t.rejects(collections.live(), database.failure, 'after that the collection may no longer be written')
   database.failure = undefined
   database.live = 'second'
   t.equal(await collections.live(), 'second')
+})
+
+t.test('if the refresh hangs, the known name is used after a second', async (t) => {
+  const { collections, database, clock } = start(t)
+  await collections.live()
+  database.answers = new Promise(() => {})
+  clock.aheadMs = 2_000
+  t.equal(await collections.live(), 'first')
 })
 
 t.test('after a long time without queries the first one waits for the name', async (t) => {
@@ -63,11 +80,13 @@ function start(t: Test) {
     asked: 0,
     live: 'first',
     failure: undefined as Error | undefined,
+    answers: Promise.resolve(),
     /** Resolves when every read has been answered. */
     idle: () => new Promise((resolve) => setImmediate(resolve)),
   }
   const toArray = async (): Promise<ReadModelState[]> => {
     database.asked++
+    await database.answers
     if (database.failure) throw database.failure
     return [{ _id: 'users_read', live: database.live, written: [] }]
   }
@@ -76,6 +95,9 @@ function start(t: Test) {
   return {
     database,
     clock,
-    collections: { live: async () => (await live.of('users_read')).collectionName },
+    collections: {
+      live: async () => (await live.of('users_read')).collectionName,
+      known: () => live.nameOf('users_read'),
+    },
   }
 }

@@ -1,0 +1,66 @@
+import { eventually } from '@cqrs/local-stack/testing'
+import type { Db, Document } from 'mongodb'
+import t from 'tap'
+import { differences } from '../faults/comparison.ts'
+import { startSystem } from './system.ts'
+
+t.test('the write database is restored from an older backup (docs/restore.md)', async (t) => {
+  const system = await startSystem(t)
+  const { newUser, send, write, read } = system
+  const path = (user: { id: string }) => `/api/v1/users/${user.id}`
+  const rename = (user: { id: string; token: string }, name: string) =>
+    send('PUT', path(user), { name, roles: ['buyer'] }, user.token)
+  const several = (count: number) =>
+    Promise.all(Array.from({ length: count }, (_, n) => newUser({ email: `${n}-${count}@example.com` })))
+  const isWhole = () => eventually(async () => (await differences(write, read)).length === 0, { timeoutMs: 60_000 })
+  const kept = await several(20)
+  const [changed, deleted, loggedOut] = kept as [(typeof kept)[0], (typeof kept)[0], (typeof kept)[0]]
+  await rename(changed, 'In the backup')
+  await isWhole()
+  const backup = await contentsOf(write)
+
+  await rename(changed, 'After the backup')
+  t.equal((await send('DELETE', path(deleted), undefined, deleted.token)).status, 204)
+  t.equal((await send('POST', '/api/v1/auth/logout-all', undefined, loggedOut.token)).status, 204)
+  const lost = await several(12)
+  await isWhole()
+
+  const commandApi = system.servers['command-api']
+  await commandApi?.stop()
+  await restore(write, backup)
+  t.match(await system.usersRestored(), { code: 0, stdout: /^20 users raised to version 10000\d\d;/ })
+  await commandApi?.start()
+  await eventually(async () => (await read.collection('users_read').countDocuments({ version: { $gt: 1e6 } })) === 20)
+
+  const held = await system.projector('verify', '--repair').ended
+  t.match(held, { code: 1, stdout: /users_read: .* does not know 12 users, .* --allow-deletions 12\n/ })
+  t.match(await system.projector('verify', '--repair', '--allow-deletions', '12').ended, { code: 0 })
+  await isWhole()
+
+  t.match((await send('GET', path(changed))).body, { name: 'In the backup' })
+  t.match((await send('GET', path(deleted))).body, { name: 'Jo' }, 'a user who was deleted since is back')
+  for (const user of lost) t.equal((await send('GET', path(user))).status, 404, 'a user registered since is gone')
+  const account = { email: `2-20@example.com`, password: 'password123' }
+  t.match(await rename(changed, 'Again'), { status: 401 }, 'everybody logs in again')
+  const { body } = await send('POST', '/api/v1/auth/login', account)
+  t.equal((await send('GET', path(loggedOut), undefined, body.accessToken)).status, 200)
+  t.equal((await rename({ id: loggedOut.id, token: body.accessToken }, 'Changed')).status, 200)
+  await isWhole()
+  t.match(await system.projector('verify').ended, { code: 0 })
+  t.equal((await system.mails()).length, 32, 'no welcome e-mail is sent again')
+})
+
+/** Every document of the database, as a backup contains them. */
+async function contentsOf(db: Db): Promise<Map<string, Document[]>> {
+  const names = (await db.listCollections().toArray()).map(({ name }) => name)
+  return new Map(
+    await Promise.all(names.map(async (name) => [name, await db.collection(name).find().toArray()] as const)),
+  )
+}
+
+async function restore(db: Db, backup: Map<string, Document[]>): Promise<void> {
+  for (const [name, documents] of backup) {
+    await db.collection(name).deleteMany()
+    if (documents.length > 0) await db.collection(name).insertMany(documents)
+  }
+}
