@@ -62,7 +62,7 @@ t.test('pages have whole states and tombstones, and no secret', async (t) => {
   t.equal((await ask(syncSubjects.page, { after: '', limit: 3 })).next, third.user.id)
 })
 
-t.test('users are republished as the read side needs them and not dropped as duplicates', async (t) => {
+t.test('users are republished, never as registrations, and not dropped as duplicates', async (t) => {
   const orphan = '019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'
   const request = {
     users: [
@@ -81,7 +81,7 @@ t.test('users are republished as the read side needs them and not dropped as dup
     .map(({ type, subject, version }: UserEvent) => ({ type, subject, version }))
   t.equal(said.length, 8)
   for (const event of [
-    { type: 'UserCreated', subject: first.user.id, version: 1 },
+    { type: 'UserUpdated', subject: first.user.id, version: 1 },
     { type: 'UserUpdated', subject: second.user.id, version: 2 },
     { type: 'UserDeleted', subject: gone.user.id, version: 2 },
     { type: 'UserDeleted', subject: orphan, version: 8 },

@@ -3,7 +3,7 @@ import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, deleted, updated, userId } from './fixtures/user-events.ts'
 
-const { broker, database, mail, projector, visible } = await startSystem(t, {
+const { broker, cli, database, mail, projector, visible, ...system } = await startSystem(t, {
   MAIL_FROM: 'The Users <welcome@shop.example>',
 })
 const allHandled = () => broker.allHandledBy('welcome-email')
@@ -115,6 +115,19 @@ t.test('mail that is refused for good becomes a dead letter', async (t) => {
   t.equal(letter?.header.get('reason'), 'mail-refused')
   t.match(letter?.header.get('detail'), '550')
   t.strictSame(letter?.json(), created(8))
+})
+
+t.test('a read database that is lost and filled again by a repair sends no second mail', async (t) => {
+  const writeSide = system.writeSide()
+  writeSide.record(created(1), created(2), created(9))
+  for (const collection of await database.db.collections()) await collection.deleteMany({})
+  t.match(await cli('verify', '--repair'), { code: 0, stdout: /^users_read: 3 events published$/m })
+  for (const n of [1, 2, 9]) t.ok(await visible(n, 1))
+  await allHandled()
+  t.strictSame(
+    [1, 2, 9].map((n) => mailsTo(n).length),
+    [1, 1, 0],
+  )
 })
 
 t.test('no address and no name is logged', async (t) => {
