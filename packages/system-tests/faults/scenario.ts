@@ -204,7 +204,7 @@ async function welcomes({ mail, read }: World, acknowledged: Acknowledged, { kil
   const received = counts()
   const without = users.filter(([, { email }]) => !received.has(email))
   // One process had handed it over, and since then no other was allowed to send it.
-  const unknown = { handedOverAt: { $exists: true }, sentAt: { $exists: false } }
+  const unknown = { $or: [{ handedOverAt: { $exists: true } }, { lostAt: { $exists: true } }] }
   const left = read.collection<{ _id: string }>('welcome_emails')
   const ids = without.map(([id]) => id)
   const handedOver = await left.distinct('_id', { _id: { $in: ids }, ...unknown })

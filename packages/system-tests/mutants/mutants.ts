@@ -268,7 +268,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${projector}/src/consuming/settle.ts`,
     what: 'a dead letter is dropped without a copy',
-    find: '    await addDeadLetter(nats, message, error.reason, error.message)\n',
+    find: '    await addDeadLetter(nats, { consumer, streamSequence, subject: message.subject, data: message.data }, error)\n',
     replace: '',
     tests: [`${projector}/test/dead-letters.test.ts`],
   },

@@ -8,7 +8,12 @@ import {
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 
 /** A JetStream stream, as contracts defines it. */
-export type StreamPlan = { name: string; subjects: readonly string[]; duplicateWindowMs?: number }
+export type StreamPlan = {
+  name: string
+  subjects: readonly string[]
+  duplicateWindowMs?: number
+  maxPerSubject?: number
+}
 
 /**
  * Creates the stream or updates it to this configuration; several processes may do so at once. It uses file storage and
@@ -20,6 +25,7 @@ export async function ensureStream(nats: NatsConnection, stream: StreamPlan, rep
     subjects: [...stream.subjects],
     storage: StorageType.File,
     num_replicas: replicas,
+    max_msgs_per_subject: stream.maxPerSubject ?? -1,
     ...(stream.duplicateWindowMs && { duplicate_window: nanos(stream.duplicateWindowMs) }),
   }
   const manager = await jetstreamManager(nats)
