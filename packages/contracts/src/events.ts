@@ -23,7 +23,7 @@ export type UserEventType = UserEvent['type']
 
 /**
  * The shape of `data` that this code writes. An event of an older shape is upcast when it is read; one of a newer shape
- * goes to the dead letters until the reader is upgraded.
+ * waits for a newer reader.
  */
 export const SCHEMA_VERSION = 2
 
@@ -49,13 +49,16 @@ export const envelopeOf = (user: { id: string; version: number }, { traceparent,
 
 const dayMs = 24 * 3_600_000
 
+/** The subjects of every event. */
+export const userEventSubjects = ['users.*.created', 'users.*.updated', 'users.*.deleted'] as const
+
 /**
  * The stream of all user events. It is transport: the truth is `users`, from which it can be refilled. An event leaves
  * when every consumer has handled it. While it is full, it refuses new events, and they wait in the outbox.
  */
 export const usersStream = {
   name: 'USERS',
-  subjects: ['users.*.created', 'users.*.updated', 'users.*.deleted'],
+  subjects: [...userEventSubjects, 'users_replay.>'],
   /** JetStream drops a repeated `Nats-Msg-Id` for this long: longer than a relay needs to republish after a crash. */
   duplicateWindowMs: 120_000,
   /** Of an event that some consumer does not handle. */
@@ -63,10 +66,14 @@ export const usersStream = {
   whenFull: 'refuse',
 } as const
 
-/** The dead letters: messages that can never be applied, each with its reason. The oldest give way to new ones. */
+/**
+ * The dead letters: messages that can never be applied, each with its reason, on `users_dlq.<consumer>.<user id>`: one
+ * of each user and consumer, the newest. The oldest give way to new ones.
+ */
 export const deadLetterStream = {
   name: 'USERS_DLQ',
   subjects: ['users_dlq.>'],
+  maxPerSubject: 1,
   maxAgeMs: 30 * dayMs,
   maxBytes: 64 * 2 ** 20,
   whenFull: 'drop-oldest',
@@ -75,10 +82,22 @@ export const deadLetterStream = {
 /** The subject of an event: `users.<userId>.created|updated|deleted`. */
 export const subjectOf = (event: UserEvent): string => `users.${event.subject}.${subjectVerbs[event.type]}`
 
+/** The subject on which one consumer alone receives a message again: `users_replay.<consumer>.<original subject>`. */
+export const replaySubject = (consumer: string, subject: string): string => `users_replay.${consumer}.${subject}`
+
+/** The subject of an event that may have been replayed. */
+export const originalSubject = (subject: string): string => subject.replace(/^users_replay\.[^.]+\./, '')
+
 const subjectVerbs = { UserCreated: 'created', UserUpdated: 'updated', UserDeleted: 'deleted' } as const
 
 /** Why a message can never be applied, however often it is retried. */
-export type UnreadableReason = 'not-json' | 'unknown-type' | 'unknown-schema-version' | 'invalid'
+export type UnreadableReason =
+  | 'not-json'
+  | 'unknown-type'
+  | 'unknown-schema-version'
+  | 'invalid'
+  /** Not by this process, but by a newer one. */
+  | 'newer-schema-version'
 
 export class UnreadableEvent extends Error {
   readonly reason: UnreadableReason
@@ -95,6 +114,8 @@ export class UnreadableEvent extends Error {
 export function parseUserEvent(bytes: Uint8Array): UserEvent {
   const value = parseJson(bytes)
   const { type, schemaversion } = Object(value) as { type?: unknown; schemaversion?: unknown }
+  if (Number.isInteger(schemaversion) && Number(schemaversion) > SCHEMA_VERSION)
+    throw new UnreadableEvent('newer-schema-version', `supported versions are 1 to ${SCHEMA_VERSION}`)
   if (typeof type !== 'string' || !Object.hasOwn(validators, type))
     throw new UnreadableEvent('unknown-type', 'expected UserCreated, UserUpdated or UserDeleted')
   if (typeof schemaversion !== 'number' || !(schemaversion === SCHEMA_VERSION || schemaversion in upcasters))

@@ -12,13 +12,12 @@ export const Snapshot = Type.Union([
 export type Snapshot = Static<typeof Snapshot>
 
 /**
- * The event that brings a read model to this snapshot: UserDeleted for a tombstone; otherwise UserCreated if the reader
- * has no version of the user yet (`isNew`), or UserUpdated with an empty `changed`.
+ * The event that brings a read model to this snapshot: UserDeleted for a tombstone, otherwise UserUpdated with an empty
+ * `changed`. It is never UserCreated: a repair is not a registration, and must not send a second welcome e-mail.
  */
-export function eventOf(snapshot: Snapshot, origin: Origin, { isNew }: { isNew: boolean }): UserEvent {
+export function eventOf(snapshot: Snapshot, origin: Origin): UserEvent {
   const { id: _id, version: _version, ...data } = snapshot
   const envelope = envelopeOf(snapshot, origin)
   if ('deletedAt' in data) return { ...envelope, type: 'UserDeleted', data }
-  if (isNew) return { ...envelope, type: 'UserCreated', data }
   return { ...envelope, type: 'UserUpdated', data: { ...data, changed: [] } }
 }

@@ -54,6 +54,6 @@ const envelope = (id: string) => ({
 const kinds: [reason: UnreadableReason, content: (id: string) => string][] = [
   ['not-json', (id) => JSON.stringify(envelope(id)).slice(0, -5)],
   ['unknown-type', (id) => JSON.stringify({ ...envelope(id), type: 'UserPromoted' })],
-  ['unknown-schema-version', (id) => JSON.stringify({ ...envelope(id), schemaversion: SCHEMA_VERSION + 1 })],
+  ['unknown-schema-version', (id) => JSON.stringify({ ...envelope(id), schemaversion: 0 })],
   ['invalid', (id) => JSON.stringify({ ...envelope(id), version: 'three' })],
 ]

@@ -33,7 +33,7 @@ export type Outcome = {
   unwelcomed: string[]
   /**
    * Those that received none because a projector was killed between handing over the e-mail and the response of the
-   * mail server: the window that cannot be closed (welcome-email.ts).
+   * mail server, or because NATS lost the registration: what docs/reliability.md states.
    */
   inTheWindow: string[]
   /** Other failures of a scenario. */
@@ -77,6 +77,8 @@ export type Scenario = {
   onHosts?: true
   /** Projectors are killed, so that an e-mail can be in the window that cannot be closed. */
   killsProjectors?: true
+  /** NATS loses its data, and with it registrations that nobody has received. */
+  losesEvents?: true
   /** The scenario has database servers of its own, which it may kill. */
   ownDatabases?: true
 }
@@ -221,7 +223,7 @@ async function makeCollections(baseUrl: string, mail: FreshMail): Promise<void> 
 }
 
 /** Waits until no more e-mail is due, then counts the e-mails of each user. */
-async function welcomes({ mail, read }: World, acknowledged: Acknowledged, { killsProjectors }: Scenario) {
+async function welcomes({ mail, read }: World, acknowledged: Acknowledged, { killsProjectors, losesEvents }: Scenario) {
   const users = [...acknowledged].filter(([, { deleted }]) => !deleted)
   const due = users.map(([, { email }]) => email)
   const counts = () => {
@@ -235,10 +237,15 @@ async function welcomes({ mail, read }: World, acknowledged: Acknowledged, { kil
   const received = counts()
   const without = users.filter(([, { email }]) => !received.has(email))
   // One process had handed it over, and since then no other was allowed to send it.
-  const unknown = { handedOverAt: { $exists: true }, sentAt: { $exists: false } }
+  const unknown = { $or: [{ handedOverAt: { $exists: true } }, { lostAt: { $exists: true } }] }
   const left = read.collection<{ _id: string }>('welcome_emails')
-  const ids = killsProjectors ? without.map(([id]) => id) : []
-  const inTheWindow = await left.distinct('_id', { _id: { $in: ids }, ...unknown })
+  const ids = without.map(([id]) => id)
+  const handedOver = await left.distinct('_id', { _id: { $in: ids }, ...unknown })
+  const registered = new Set(await left.distinct('_id', { _id: { $in: ids } }))
+  const inTheWindow = [
+    ...(killsProjectors ? handedOver : []),
+    ...(losesEvents ? ids.filter((id) => !registered.has(id)) : []),
+  ]
   return {
     doubled: [...received].filter(([, count]) => count > 1).map(([email]) => email),
     unwelcomed: without.filter(([id]) => !inTheWindow.includes(id)).map(([, { email }]) => email),

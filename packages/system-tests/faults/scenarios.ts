@@ -40,6 +40,7 @@ export const scenarios: Scenario[] = [
     rounds: 5,
     // Only the background comparison finds what NATS lost.
     env: { projector: { VERIFY_EVERY_SECONDS: '2' } },
+    losesEvents: true,
     fault: (world) =>
       takeAway(world, 'nats', 3_000, () => rm(join(world.dataDir, 'nats/jetstream'), { recursive: true })),
   },

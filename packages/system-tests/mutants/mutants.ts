@@ -110,9 +110,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     file: `${contracts}/src/snapshots.ts`,
-    what: 'a repair of a user that the reader knows looks like a registration',
-    find: 'if (isNew) return',
-    replace: 'if (isNew || envelope.version > 1) return',
+    what: 'a repair looks like a registration',
+    find: "type: 'UserUpdated', data: { ...data, changed: [] } }",
+    replace: "type: 'UserCreated', data }",
     tests: [`${contracts}/test/unit/snapshots.test.ts`],
   },
   {
@@ -268,7 +268,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${projector}/src/consuming/settle.ts`,
     what: 'a dead letter is dropped without a copy',
-    find: '    await addDeadLetter(nats, message, error.reason, error.message)\n',
+    find: '    await addDeadLetter(nats, { consumer, streamSequence, subject: message.subject, data: message.data }, error)\n',
     replace: '',
     tests: [`${projector}/test/dead-letters.test.ts`],
   },

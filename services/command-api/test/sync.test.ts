@@ -88,7 +88,7 @@ t.test('pages have whole states and tombstones, and no secret', async (t) => {
   t.equal((await ask(syncSubjects.page, { after: '', limit: 3 })).next, third.user.id)
 })
 
-t.test('users are republished as the read side needs them and not dropped as duplicates', async (t) => {
+t.test('users are republished, never as registrations, and not dropped as duplicates', async (t) => {
   const request = {
     writeDatabase,
     users: [
@@ -104,13 +104,13 @@ t.test('users are republished as the read side needs them and not dropped as dup
   t.match(await ask(syncSubjects.republish, request), { published: 4 })
   const said = (await api.stream())
     .slice(before)
-    .map(({ subject, version, data }: UserEvent) => `${subject} ${version} ${'user' in data ? 'lives' : 'deleted'}`)
+    .map(({ type, subject, version }: UserEvent) => `${type} ${subject} ${version}`)
   t.equal(said.length, 8)
   for (const event of [
-    `${first.user.id} 1 lives`,
-    `${second.user.id} 2 lives`,
-    `${gone.user.id} 2 deleted`,
-    `${orphan} 8 deleted`,
+    `UserUpdated ${first.user.id} 1`,
+    `UserUpdated ${second.user.id} 2`,
+    `UserDeleted ${gone.user.id} 2`,
+    `UserDeleted ${orphan} 8`,
   ])
     t.equal(said.filter((other) => other === event).length, 2, event)
 })

@@ -1,4 +1,4 @@
-import { deadLetterStream, readModelsCollection, usersStream } from '@cqrs/contracts'
+import { deadLetterStream, readModelsCollection, userEventSubjects, usersStream } from '@cqrs/contracts'
 import {
   type CollectionPlan,
   ensureCollections,
@@ -20,7 +20,7 @@ import { welcomeEmailsCollection } from './welcome-email/welcome-email-record.ts
 
 /** Every durable consumer of the stream: one for each projection and for each other reaction to events. */
 const consumers: readonly DurableConsumer[] = [
-  ...projections.map(({ name }) => ({ durable: name, filterSubjects: usersStream.subjects })),
+  ...projections.map(({ name }) => ({ durable: name, filterSubjects: userEventSubjects })),
   registrations,
   deletions,
 ]
@@ -64,6 +64,11 @@ export const missingInBroker = (nats: NatsConnection): Promise<string[]> =>
 /** Every collection of the read database, including those that a rebuild has created. */
 async function collections(db: Db): Promise<CollectionPlan[]> {
   const readModels = await Promise.all(projections.map((projection) => new ReadModel(db, projection).collections()))
-  const others = [readModelsCollection, welcomeEmailsCollection].map((name) => ({ name, indexes: [] }))
-  return [...readModels.flat(), ...others, leasesCollection, followedCollection]
+  return [
+    ...readModels.flat(),
+    { name: readModelsCollection, indexes: [] },
+    welcomeEmailsCollection,
+    leasesCollection,
+    followedCollection,
+  ]
 }

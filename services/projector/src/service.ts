@@ -1,3 +1,4 @@
+import { subjectOf } from '@cqrs/contracts'
 import {
   answerHealth,
   answerMetrics,
@@ -13,7 +14,7 @@ import {
 } from '@cqrs/service-kit'
 import type { Config } from './config.ts'
 import { deadLetterErasure } from './consuming/dead-letter-erasure.ts'
-import { eraseDeadLetters } from './consuming/dead-letters.ts'
+import { addDeadLetter, eraseDeadLetters } from './consuming/dead-letters.ts'
 import { type Subscriber, UserConsumer } from './consuming/user-consumer.ts'
 import { projections } from './projections/index.ts'
 import { usersRead } from './projections/users-read.ts'
@@ -26,7 +27,8 @@ import { comparisonOf } from './upkeep/comparison.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { WriteSide } from './upkeep/write-side.ts'
 import { Mailer } from './welcome-email/mailer.ts'
-import { welcomeEmail } from './welcome-email/welcome-email.ts'
+import { WaitingMails } from './welcome-email/waiting-mails.ts'
+import { registrations, welcomeEmail } from './welcome-email/welcome-email.ts'
 import { WelcomeEmailRecord } from './welcome-email/welcome-email-record.ts'
 
 export type Projector = Service & { app: HttpServer }
@@ -67,9 +69,21 @@ export async function createProjector(config: Config, overrides: Overrides = {})
       }),
     ),
   )
-  const mailer = new Mailer({ url: config.SMTP_URL, from: config.MAIL_FROM })
+  const mailer = new Mailer({ url: config.SMTP_URL, from: config.MAIL_FROM, logger })
   const record = new WelcomeEmailRecord(db, new ReadModel(db, usersRead))
-  const welcome = consume(welcomeEmail({ mailer, record, logger }))
+  const welcomes = welcomeEmail({
+    mailer,
+    record,
+    setAside: (event, failure) =>
+      addDeadLetter(
+        nats,
+        { consumer: registrations.durable, subject: subjectOf(event), data: Buffer.from(JSON.stringify(event)) },
+        failure,
+      ),
+    logger,
+  })
+  const welcome = consume(welcomes)
+  const waitingMails = new WaitingMails({ sendDue: welcomes.sendDue, record, logger })
   const erasure = consume(deadLetterErasure((userId) => eraseDeadLetters(nats, userId)))
   const consumers = [...projecting, welcome, erasure]
   const writeSide = new WriteSide(nats, new FollowedDatabase(db))
@@ -91,6 +105,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
     'write side': { required: false, isUp: () => upkeep.followsWriteSide() },
     mail: { required: false, isUp: () => mailer.isUp() && welcome.isWell() },
+    'schema version': { required: false, isUp: () => !consumers.some((consumer) => consumer.awaitsNewer()) },
   })
   answerMetrics(app, config)
 
@@ -98,12 +113,12 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     app,
     logger,
     async start() {
-      for (const part of [mongo, collections, streams, nats, mailer, ...consumers, upkeep]) part.start()
+      for (const part of [mongo, collections, streams, nats, mailer, ...consumers, waitingMails, upkeep]) part.start()
       await app.listen({ host: config.HOST, port: config.PORT })
     },
     async close() {
       await app.close()
-      await Promise.all([collections, streams, upkeep, ...consumers].map((part) => part.close()))
+      await Promise.all([collections, streams, upkeep, waitingMails, ...consumers].map((part) => part.close()))
       for (const part of [nats, mailer, mongo]) await part.close()
     },
   }

@@ -1,9 +1,10 @@
 import t from 'tap'
 import { eventually } from './fixtures/eventually.ts'
+import { moodyMail } from './fixtures/moody-mail.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, deleted, updated, userId } from './fixtures/user-events.ts'
 
-const { broker, database, mail, projector, visible } = await startSystem(t, {
+const { broker, cli, database, mail, projector, visible, ...system } = await startSystem(t, {
   MAIL_FROM: 'The Users <welcome@shop.example>',
 })
 const allHandled = () => broker.allHandledBy('welcome-email')
@@ -11,7 +12,7 @@ const mailsTo = (n: number) => mail.mails.filter(({ envelopeTo }) => envelopeTo[
 
 t.test('a registration sends a welcome e-mail', async (t) => {
   await broker.publish(created(1))
-  await allHandled()
+  await eventually(() => mailsTo(1).length === 1)
   t.match(mailsTo(1), [
     {
       from: { name: 'The Users', address: 'welcome@shop.example' },
@@ -27,6 +28,7 @@ t.test('a registration sends a welcome e-mail', async (t) => {
 t.test('a duplicate registration, later or at the same time, sends no second mail', async (t) => {
   await broker.publish(created(1), created(2), created(2), created(2))
   await broker.publish(created(2), updated(2, 2), created(1))
+  await eventually(() => mailsTo(2).length === 1)
   await allHandled()
   t.equal(mailsTo(1).length, 1)
   t.equal(mailsTo(2).length, 1)
@@ -55,8 +57,7 @@ t.test('a hostile name does no harm', async (t) => {
   const name =
     'Eve\r\nBcc: victim@example.com\r\n\r\n<script>alert(1)</script><a href="https://evil.example">click & win</a>'
   await broker.publish(created(4, { name }))
-  await allHandled()
-  const [received] = mailsTo(4)
+  const received = await eventually(() => mailsTo(4)[0] ?? false)
   t.strictSame(received?.envelopeTo, ['user-4@example.com'])
   t.strictSame(
     received?.headers.map(({ key }) => key).sort(),
@@ -92,9 +93,10 @@ t.test('mail that is refused for now is sent later, and does not hold up other m
   t.equal(mailsTo(5).length, 1)
 })
 
-t.test('mail waits while the server is unavailable; the read model does not', async (t) => {
+t.test('mail waits while the server is unavailable; the read model does not, nor the stream', async (t) => {
   await mail.stop()
   await broker.publish(created(7))
+  await allHandled()
   t.ok(await visible(7, 1))
   await eventually(async () => (await projector.get('/readyz')).body.checks.mail === 'down')
   t.match(await projector.get('/readyz'), { status: 200, body: { status: 'degraded' } })
@@ -103,6 +105,30 @@ t.test('mail waits while the server is unavailable; the read model does not', as
   await allHandled()
   t.equal(mailsTo(7).length, 1)
   await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
+})
+
+t.test('mail that is not accepted holds up nothing: it leaves the stream, and others are sent', async (t) => {
+  const poisoned = await moodyMail(t, {
+    ...Object.fromEntries(numbers(100, 40).map((n) => [`user-${n}@example.com`, { RCPT: 451 }])),
+    ...Object.fromEntries(numbers(200, 25).map((n) => [`user-${n}@example.com`, { 'in mid-mail': 'break' }])),
+  })
+  const other = await startSystem(t, { SMTP_URL: poisoned.url })
+  const held = [...numbers(100, 40), ...numbers(200, 25)]
+  await other.broker.publish(...held.map((n) => created(n)))
+  await other.broker.publish(created(300), created(301))
+  await eventually(() => poisoned.accepted.length === 2)
+  t.strictSame(poisoned.accepted.toSorted(), ['user-300@example.com', 'user-301@example.com'])
+  await other.broker.allHandledBy('welcome-email')
+  const waiting = /^projector_waiting_mails 65$/m
+  await eventually(async () => waiting.test(await other.projector.metrics()))
+  t.match(await other.broker.deadLetters(), [])
+  t.match((await other.projector.get('/readyz')).body, { checks: { mail: 'up' } })
+
+  const old = { ...created(400), time: new Date(Date.now() - 4 * 24 * 3_600_000).toISOString() }
+  await other.broker.publish(old)
+  await eventually(() => other.projector.logs.some(({ msg }) => msg === 'event is too old and was not handled'))
+  await other.broker.allHandledBy('welcome-email')
+  t.notOk(poisoned.accepted.includes('user-400@example.com'))
 })
 
 t.test('mail that is refused for good becomes a dead letter', async (t) => {
@@ -117,10 +143,24 @@ t.test('mail that is refused for good becomes a dead letter', async (t) => {
   t.strictSame(letter?.json(), created(8))
 })
 
+t.test('a read database that is lost and filled again by a repair sends no second mail', async (t) => {
+  const writeSide = system.writeSide()
+  writeSide.record(created(1), created(2), created(9))
+  for (const collection of await database.db.collections()) await collection.deleteMany({})
+  t.match(await cli('verify', '--repair'), { code: 0, stdout: /^users_read: 3 events published$/m })
+  for (const n of [1, 2, 9]) t.ok(await visible(n, 1))
+  await allHandled()
+  t.strictSame(
+    [1, 2, 9].map((n) => mailsTo(n).length),
+    [1, 1, 0],
+  )
+})
+
 t.test('no address and no name is logged', async (t) => {
   t.notMatch(JSON.stringify(projector.logs), /User \d|user-\d|Eve|victim/)
 })
 
+const numbers = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i)
 const sendings = (n: number) =>
   projector.logs.filter((line) => line['user_id'] === userId(n) && line.msg === 'Sending welcome email to user...')
     .length

@@ -42,8 +42,8 @@ export async function createQueryApi(
   const isNatsUp = () => nats.connection() !== undefined
   const required = requiredCollections(mongo.db(), logger)
   const collections = new LiveCollections(mongo.db(undefined, { readPreference: config.READ_PREFERENCE }))
-  const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary' })
-  const search = new UserSearchRepository(collections)
+  const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary', logger })
+  const search = new UserSearchRepository(collections, { logger })
   const stats = new UserStatsRepository(collections, { keepTotalsMs: Math.min(config.CACHE_TTL_MS, 1_000) })
 
   const cache = new UserCache({ lifetimeMs: config.CACHE_TTL_MS, maxBytes: config.CACHE_MAX_MIB * 1024 * 1024 })

@@ -20,9 +20,9 @@ for (const host of OTHERS ? OTHERS.split(',') : []) {
   config.version++
   admin.adminCommand({ replSetReconfig: config })
   const hasJoined = () =>
-    admin.adminCommand({ replSetGetStatus: 1 }).members.some(
-      ({ name, stateStr }) => name === host && stateStr === 'SECONDARY',
-    )
+    admin
+      .adminCommand({ replSetGetStatus: 1 })
+      .members.some(({ name, stateStr }) => name === host && stateStr === 'SECONDARY')
   while (!hasJoined()) sleep(200)
   print(`${host}: joined`)
 }

@@ -86,7 +86,11 @@ const unreadable: Record<string, [unknown, UnreadableReason]> = {
   'a type that every object has': [{ ...event, type: 'constructor' }, 'unknown-type'],
   'a type that is no text': [{ ...event, type: ['UserCreated'] }, 'unknown-type'],
   'no schema version': [{ ...event, schemaversion: undefined }, 'unknown-schema-version'],
-  'a newer schema version': [{ ...event, schemaversion: SCHEMA_VERSION + 1 }, 'unknown-schema-version'],
+  'a newer schema version': [{ ...event, schemaversion: SCHEMA_VERSION + 1 }, 'newer-schema-version'],
+  'a type that only a newer schema has': [
+    { ...event, type: 'UserMoved', schemaversion: SCHEMA_VERSION + 1 },
+    'newer-schema-version',
+  ],
   'schema version 0': [{ ...event, schemaversion: 0 }, 'unknown-schema-version'],
   'a schema version as text': [{ ...event, schemaversion: '1' }, 'unknown-schema-version'],
   'version 0': [{ ...event, version: 0 }, 'invalid'],

@@ -16,6 +16,7 @@ export type StreamPlan = {
   name: string
   subjects: readonly string[]
   duplicateWindowMs?: number
+  maxPerSubject?: number
   maxAgeMs: number
   /** The server reserves them for the stream (default: no limit). */
   maxBytes?: number
@@ -51,6 +52,7 @@ export async function ensureStream(nats: NatsConnection, stream: StreamPlan, rep
     max_age: nanos(stream.maxAgeMs),
     max_bytes: stream.maxBytes ?? -1,
     discard: stream.whenFull === 'refuse' ? DiscardPolicy.New : DiscardPolicy.Old,
+    max_msgs_per_subject: stream.maxPerSubject ?? -1,
     ...(stream.duplicateWindowMs && { duplicate_window: nanos(stream.duplicateWindowMs) }),
   }
   const { streams } = await jetstreamManager(nats)

@@ -83,12 +83,11 @@ export function restate(
   readVersion: number,
   context: Context,
 ): UserEvent | undefined {
-  const isNew = readVersion === 0
   if (snapshot && 'user' in snapshot)
-    return snapshot.version > readVersion ? eventOf(snapshot, originOf(context), { isNew }) : undefined
+    return snapshot.version > readVersion ? eventOf(snapshot, originOf(context)) : undefined
   const version = Math.max(snapshot?.version ?? 0, readVersion + 1)
   const deletedAt = snapshot?.deletedAt ?? context.now.toISOString()
-  return eventOf({ id, version, deletedAt }, originOf(context), { isNew })
+  return eventOf({ id, version, deletedAt }, originOf(context))
 }
 
 /** The state that others may see. It lists each field, so that a new one is not exposed by accident. */

@@ -1,4 +1,4 @@
-import { deadLetterStream } from '@cqrs/contracts'
+import { deadLetterStream, replaySubject } from '@cqrs/contracts'
 import type { NatsLink } from '@cqrs/service-kit'
 import { type JetStreamManager, jetstreamManager, type StoredMsg } from '@nats-io/jetstream'
 
@@ -49,18 +49,18 @@ export class DeadLetterBox {
   }
 
   /**
-   * Publishes the original again, to every consumer of its subject, and deletes the letter. A message that still cannot
-   * be handled becomes a new letter. The message id is new, since the stream drops a second message with the
-   * original's; letters of several consumers about one original share it, so that the original is published once.
+   * Publishes the original again, to the consumer that could not handle it, and then deletes the letter. If the consumer
+   * still cannot handle it, that letter is replaced by a new one.
    */
-  async replay({ seq, originalSubject, originalSeq, data }: DeadLetter): Promise<void> {
-    const msgID = `replay:${originalSeq}`
-    await this.#manager.jetstream().publish(originalSubject, data, { msgID })
+  async replay({ seq, consumer, originalSubject, data }: DeadLetter): Promise<void> {
+    await this.#manager.jetstream().publish(replaySubject(consumer, originalSubject), data)
     await this.drop(seq)
   }
 
+  /** Does nothing if the letter was replaced or dropped meanwhile. */
   async drop(seq: number): Promise<void> {
-    await this.#manager.streams.deleteMessage(deadLetterStream.name, seq)
+    const { name } = deadLetterStream
+    if (await this.#manager.streams.getMessage(name, { seq })) await this.#manager.streams.deleteMessage(name, seq)
   }
 }
 

@@ -1,38 +1,47 @@
-import { deadLetterStream } from '@cqrs/contracts'
+import { deadLetterStream, originalSubject, replaySubject, usersStream } from '@cqrs/contracts'
 import type { NatsLink } from '@cqrs/service-kit'
-import { type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
+import * as metrics from './metrics.ts'
+
+/** A message that a consumer cannot handle; without its sequence if it has left the stream. */
+type Original = { consumer: string; subject: string; data: Uint8Array; streamSequence?: number }
 
 /**
  * Publishes a message as a dead letter on `users_dlq.<consumer>.<user id>`: its original bytes, so that it can be
- * replayed, with reason and origin as headers.
+ * replayed, with reason and origin as headers. It replaces the user's earlier letter of this consumer.
  * @throws while NATS is unavailable, or when the letter was not stored: the message must not be terminated then
  */
-export async function addDeadLetter(nats: NatsLink, message: JsMsg, reason: string, detail: string): Promise<void> {
+export async function addDeadLetter(
+  nats: NatsLink,
+  { consumer, subject: deliveredOn, data, streamSequence = 0 }: Original,
+  { reason, message: detail }: { reason: string; message: string },
+): Promise<void> {
   const connection = nats.connection()
   if (!connection) throw new Error('NATS is unavailable')
-  const { consumer, streamSequence } = message.info
+  const subject = originalSubject(deliveredOn)
   const about = headers()
   about.set('reason', reason)
   about.set('detail', oneLine(detail))
   about.set('consumer', consumer)
   about.set('stream-sequence', String(streamSequence))
-  about.set('original-subject', message.subject)
+  about.set('original-subject', subject)
   about.set('time', new Date().toISOString())
-  // After a crash before the original is terminated it is delivered again; the stream drops the second letter.
-  const msgID = `${consumer}:${streamSequence}`
-  await jetstream(connection).publish(`users_dlq.${consumer}.${userIdIn(message.subject)}`, message.data, {
-    headers: about,
-    msgID,
-  })
+  // Without a message id: a replay that fails again must not be dropped as a duplicate of the letter that it removes.
+  await jetstream(connection).publish(`users_dlq.${consumer}.${userIdIn(subject)}`, data, { headers: about })
+  metrics.deadLetters.inc({ consumer, reason })
 }
 
-/** Deletes all dead letters of a user: they hold personal data. @throws while NATS is unavailable */
+/**
+ * Deletes all dead letters of a user and those that are being replayed: they hold personal data.
+ * @throws while NATS is unavailable
+ */
 export async function eraseDeadLetters(nats: NatsLink, userId: string): Promise<void> {
   const connection = nats.connection()
   if (!connection) throw new Error('NATS is unavailable')
   const { streams } = await jetstreamManager(connection, { checkAPI: false })
   await streams.purge(deadLetterStream.name, { filter: `users_dlq.*.${userId}` })
+  await streams.purge(usersStream.name, { filter: replaySubject('*', `users.${userId}.*`) })
 }
 
 /** From the subject `users.<userId>.<verb>`, because the content may be unreadable. */

@@ -1,4 +1,4 @@
-import { usersStream } from '@cqrs/contracts'
+import { replaySubject, usersStream } from '@cqrs/contracts'
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 
@@ -25,7 +25,7 @@ export async function ensureDurableConsumer(
 ): Promise<void> {
   const config: Partial<ConsumerConfig> = {
     durable_name: durable,
-    filter_subjects: [...filterSubjects],
+    filter_subjects: [...filterSubjects, replaySubject(durable, '>')],
     deliver_policy: DeliverPolicy.All,
     ack_policy: AckPolicy.Explicit,
     ack_wait: nanos(ackWaitMs),

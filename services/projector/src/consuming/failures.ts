@@ -1,4 +1,7 @@
-/** An event that can never be handled. It becomes a dead letter and does not hold up others. */
+/**
+ * An event that can never be handled. It becomes a dead letter and does not hold up others. Any other error counts as a
+ * failure of what the handler depends on, such as the database: the event is kept and retried.
+ */
 export class PermanentFailure extends Error {
   /** A short stable code for operators to search for. */
   readonly reason: string
@@ -7,10 +10,3 @@ export class PermanentFailure extends Error {
     this.reason = reason
   }
 }
-
-/**
- * An event that cannot be handled now, for a reason of its own: it is handed back and redelivered later, so that it
- * does not hold up others. Any other error counts as a failure of what the handler depends on, such as the database:
- * the event is kept and retried.
- */
-export class TryLater extends Error {}

@@ -17,6 +17,11 @@ export const deadLetters = new Counter({
   help: 'Messages moved to the dead-letter stream because they can never be handled',
   labelNames: ['consumer', 'reason'],
 })
+export const newerEvents = new Counter({
+  name: 'projector_newer_events_total',
+  help: 'Deliveries of events of a newer schema version, which wait for a newer projector',
+  labelNames: ['consumer'],
+})
 
 /** The consumers that run in this process. Their lag is asked for when the metrics are read. */
 export const consumers = new Set<{ durable: string; lag(): Promise<number> }>()

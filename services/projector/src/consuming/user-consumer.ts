@@ -1,17 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { UnreadableEvent, type UserEvent, usersStream } from '@cqrs/contracts'
+import { originalSubject, UnreadableEvent, type UserEvent, usersStream } from '@cqrs/contracts'
 import type { Logger, NatsLink } from '@cqrs/service-kit'
 import { type Consumer, type JsMsg, jetstream } from '@nats-io/jetstream'
 import { ConsumerProgress } from './consumer-progress.ts'
 import { ackWaitMs, type DurableConsumer } from './durable-consumer.ts'
 import { type HeldMessage, Inbox } from './inbox.ts'
 import * as metrics from './metrics.ts'
-import { settle } from './settle.ts'
+import { isNewer, maxRedeliveryMs, settle } from './settle.ts'
 
 /** Who receives the events of one durable consumer. */
 export type Subscriber = DurableConsumer & {
   /** Maximum number of events handled at once. */
   batchSize: number
+  /** Older events are acknowledged and not handled, unless an operator replays them. */
+  maxAgeMs?: number
   /** Called when an event arrives, once for each delivery. */
   onReceived?: (event: UserEvent) => void
   /**
@@ -39,6 +41,7 @@ export class UserConsumer {
   #isPulling = false
   #isHandling = false
   #fetchFails = false
+  #newerSeenAt = Number.NEGATIVE_INFINITY
 
   /** @param options.isSetUp whether the resources that `migrate` creates exist; nothing is fetched before */
   constructor(options: { nats: NatsLink; isSetUp: () => boolean; subscriber: Subscriber; logger: Logger }) {
@@ -61,6 +64,11 @@ export class UserConsumer {
   /** False while events cannot be fetched although NATS is connected, or cannot be handled. */
   isWell(): boolean {
     return !this.#fetchFails && !this.#inbox.hasFailed
+  }
+
+  /** Whether events that only a newer process can read were delivered here lately. */
+  awaitsNewer(): boolean {
+    return Date.now() - this.#newerSeenAt < 2 * maxRedeliveryMs
   }
 
   /** How many messages the consumer has not handled, over all replicas. @throws while NATS is unavailable */
@@ -119,6 +127,7 @@ export class UserConsumer {
       return
     }
     const { content } = this.#inbox.add(message)
+    if (isNewer(content)) this.#noteNewer()
     if (!(content instanceof UnreadableEvent)) this.#subscriber.onReceived?.(content)
   }
 
@@ -132,12 +141,18 @@ export class UserConsumer {
 
   async #handle(batch: HeldMessage[]): Promise<void> {
     metrics.batchSize.observe({ consumer: this.durable }, batch.length)
-    const events = batch.flatMap(({ content }) => (content instanceof UnreadableEvent ? [] : [content]))
+    const tooOld = new Set(batch.filter((held) => this.#isTooOld(held)).map(({ content }) => content))
+    const events = batch.flatMap(({ content }) =>
+      content instanceof UnreadableEvent || tooOld.has(content) ? [] : [content],
+    )
     const promises = events.length > 0 ? this.#subscriber.handle(events) : []
     const outcomes = new Map<unknown, Promise<unknown> | undefined>(events.map((event, i) => [event, promises[i]]))
     const hadFailed = this.#inbox.hasFailed
     await Promise.all(
-      batch.map((held) => this.#settle(held, outcomes.get(held.content) ?? Promise.reject(held.content))),
+      batch.map((held) => {
+        const skipped = tooOld.has(held.content) ? Promise.resolve() : undefined
+        return this.#settle(held, outcomes.get(held.content) ?? skipped ?? Promise.reject(held.content))
+      }),
     )
     this.#inbox.wake() // there may be room for another batch
     if (hadFailed && !this.#inbox.hasFailed) this.#logger.info('events are handled again')
@@ -153,6 +168,19 @@ export class UserConsumer {
       if (!this.#inbox.hasFailed) this.#logger.warn({ err: error }, 'cannot handle events; keeping them to retry')
       this.#inbox.postpone(held)
     }
+  }
+
+  #isTooOld({ content, message }: HeldMessage): boolean {
+    const { maxAgeMs = Number.POSITIVE_INFINITY } = this.#subscriber
+    if (content instanceof UnreadableEvent || originalSubject(message.subject) !== message.subject) return false
+    if (Date.now() - Date.parse(content.time) <= maxAgeMs) return false
+    this.#logger.warn({ user_id: content.subject, time: content.time }, 'event is too old and was not handled')
+    return true
+  }
+
+  #noteNewer(): void {
+    if (!this.awaitsNewer()) this.#logger.warn('events have a newer schema version and wait for a newer projector')
+    this.#newerSeenAt = Date.now()
   }
 
   /** Restarts `ack_wait` for each message. Without a connection the client would buffer this. */

@@ -1,4 +1,4 @@
-import { type Applied, type AppliedNotice, appliedSubject, type UserEvent, usersStream } from '@cqrs/contracts'
+import { type Applied, type AppliedNotice, appliedSubject, type UserEvent, userEventSubjects } from '@cqrs/contracts'
 import { type Logger, maskEmail } from '@cqrs/service-kit'
 import type { Subscriber } from '../consuming/user-consumer.ts'
 import { latestEvents } from '../projections/latest-events.ts'
@@ -23,7 +23,7 @@ export function updateReadModel(
 
   return {
     durable: projection.name,
-    filterSubjects: usersStream.subjects,
+    filterSubjects: userEventSubjects,
     batchSize: 500,
     onReceived: (event) => logReceived(logger, event),
     handle: (events) => {

@@ -40,7 +40,7 @@ export async function rebuildReadModel(
     await earlierBatchesDone(projection.name)
     for await (const { snapshots, total } of pages(writeSide, after)) {
       const documents = snapshots.map((snapshot) =>
-        project(projection, eventOf(snapshot, { ...origin, id: `snapshot of ${snapshot.id}` }, { isNew: true })),
+        project(projection, eventOf(snapshot, { ...origin, id: `snapshot of ${snapshot.id}` })),
       )
       await readModel.advanceIn(collection, documents, { isEmpty: true })
       filled += snapshots.length

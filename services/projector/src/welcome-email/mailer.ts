@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
+import type { Logger } from '@cqrs/service-kit'
 import { createTransport, type SendMailOptions } from 'nodemailer'
-import { PermanentFailure, TryLater } from '../consuming/failures.ts'
+import { PermanentFailure } from '../consuming/failures.ts'
 
 export type Mail = {
   /** The same for every attempt to send this mail and for no other mail: it becomes the Message-ID. */
@@ -11,15 +12,37 @@ export type Mail = {
   html: string
 }
 
-/** Sends mail through an SMTP server, over a pool of connections. */
+/**
+ * What became of a mail: the server accepted it; will never accept it; did not accept this mail for now; or is
+ * unavailable for every mail. No error contains the address, because errors are logged.
+ */
+export type Delivery =
+  | { outcome: 'sent' }
+  | { outcome: 'refused' | 'deferred'; error: PermanentFailure }
+  | { outcome: 'unavailable'; error: Error }
+
+/**
+ * Sends mail through an SMTP server, over a pool of connections.
+ *
+ * The server is unavailable if it accepts no connection, no login or no sender. Then nothing is tried for 1 s, 2 s,
+ * 4 s, … up to 5 minutes, and after that one mail at a time until the server responds to one.
+ */
 export class Mailer {
   readonly #transport: ReturnType<typeof pooledTransport>
   readonly #from: string
-  #isUp = false
+  readonly #logger: Logger
+  #accepts = false
+  #checking: Promise<boolean> | undefined
   #nextCheckAt = 0
+  #failures = 0
+  #backsOffUntil = 0
+  /** Whether the server has responded to a mail since it was unavailable, and whether it must do so to be up again. */
+  #isProven = false
+  #mustProve = false
+  #sending = 0
 
   /** @param options.from the sender, as in `Users <no-reply@example.com>` */
-  constructor(options: { url: string; from: string }) {
+  constructor(options: { url: string; from: string; logger: Logger }) {
     this.#transport = pooledTransport(options.url)
     this.#transport.use('stream', ({ data, message }, done) => {
       const { beforeEnd } = data as Outgoing
@@ -27,6 +50,7 @@ export class Mailer {
       done()
     })
     this.#from = options.from
+    this.#logger = options.logger
   }
 
   /** Begins the first check, in the background. */
@@ -34,23 +58,32 @@ export class Mailer {
     void this.#check()
   }
 
+  /** How many mails may be tried at once: 0 while the server is unavailable. */
+  get room(): number {
+    if (Date.now() < this.#backsOffUntil) return 0
+    return this.#isProven ? mailsAtOnce : Math.max(0, 1 - this.#sending)
+  }
+
   /**
-   * Returns when the server has accepted the mail.
+   * Returns when the server has accepted the mail, or has not.
    * @param beforeEnd awaited when everything but the end of the mail has been sent, without which the server accepts
    * nothing; if it throws, the connection is closed there
-   * @throws PermanentFailure when the server will never accept this mail; TryLater when it refuses it for now; any
-   * other error when the server is unavailable or accepts no mail. No error contains the address, because errors are
-   * logged.
    */
-  async send({ id, to, ...content }: Mail, beforeEnd: () => Promise<void>): Promise<void> {
+  async send({ id, to, ...content }: Mail, beforeEnd: () => Promise<void>): Promise<Delivery> {
+    if (this.room === 0) return { outcome: 'unavailable', error: new Error('the mail server is unavailable') }
     const messageId = `<${id}@${this.#from.match(/@([^\s>]+)/)?.[1]}>`
     // An object, because a string would be parsed and could be a list of addresses.
     const recipient = { name: '', address: to }
     const mail: Outgoing = { ...content, messageId, from: this.#from, to: recipient, beforeEnd }
+    this.#sending++
     try {
       await this.#transport.sendMail(mail)
+      this.#responded()
+      return { outcome: 'sent' }
     } catch (error) {
-      throw classify(error as SmtpError)
+      return await this.#classify(error as SmtpError)
+    } finally {
+      this.#sending--
     }
   }
 
@@ -59,19 +92,80 @@ export class Mailer {
    * that a server that hangs does not block the caller.
    */
   isUp(): boolean {
-    if (Date.now() >= this.#nextCheckAt) void this.#check()
-    return this.#isUp
-  }
-
-  async #check(): Promise<void> {
-    this.#nextCheckAt = Date.now() + 5_000
-    this.#isUp = await this.#transport.verify().catch(() => false)
+    if (Date.now() >= Math.max(this.#nextCheckAt, this.#backsOffUntil)) void this.#check()
+    return this.#accepts && this.#failures === 0
   }
 
   async close(): Promise<void> {
     this.#transport.close()
   }
+
+  async #classify(error: SmtpError): Promise<Delivery> {
+    const { code, command, responseCode = 0 } = error
+    const summary = `${command ?? 'connection'} failed with ${responseCode || code}`
+    // The client itself refuses an address that SMTP cannot express.
+    if (code === 'EENVELOPE' && command === 'API')
+      return { outcome: 'refused', error: new PermanentFailure('mail-refused', summary) }
+    // Only responses to RCPT and DATA are about this mail; 421 means that the server is shutting down (RFC 5321, 3.8).
+    if ((command === 'RCPT TO' || command === 'DATA') && responseCode >= 400 && responseCode !== 421) {
+      this.#responded()
+      const outcome = responseCode >= 500 ? 'refused' : 'deferred'
+      return { outcome, error: new PermanentFailure(`mail-${outcome}`, summary) }
+    }
+    // The credentials or the sender, which are the same for every mail.
+    const isSender = command === 'MAIL FROM' && responseCode !== 421
+    if (isSender || code === 'EAUTH') this.#failed(summary, { mustProve: isSender })
+    // Otherwise the connection broke or timed out, which one mail alone can cause: does the server accept another?
+    else if (await this.#check()) return { outcome: 'deferred', error: new PermanentFailure('mail-deferred', summary) }
+    return { outcome: 'unavailable', error: new Error(summary) }
+  }
+
+  /** @returns whether the server accepts a connection and the credentials */
+  #check(): Promise<boolean> {
+    this.#nextCheckAt = Date.now() + 5_000
+    const check = async () => {
+      try {
+        await this.#transport.verify()
+        this.#accepts = true
+        if (!this.#mustProve) this.#recovered()
+      } catch (error) {
+        this.#accepts = false
+        const { command, responseCode, code } = error as SmtpError
+        this.#failed(`${command ?? 'connection'} failed with ${responseCode || code}`, { mustProve: false })
+      }
+      return this.#accepts
+    }
+    this.#checking ??= check().finally(() => {
+      this.#checking = undefined
+    })
+    return this.#checking
+  }
+
+  #responded(): void {
+    this.#accepts = true
+    this.#isProven = true
+    this.#mustProve = false
+    this.#recovered()
+  }
+
+  #recovered(): void {
+    if (this.#failures > 0) this.#logger.info('the mail server is available again')
+    this.#failures = 0
+    this.#backsOffUntil = 0
+  }
+
+  /** Mails in progress fail together, which counts once. */
+  #failed(summary: string, { mustProve }: { mustProve: boolean }): void {
+    if (Date.now() < this.#backsOffUntil) return
+    if (this.#failures === 0) this.#logger.warn({ detail: summary }, 'the mail server is unavailable')
+    this.#isProven = false
+    this.#mustProve ||= mustProve
+    const backOffMs = Math.min(1_000 * 2 ** this.#failures++, 300_000)
+    this.#backsOffUntil = Date.now() + backOffMs * (0.75 + Math.random() / 2)
+  }
 }
+
+const mailsAtOnce = 10
 
 const pooledTransport = (url: string) =>
   createTransport({
@@ -83,7 +177,7 @@ const pooledTransport = (url: string) =>
     // For each response. A server may scan the mail after its end; a client that gives up then sends it twice (RFC
     // 1047).
     socketTimeout: 20_000,
-    // The consumer retries.
+    // The record of welcome e-mails decides when to retry.
     maxRequeues: 0,
     disableFileAccess: true,
     disableUrlAccess: true,
@@ -98,13 +192,3 @@ async function* endHeldBack(content: Readable, until: () => Promise<void>): Asyn
 }
 
 type SmtpError = Error & { code?: string; command?: string; responseCode?: number }
-
-function classify({ code, command, responseCode = 0 }: SmtpError): Error {
-  const summary = `${command ?? 'connection'} failed with ${responseCode || code}`
-  // The client itself refuses an address that SMTP cannot express.
-  if (code === 'EENVELOPE' && command === 'API') return new PermanentFailure('mail-refused', summary)
-  // Only responses to RCPT and DATA are about this mail; 421 means that the server is shutting down (RFC 5321, 3.8).
-  if ((command !== 'RCPT TO' && command !== 'DATA') || responseCode === 421) return new Error(summary)
-  if (responseCode >= 500) return new PermanentFailure('mail-refused', summary)
-  return responseCode >= 400 ? new TryLater(summary) : new Error(summary)
-}

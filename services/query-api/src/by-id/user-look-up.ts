@@ -1,4 +1,4 @@
-import { usersReadCollection } from '@cqrs/contracts'
+import { Refusal, usersReadCollection } from '@cqrs/contracts'
 import { Counter } from '@cqrs/service-kit'
 import { LRUCache } from 'lru-cache'
 import { inBatches } from '../read-store/batches.ts'
@@ -48,7 +48,8 @@ export class UserLookUp {
    * Finds a user in memory, or loads it.
    * @param atLeast the wanted version: caches skip lower ones, but the database may still return a lower one
    * @returns the user if it is in memory, without a promise, which keeps the hot path synchronous. Otherwise a promise
-   * of the user, or of undefined for an unknown user. It rejects with Refusal `overloaded` or the driver's error
+   * of the user, or of undefined for an unknown user. It rejects with Refusal `overloaded`, with Refusal
+   * `read-model-behind` if the document is unreadable, or with the driver's error
    */
   find(id: string, atLeast = 0): ReadyUser | Promise<ReadyUser | undefined> {
     const live = this.#collections.nameOf(usersReadCollection)
@@ -114,21 +115,22 @@ export class UserLookUp {
   }
 
   /** Reads Redis, then the database for the others, then its primary for those that are older than wanted. */
-  async #loadAll(wanted: Wanted[]): Promise<(Loaded | undefined)[]> {
+  async #loadAll(wanted: Wanted[]): Promise<(Loaded | Refusal | undefined)[]> {
     const live = await this.#collections.of<Stored>(usersReadCollection)
     const loaded = await this.#readRedis(wanted, live.collectionName)
     const missing = wanted.filter(({ id }) => !loaded.has(id))
+    const unreadable = new Set<string>()
     if (missing.length > 0) {
-      const fresh = await this.#readDatabase(missing, { from: live, upToDate: false })
+      const fresh = await this.#readDatabase(missing, { from: live, upToDate: false }, unreadable)
       const behind = missing.filter(({ id, atLeast }) => (fresh.get(id)?.user.version ?? 0) < atLeast)
       if (behind.length > 0 && this.#users.canLag) {
-        const newer = await this.#readDatabase(behind, { from: live, upToDate: true })
+        const newer = await this.#readDatabase(behind, { from: live, upToDate: true }, unreadable)
         for (const [id, one] of newer) fresh.set(id, one)
       }
       this.#redis?.write(fresh, live.collectionName)
       for (const [id, one] of fresh) loaded.set(id, one)
     }
-    return wanted.map(({ id }) => loaded.get(id))
+    return wanted.map(({ id }) => loaded.get(id) ?? (unreadable.has(id) ? new Refusal('read-model-behind') : undefined))
   }
 
   async #readRedis(wanted: Wanted[], live: string): Promise<Map<string, Loaded>> {
@@ -143,11 +145,13 @@ export class UserLookUp {
   async #readDatabase(
     wanted: Wanted[],
     options: Parameters<UserReadRepository['findByIds']>[1],
+    unreadable: Set<string>,
   ): Promise<Map<string, Loaded>> {
     const readAt = performance.now()
     const collection = options.from.collectionName
     const found = await this.#users.findByIds(idsOf(wanted), options)
-    return new Map([...found].map(([id, stored]) => [id, { user: readyUser(stored), collection, readAt }]))
+    for (const id of found.unreadable) unreadable.add(id)
+    return new Map([...found.users].map(([id, stored]) => [id, { user: readyUser(stored), collection, readAt }]))
   }
 }
 

@@ -2,6 +2,7 @@ import { maxOffset, type Page, UserPage, type UserReadModel } from '@cqrs/contra
 import fastJson from 'fast-json-stringify'
 import type { FastifyReply } from 'fastify'
 import type { inTurn } from '../read-store/batches.ts'
+import type { Listed } from '../read-store/to-read-model.ts'
 import type { NewestPage } from '../read-store/user-read-repository.ts'
 import type { Position, UserSearchRepository } from '../read-store/user-search-repository.ts'
 import { type Cursor, cursorText, readCursor } from './cursor.ts'
@@ -19,7 +20,7 @@ export type Listing = ReturnType<typeof inTurn<string>>
 /** A page of users, newest first. `list` reads them from the repository. */
 export async function newestPage(
   { limit, offset, cursor }: Page,
-  list: (page: NewestPage) => Promise<UserReadModel[]>,
+  list: (page: NewestPage) => Promise<Listed[]>,
 ): Promise<Slice> {
   const after = cursor === undefined ? undefined : readCursor(cursor, ['newest'])[1]
   return cut(await list({ limit: limit + 1, offset, after }), limit, ({ id }) => ['newest', id])
@@ -44,7 +45,7 @@ export async function searchPage(
   users: UserSearchRepository,
 ): Promise<Slice> {
   const at = cursor === undefined ? undefined : readCursor(cursor, ['name', 'email'])
-  const found: UserReadModel[] = []
+  const found: Listed[] = []
   if (at?.[0] !== 'email') {
     const named = await users.byName({ prefix, isActive, limit: limit + 1, after: at && positionOf(at) })
     if (named.length > limit) return cut(named, limit, byName)
@@ -54,12 +55,12 @@ export async function searchPage(
   const after = at?.[0] === 'email' ? positionOf(at) : undefined
   const addressed = await users.byEmail({ prefix, isActive, limit: read, after })
   let last: Cursor = ['email', prefix, '']
-  for (const { user, byName } of addressed) {
-    if (found.length === limit) return { data: found, nextCursor: cursorText(last) }
+  for (const { byName, ...user } of addressed) {
+    if (found.length === limit) return { data: readable(found), nextCursor: cursorText(last) }
     if (!byName) found.push(user)
     last = ['email', user.email, user.id]
   }
-  return { data: found, nextCursor: addressed.length === read ? cursorText(last) : null }
+  return { data: readable(found), nextCursor: addressed.length === read ? cursorText(last) : null }
 }
 
 /**
@@ -85,15 +86,18 @@ export function refuseOffset({ offset, cursor }: Page): void {
 }
 
 /** Cuts off the extra user that was read to see whether there is a next page. */
-function cut(users: UserReadModel[], limit: number, cursorAt: (last: UserReadModel) => Cursor): Slice {
-  const data = users.slice(0, limit)
-  const last = data.at(-1)
-  return { data, nextCursor: last && users.length > limit ? cursorText(cursorAt(last)) : null }
+function cut(users: Listed[], limit: number, cursorAt: (last: Listed) => Cursor): Slice {
+  const shown = users.slice(0, limit)
+  const last = shown.at(-1)
+  return { data: readable(shown), nextCursor: last && users.length > limit ? cursorText(cursorAt(last)) : null }
 }
+
+/** A list leaves out users whose document is unreadable. */
+const readable = (users: Listed[]): UserReadModel[] => users.flatMap(({ user }) => user ?? [])
 
 /** Compiled from the response schema: fields that it does not name are not written. */
 const stringify = fastJson(UserPage)
 
-const byName = ({ name, id }: UserReadModel): Cursor => ['name', name, id]
+const byName = ({ name, id }: Listed): Cursor => ['name', name, id]
 
 const positionOf = ([, key, id]: ['name' | 'email', string, string]): Position => ({ key, id })

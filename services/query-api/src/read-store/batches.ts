@@ -12,11 +12,11 @@ type Bounds = {
 /**
  * Combines into one call the keys that arrive in the same turn of the event loop, and those that arrive while the
  * maximum number of calls is in progress. This bounds the load on the callee, and under load each key costs less.
- * @param run returns the values in the order of the keys
+ * @param run returns the values in the order of the keys; a Refusal rejects the promise of its key alone
  * @returns a function for one key; it rejects with Refusal `overloaded` if too many keys wait
  */
 export function inBatches<Key, Value>(
-  run: (keys: Key[]) => Promise<Value[]>,
+  run: (keys: Key[]) => Promise<(Value | Refusal)[]>,
   { maxSize, maxRunning, maxWaiting }: Bounds,
 ): (key: Key) => Promise<Value> {
   const waiting: Waiting<Key, Value>[] = []
@@ -28,7 +28,11 @@ export function inBatches<Key, Value>(
     running++
     try {
       const values = await run(batch.map(({ key }) => key))
-      for (const [index, { resolve }] of batch.entries()) resolve(values[index] as Value)
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const value = values[index]
+        if (value instanceof Refusal) reject(value)
+        else resolve(value as Value)
+      }
     } catch (error) {
       for (const { reject } of batch) reject(error)
     } finally {

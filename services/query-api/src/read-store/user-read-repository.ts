@@ -5,13 +5,18 @@ import {
   type UserReadTombstone,
   usersReadCollection,
 } from '@cqrs/contracts'
+import type { Logger } from '@cqrs/service-kit'
 import type { Collection, Filter, Sort } from 'mongodb'
 import type { LiveCollections } from './live-collections.ts'
+import { type Listed, type Shown, toListed, toReadModel } from './to-read-model.ts'
 
 export type Stored = UserReadDocument | UserReadTombstone
 
 /** A version of a user; `user` is undefined if that version is the deletion. */
 export type VersionedUser = { version: number; user: UserReadModel | undefined }
+
+/** The users that were found; `unreadable` are those whose document cannot be returned. */
+export type FoundUsers = { users: Map<string, VersionedUser>; unreadable: string[] }
 
 /** Tokens of this user that were issued at a lower version are revoked, since `at`. */
 export type Revocation = { id: string; tokensFromVersion: number; at: Date }
@@ -29,10 +34,12 @@ export class UserReadRepository {
   readonly #collections: LiveCollections
   /** Whether a member that lags behind the primary may answer queries. */
   readonly canLag: boolean
+  readonly #logger: Logger | undefined
 
-  constructor(collections: LiveCollections, { canLag }: { canLag: boolean } = { canLag: false }) {
+  constructor(collections: LiveCollections, { canLag = false, logger }: { canLag?: boolean; logger?: Logger } = {}) {
     this.#collections = collections
     this.canLag = canLag
+    this.#logger = logger
   }
 
   /**
@@ -43,14 +50,19 @@ export class UserReadRepository {
   async findByIds(
     ids: string[],
     { from, upToDate }: { from: Collection<Stored>; upToDate: boolean },
-  ): Promise<Map<string, VersionedUser>> {
+  ): Promise<FoundUsers> {
     const options = { projection: { ...projection, deletedAt: 1 }, ...(upToDate && primary) } as const
     const stored = await from.find({ _id: { $in: ids } }, options).toArray()
-    return new Map(stored.map((one) => [one._id, toVersioned(one)]))
+    const users = new Map<string, VersionedUser>()
+    for (const one of stored) {
+      const user = 'deletedAt' in one ? undefined : toReadModel(one, this.#logger)
+      if (user || 'deletedAt' in one) users.set(one._id, { version: one.version, user })
+    }
+    return { users, unreadable: stored.map(({ _id }) => _id).filter((id) => !users.has(id)) }
   }
 
   /** Users, newest first; optionally only (in)active ones, or those registered in [createdAfter, createdBefore). */
-  async list({ isActive, createdAfter, createdBefore, ...page }: NewestPage & Filters): Promise<UserReadModel[]> {
+  async list({ isActive, createdAfter, createdBefore, ...page }: NewestPage & Filters): Promise<Listed[]> {
     const among = isActive === undefined ? { deletedAt: null } : { isActive }
     const times = { ...(createdAfter && { $gte: createdAfter }), ...(createdBefore && { $lt: createdBefore }) }
     // All users are equal in this field. Sorting by it makes MongoDB use the compound index instead of `_id` alone.
@@ -61,7 +73,7 @@ export class UserReadRepository {
   }
 
   /** Users with this role, newest first. A tombstone has no roles. */
-  async listByRole(role: Role, page: NewestPage): Promise<UserReadModel[]> {
+  async listByRole(role: Role, page: NewestPage): Promise<Listed[]> {
     return await this.#newest({ roles: role }, page)
   }
 
@@ -78,16 +90,12 @@ export class UserReadRepository {
     )
   }
 
-  async #newest(
-    filter: Filter<Stored>,
-    { limit, offset = 0, after }: NewestPage,
-    by?: string,
-  ): Promise<UserReadModel[]> {
+  async #newest(filter: Filter<Stored>, { limit, offset = 0, after }: NewestPage, by?: string): Promise<Listed[]> {
     const users = await this.#users()
     const upTo = after === undefined ? filter : { $and: [filter, { _id: { $lt: after } }] }
     const sort: Sort = { ...(by && { [by]: 1 }), _id: -1 }
     const options = { projection, sort, skip: offset, limit }
-    return (await users.find<Shown>(upTo, options).toArray()).map(toReadModel)
+    return (await users.find<Shown>(upTo, options).toArray()).map((stored) => toListed(stored, this.#logger))
   }
 
   #users() {
@@ -112,15 +120,7 @@ function idsRegistered(from: Date | undefined, to: Date | undefined): { $gte?: s
   }
 }
 
-/** The fields that queries return. */
-export type Shown = Omit<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedAt'>
-
 const primary = { readPreference: 'primaryPreferred' } as const
-
-const toVersioned = (stored: Stored): VersionedUser => ({
-  version: stored.version,
-  user: 'deletedAt' in stored ? undefined : toReadModel(stored),
-})
 
 export const projection = {
   email: 1,
@@ -134,10 +134,3 @@ export const projection = {
   isSeller: 1,
   version: 1,
 } as const satisfies Record<keyof Omit<Shown, '_id'>, 1>
-
-export const toReadModel = ({ _id, createdAt, updatedAt, ...rest }: Shown): UserReadModel => ({
-  id: _id,
-  ...rest,
-  createdAt: createdAt.toISOString(),
-  updatedAt: updatedAt.toISOString(),
-})

@@ -1,7 +1,9 @@
-import { nameCollation, type UserReadModel, usersReadCollection } from '@cqrs/contracts'
+import { nameCollation, usersReadCollection } from '@cqrs/contracts'
+import type { Logger } from '@cqrs/service-kit'
 import type { Document, Filter, Sort } from 'mongodb'
 import type { LiveCollections } from './live-collections.ts'
-import { projection, type Shown, toReadModel } from './user-read-repository.ts'
+import { type Listed, type Shown, toListed } from './to-read-model.ts'
+import { projection } from './user-read-repository.ts'
 
 /** The end of the previous page: the name or e-mail address of its last user, and the id for users with equal names. */
 export type Position = { key: string; id: string }
@@ -16,23 +18,25 @@ type OrderedPage = {
 /** Reads `users_read` by name and by e-mail address, in the order of `nameCollation`, with the indexes of contracts. */
 export class UserSearchRepository {
   readonly #collections: LiveCollections
+  readonly #logger: Logger | undefined
 
-  constructor(collections: LiveCollections) {
+  constructor(collections: LiveCollections, { logger }: { logger?: Logger } = {}) {
     this.#collections = collections
+    this.#logger = logger
   }
 
   /** Users in order of name, optionally only those whose name has this prefix. */
-  async byName(page: OrderedPage & { prefix?: string }): Promise<UserReadModel[]> {
-    return (await this.#page('name', page, {})).map(toReadModel)
+  async byName(page: OrderedPage & { prefix?: string }): Promise<Listed[]> {
+    return (await this.#page('name', page, {})).map((stored) => toListed(stored, this.#logger))
   }
 
   /** Users whose e-mail address has this prefix, in its order; `byName` says whether the name has it as well. */
-  async byEmail(page: OrderedPage & { prefix: string }): Promise<{ user: UserReadModel; byName: boolean }[]> {
+  async byEmail(page: OrderedPage & { prefix: string }): Promise<(Listed & { byName: boolean })[]> {
     const { $gte, $lt } = beginningWith(page.prefix)
     const found = await this.#page('email', page, {
       byName: { $and: [{ $gte: ['$name', $gte] }, { $lt: ['$name', $lt] }] },
     })
-    return found.map(({ byName, ...stored }) => ({ user: toReadModel(stored), byName: byName === true }))
+    return found.map(({ byName, ...stored }) => ({ ...toListed(stored, this.#logger), byName: byName === true }))
   }
 
   async #page(
@@ -67,7 +71,8 @@ type Match = Shown & { byName?: boolean }
 function rangesOf(by: 'name' | 'email', prefix: string | undefined, after: Position | undefined) {
   const sort: Sort = { [by]: 1, _id: 1 }
   const within = prefix === undefined ? undefined : beginningWith(prefix)
-  if (!after) return [{ range: within ? { [by]: within } : {}, sort }]
+  // Only texts: a position in the order is a text.
+  if (!after) return [{ range: { [by]: within ?? { $gte: '' } }, sort }]
   return [
     { range: { [by]: after.key, _id: { $gt: after.id } }, sort: { _id: 1 } as Sort },
     { range: { [by]: { ...within, $gt: after.key } }, sort },

@@ -1,0 +1,59 @@
+import { Gauge, type Logger, pause } from '@cqrs/service-kit'
+import type { WelcomeEmail } from './welcome-email.ts'
+import type { WelcomeEmailRecord } from './welcome-email-record.ts'
+
+/** Sends the welcome e-mails that wait for another attempt, in every replica: each mail is claimed first. */
+export class WaitingMails {
+  readonly #options: Options
+  readonly #closing = new AbortController()
+  #running: Promise<void> | undefined
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#running = this.#run()
+    measured = this.#options.record
+  }
+
+  /** Returns when no mail is being sent. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { sendDue, logger } = this.#options
+    let hasFailed = false
+    while (!this.#closing.signal.aborted) {
+      try {
+        const tried = await sendDue()
+        hasFailed = false
+        if (tried > 0) continue
+      } catch (error) {
+        if (!hasFailed) logger.warn({ err: error }, 'cannot send the welcome e-mails that wait; retrying')
+        hasFailed = true
+      }
+      await pause(lookEveryMs, this.#closing.signal)
+    }
+  }
+}
+
+type Options = {
+  sendDue: WelcomeEmail['sendDue']
+  record: Pick<WelcomeEmailRecord, 'unfinished'>
+  logger: Logger
+}
+
+const lookEveryMs = 1_000
+
+/** A name can be registered only once: if a process creates several services, the gauge measures the last one. */
+let measured: Options['record'] | undefined
+new Gauge({
+  name: 'projector_waiting_mails',
+  help: 'Welcome e-mails that are not sent yet and wait for another attempt',
+  async collect() {
+    this.set((await measured?.unfinished().catch(() => undefined)) ?? Number.NaN)
+  },
+})
