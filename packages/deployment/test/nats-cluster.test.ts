@@ -93,7 +93,7 @@ t.test('on three servers an existing stream forgets what is handled, also when i
 
 t.test('each NATS that is shipped has room for the streams', async (t) => {
   for (const [file, maxBytes] of [
-    ['deploy/compose/nats.conf', streamSettings.STREAM_MAX_BYTES.default],
+    ['deploy/compose/nats.conf', Number(Reflect.get(streamSettings.STREAM_MAX_BYTES, 'default'))],
     ['k8s/components/nats/nats-server.conf', Number(settingOf('STREAM_MAX_BYTES'))],
   ] as const) {
     const text = readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8')

@@ -137,6 +137,7 @@ export class Relay {
         await this.#eraseDeleted()
       }
     }
+    this.#noteSuccess() // nothing waits because of the broker
   }
 
   async #send(event: UserEvent): Promise<boolean> {
@@ -148,13 +149,17 @@ export class Relay {
       this.#noteFailure(event, error)
       return false
     }
-    if (this.#failing) this.#logger.info('publishing succeeded again')
-    this.#failing = undefined
+    this.#noteSuccess()
     metrics.published.inc()
     this.#logger.debug({ user_id: event.subject, event_id: event.id }, `${event.type} event published`)
     this.#acknowledged.push({ id: event.id, subject: event.subject })
     this.#removal ??= this.#removeAcknowledged()
     return true
+  }
+
+  #noteSuccess(): void {
+    if (this.#failing) this.#logger.info('publishing succeeded again')
+    this.#failing = undefined
   }
 
   /** A publish that timed out is not necessarily lost: its bytes may still arrive. */
@@ -169,7 +174,8 @@ export class Relay {
     }
     if (!this.#failing) this.#logger.warn(about, 'publishing failed; events wait in the outbox')
     const lastMs = performance.now()
-    this.#failing = { sinceMs: lastMs, ...this.#failing, lastMs }
+    const before = this.#failing && lastMs - this.#failing.lastMs < staleAfterMs ? this.#failing.sinceMs : undefined
+    this.#failing = { sinceMs: before ?? lastMs, lastMs }
   }
 
   /** Removes acknowledged events from the outbox, collected for a moment so that a busy process needs few writes. */
