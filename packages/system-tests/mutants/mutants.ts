@@ -403,8 +403,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${projector}/src/service.ts`,
     what: 'nobody compares the read models with the write side',
-    find: 'mailer, ...consumers, upkeep]) part.start()',
-    replace: 'mailer, ...consumers]) part.start()',
+    find: 'mailer, ...consumers, waitingMails, upkeep]) part.start()',
+    replace: 'mailer, ...consumers, waitingMails]) part.start()',
     tests: [`${projector}/test/upkeep.test.ts`],
   },
   {
