@@ -14,7 +14,7 @@ const states = db.collection<{ _id: string; live: string; written: string[]; reb
 )
 const writeSide = system.writeSide()
 
-/** Three pages. Updates, because each registration sends a mail as well. */
+/** Five pages. Updates, because each registration sends a mail as well. */
 const count = 2_500
 const revoked = { tokensFromVersion: 2, tokensRevokedAt: new Date().toISOString() }
 const last: UserEvent[] = Array.from({ length: count }, (_, n) => updated(n, 2, {}, n % 2 ? revoked : undefined))
@@ -84,7 +84,7 @@ t.test('a concurrent rebuild is refused; a rebuild that was killed is resumed', 
   t.equal(await liveOf('users_read'), before?.written[0], 'it filled the same collection')
   t.strictSame(
     writeSide.asked('page').map(({ after }) => after),
-    [userId(999), userId(1_999)],
+    [userId(999), userId(1_499), userId(1_999), userId(2_499)],
     'what was done was not done again',
   )
   await caughtUp()

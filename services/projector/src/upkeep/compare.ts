@@ -18,7 +18,8 @@ export type Compared = {
  *
  * A repair has a brake: if more users are orphaned than `mayDelete`, nobody is deleted. By default that is 10, or 1 %
  * of the users, for a write database that lost its users looks like one whose users were all deleted.
- * @param options.onPage called with the number of users so far, and awaited
+ * @param options.onPage called with the number of users so far, and awaited, after each page and each page of
+ * differences
  */
 export async function compareSides(
   comparison: Comparison,
@@ -52,6 +53,7 @@ export async function compareSides(
       options.onDifference?.(difference)
     }
     await republish(differences.filter(({ kind }) => kind !== 'orphaned'))
+    await options.onPage?.(users)
   }
   const isHeld = counts.orphaned > (options.mayDelete ?? Math.max(10, Math.floor(users / 100)))
   if (!isHeld) await republish(orphans)

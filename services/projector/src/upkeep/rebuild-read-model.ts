@@ -70,4 +70,5 @@ async function* pages(writeSide: Pick<WriteSide, 'page'>, after: string): AsyncG
   }
 }
 
-const pageSize = 1_000
+/** As many users with the longest names and addresses are below the 1 MB that NATS takes in one message. */
+const pageSize = 500

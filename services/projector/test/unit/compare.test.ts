@@ -63,12 +63,12 @@ t.test('the brake: by default 10 users or 1 % are deleted, and otherwise nobody'
 })
 
 t.test('memory is bounded, however much differs', async (t) => {
-  const count = 1_000_000
   setFlagsFromString('--expose-gc')
   const collect: () => void = runInNewContext('gc')
   collect()
   const before = process.memoryUsage().heapUsed
   for (const missing of [true, false]) {
+    const count = missing ? 1_000_000 : 100_000
     const page = (after: string, limit: number) => {
       const first = after === '' ? 0 : Number(after.slice(-12)) + 1
       return Array.from({ length: Math.min(limit, count - first) }, (_, n) => living(first + n, 1))
@@ -100,7 +100,7 @@ t.test('memory is bounded, however much differs', async (t) => {
       },
       read: { ...comparison.read, digest: async () => ({ count: 0, digest: 'other' }), versions: missing ? none : all },
       settled: async () => {
-        if (++rounds % 250 > 0) return
+        if (++rounds % 50 > 0) return
         collect()
         highest = Math.max(highest, process.memoryUsage().heapUsed)
       },
