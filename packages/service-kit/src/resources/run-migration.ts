@@ -1,7 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type Db, MongoServerError } from 'mongodb'
-import { isStorageUnavailable, mongoClient } from '../mongo/client.ts'
+import { isRefused, isStorageUnavailable, mongoClient } from '../mongo/client.ts'
 import { Lease } from '../mongo/lease.ts'
 import { linkNats } from '../nats/link.ts'
 import type { Logger } from '../process/logger.ts'
@@ -60,7 +60,7 @@ class Unavailable extends Error {}
 /** Whether a server refused for good: a right is missing, or an index exists with another definition. */
 function needsOperator(error: unknown): boolean {
   if (error instanceof JetStreamApiError) return error.status < 500
-  return error instanceof MongoServerError && !isStorageUnavailable(error)
+  return isRefused(error) || (error instanceof MongoServerError && !isStorageUnavailable(error))
 }
 
 const leaseMs = 30_000
