@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type ReadModelState, readModelsCollection } from '@cqrs/contracts'
+import { inMs, isOver } from '@cqrs/service-kit'
 import type { Collection, Db, Document, UpdateFilter } from 'mongodb'
 
 /** The progress of filling a new collection. It is stored, so that an interrupted rebuild can be resumed. */
@@ -9,7 +10,7 @@ export type Rebuild = {
   after: string
   filled: number
   owner: string
-  /** Until then the owner counts as alive. */
+  /** Until then the owner counts as alive, by the database's clock. */
   ownedUntil: Date
 }
 
@@ -40,9 +41,9 @@ export class RebuildRecord {
     const initial = { live: this.#name, written: [this.#name] }
     await this.#states.updateOne({ _id: this.#name }, { $setOnInsert: initial }, { upsert: true })
     const fresh = { collection: newCollection, after: '', filled: 0 }
-    const owned = { owner: this.#owner, ownedUntil: ownedUntil() }
+    const owned = { owner: this.#owner, ownedUntil: inMs(ownedMs) }
     const claimed = await this.#states.findOneAndUpdate(
-      { _id: this.#name, $or: [{ rebuild: { $exists: false } }, { 'rebuild.ownedUntil': { $lt: new Date() } }] },
+      { _id: this.#name, $expr: isOver('$rebuild.ownedUntil', ownedMs) },
       [{ $set: { rebuild: { $mergeObjects: [fresh, '$rebuild', owned] } } }],
       { returnDocument: 'after' },
     )
@@ -59,7 +60,7 @@ export class RebuildRecord {
 
   /** Renews the claim. */
   keep(): Promise<void> {
-    return this.#update({ $set: { 'rebuild.ownedUntil': ownedUntil() } })
+    return this.#update([{ $set: { 'rebuild.ownedUntil': inMs(ownedMs) } }])
   }
 
   /** Gives up the claim. The progress stays, so that the next rebuild resumes there. */
@@ -84,8 +85,10 @@ export class RebuildRecord {
    * applied to them, and after twice that time they are dropped.
    */
   async retire(unwrittenAfterMs: number): Promise<void> {
-    const state = await this.#states.findOne({ _id: this.#name })
-    const before = (ms: number) => (state?.retired ?? []).filter(({ at }) => Date.now() - at.getTime() > ms)
+    const projection = { retired: 1, now: '$$NOW' }
+    const state = await this.#states.findOne<State & { now: Date }>({ _id: this.#name }, { projection })
+    if (!state) return
+    const before = (ms: number) => (state.retired ?? []).filter(({ at }) => state.now.getTime() - at.getTime() > ms)
     const unwritten = before(unwrittenAfterMs).map(({ collection }) => collection)
     if (unwritten.length > 0) await this.#states.updateOne({ _id: this.#name }, { $pullAll: { written: unwritten } })
     for (const { collection } of before(2 * unwrittenAfterMs)) {
@@ -101,4 +104,4 @@ export class RebuildRecord {
 }
 
 /** 15 s: three times the interval in which a living owner renews its claim. */
-const ownedUntil = (): Date => new Date(Date.now() + 15_000)
+const ownedMs = 15_000
