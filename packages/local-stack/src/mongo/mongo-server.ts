@@ -57,6 +57,8 @@ export function mongoProcess({ name, mongod, dataDir, logDir, port, keyFile, rea
     cwd: dataDir,
     output: join(logDir, `${name}.log`),
     ready,
+    // Three at once under wine, on a busy machine.
+    readyTimeoutMs: 90_000,
     // Under wine the sockets of a killed process belong to wineserver, which closes them later.
     isClear: () => isFree(port),
     // The only signal that the Windows build handles; other builds treat it like SIGTERM.

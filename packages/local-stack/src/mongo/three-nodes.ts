@@ -11,6 +11,7 @@ import { isComplete, isMember, joinMembers, primaryOf } from './replica-set.ts'
 export type ReplicaSet = {
   /** The connection string of the administrator, with all three nodes. */
   rootUri: (database: string) => string
+  nodes: readonly ChildServer[]
   /** The current primary; waits for an election. */
   primary: () => Promise<ChildServer>
   /** Waits until all three nodes are running and in sync. */
@@ -46,6 +47,7 @@ export async function startReplicaSet({ mongod, dataDir }: { mongod: Mongod; dat
   }
   return {
     rootUri: (database) => uri(root, ports, database),
+    nodes: [...nodes.values()],
     primary: async () => nodes.get(await primaryPort()) as ChildServer,
     complete: async () => {
       await eventually(async () => isComplete(await primaryPort(), root), { timeoutMs: 60_000, intervalMs: 200 })
