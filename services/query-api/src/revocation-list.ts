@@ -99,9 +99,9 @@ export class RevocationList {
     this.#isStale = false
     const now = Date.now()
     try {
-      const revoked = await this.#options.users.revokedSince(new Date(now - rememberedMs))
-      for (const { id, tokensFromVersion, at } of revoked)
-        this.#remember(id, tokensFromVersion, at.getTime() + rememberedMs)
+      const revoked = await this.#options.users.revokedWithin(rememberedMs)
+      for (const { id, tokensFromVersion, ageMs } of revoked)
+        this.#remember(id, tokensFromVersion, now + rememberedMs - ageMs)
     } catch (error) {
       this.#isStale = true
       throw error
@@ -119,7 +119,7 @@ export class RevocationList {
   }
 }
 
-type Options = { users: Pick<UserReadRepository, 'revokedSince'>; isNatsUp: () => boolean; logger: Logger }
+type Options = { users: Pick<UserReadRepository, 'revokedWithin'>; isNatsUp: () => boolean; logger: Logger }
 
 /** The longest lifetime of a token, plus five minutes for a login in progress and for clocks that differ. */
 const rememberedMs = (maxAccessTokenLifetimeSeconds + 300) * 1_000
