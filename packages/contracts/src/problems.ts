@@ -33,7 +33,11 @@ export const problems = {
   internal: [500, 'An internal error occurred.'],
   overloaded: [503, 'The service is overloaded; try again after `Retry-After` seconds.'],
   'outbox-full': [503, 'This user has too many unpublished changes; try again after `Retry-After` seconds.'],
-  'storage-unavailable': [503, 'The database is unavailable; try again after `Retry-After` seconds.'],
+  // For a command the outcome is unknown: a write that no majority has confirmed in time can still take effect.
+  'storage-unavailable': [
+    503,
+    'The database is unavailable, and a command may still take effect; try again after `Retry-After` seconds.',
+  ],
   'read-model-behind': [503, 'The read model is behind the requested version; try again after `Retry-After` seconds.'],
   'upstream-unavailable': [503, 'The service is unavailable; try again after `Retry-After` seconds.'],
 } as const satisfies Record<string, readonly [status: number, title: string]>

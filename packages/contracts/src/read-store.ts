@@ -14,10 +14,13 @@ export type UserReadDocument = Omit<UserReadModel, 'id' | 'createdAt' | 'updated
 } & TokenFields
 
 /** Which access tokens of the user are revoked. No query answers it: it is for the verification of tokens. */
-type TokenFields = { tokensFromVersion: number; tokensRevokedAt?: Date }
+type TokenFields = { tokensFromVersion: number; tokensRevokedAt?: Date } & Revoked
+
+/** When a revocation or a deletion was stored, by the clock of this database: query-api loads the recent ones. */
+type Revoked = { revokedAt?: Date }
 
 /** A deleted user: no personal data, only the version that keeps a late event from reviving it. */
-export type UserReadTombstone = { _id: string; version: number; deletedAt: Date; expiresAt: Date }
+export type UserReadTombstone = { _id: string; version: number; deletedAt: Date; expiresAt: Date } & Revoked
 
 /**
  * Searches and orders by name ignore case and accents (level 1 of the Unicode Collation Algorithm). An index serves a
@@ -36,7 +39,8 @@ export const usersReadIndexes = [
   { name: 'by_name', key: { isActive: 1, name: 1, _id: 1 }, collation: nameCollation },
   { name: 'by_email', key: { isActive: 1, email: 1, _id: 1 }, collation: nameCollation },
   { name: 'email', key: { email: 1 } },
-  // For recent revocations; recent deletions are found by `newest`.
+  { name: 'revoked', key: { revokedAt: 1 }, sparse: true },
+  // For revocations from before `revokedAt`; such deletions are found by `newest`.
   { name: 'tokens_revoked', key: { tokensRevokedAt: 1 }, sparse: true },
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const

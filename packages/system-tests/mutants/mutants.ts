@@ -346,8 +346,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${queryApi}/src/revocation-list.ts`,
     what: 'a revocation is forgotten before its tokens expire',
-    find: 'at.getTime() + rememberedMs',
-    replace: 'at.getTime()',
+    find: 'now + rememberedMs - ageMs',
+    replace: 'now - ageMs',
     tests: [`${queryApi}/test/revocation.test.ts`],
   },
   // The wiring

@@ -2,11 +2,14 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { type ProblemCode, problems, routes } from '@cqrs/contracts'
-import { descriptionOf } from '@cqrs/local-stack/testing'
-import { createLogger, parseConfig } from '@cqrs/service-kit'
+import { descriptionOf, freshDatabase } from '@cqrs/local-stack/testing'
+import { createLogger, ensureCollections, parseConfig } from '@cqrs/service-kit'
+import { MongoNetworkError } from 'mongodb'
 import t, { type Test } from 'tap'
 import { Config } from '../src/config.ts'
+import { collections } from '../src/resources.ts'
 import { createCommandApi } from '../src/service.ts'
+import { LoginBackOff } from '../src/sign-in/login-back-off.ts'
 import { UserRepository } from '../src/store/user-repository.ts'
 import { startCommandApi } from './fixture.ts'
 
@@ -58,6 +61,28 @@ t.test('without the database, each command is refused', async (t) => {
   for (const answer of await Promise.all(answers)) t.match(answer, refusal('storage-unavailable'))
 })
 
+t.test('without its rights in the database, each command is refused, and an operator is told', async (t) => {
+  const { db, name, uri } = await freshDatabase(t)
+  const [user, pwd] = ['command-api', 'secret']
+  await db.command({ createUser: user, pwd, roles: ['readWrite'] })
+  t.teardown(() => db.command({ dropUser: user }))
+  const limited = new URL(uri)
+  Object.assign(limited, { username: user, password: pwd })
+  limited.searchParams.set('authSource', name)
+  await ensureCollections(db, collections)
+  const { send, token, logs } = await startCommandApi(t, { MONGODB_URI: limited.href })
+  const { status, body } = await send(...requestOf('registerUser'))
+  t.equal(status, 201)
+  await db.collection('users').updateOne({ _id: body.id }, { $set: { roles: ['admin'] } })
+  await db.command({ updateUser: user, roles: [{ role: 'read', db: name }] })
+  for (const operation of Object.keys(bodies) as Operation[]) {
+    const answer = await send(...requestOf(operation, body.id), token({ sub: body.id }))
+    // The user is active, and reading that is allowed.
+    t.match(answer, operation === 'activateUser' ? { status: 200 } : refusal('storage-unavailable'), operation)
+  }
+  t.ok(logs.some((line) => line.level === 'error' && line.msg === 'request failed' && (line['err'] as any).code === 13))
+})
+
 t.test('each operation with a rate limit refuses further requests', async (t) => {
   const limits = { RATE_LIMIT_REGISTER: '1', RATE_LIMIT_LOGIN: '1', RATE_LIMIT_REFRESH: '1' }
   const { send } = await startCommandApi(t, limits)
@@ -94,6 +119,18 @@ t.test('a user that is deleted after its token is checked is not found', async (
     t.match(await send(operation, user.id, token), refusal('user-not-found'), operation)
     restore.restore()
   }
+})
+
+t.test('a user whose failed logins cannot be deleted is not deleted either', async (t) => {
+  const send = await inProcess(t)
+  const { user, token } = await api.newUser()
+  const value = async () => {
+    throw new MongoNetworkError('reset')
+  }
+  const fault = t.intercept(LoginBackOff.prototype, 'forget', { value })
+  t.match(await send('deleteUser', user.id, token), refusal('storage-unavailable'))
+  fault.restore()
+  t.match(await send('deleteUser', user.id, token), { status: 204 })
 })
 
 t.test('a fault of the service is a problem of its own', async (t) => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { eventually } from '@cqrs/local-stack/testing'
+import { eventually, wrongClock } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { startCommandApi } from './fixture.ts'
 
@@ -189,6 +189,32 @@ t.test('the same key of another caller is another key', async (t) => {
   await sendOnce('PUT', `/api/v1/users/${user.id}`, { name: 'Mine', roles: ['buyer'] }, key, token)
   const theirs = await sendOnce('PUT', `/api/v1/users/${user.id}`, { name: 'Theirs', roles: ['buyer'] }, key, admin)
   t.match([theirs.status, theirs.body.name], [200, 'Theirs'])
+})
+
+t.test('a process whose clock is wrong knows how long a key is valid', async (t) => {
+  const fast = await api.replica(wrongClock(25 * 3_600_000))
+  const [key, body] = [newKey(), jane()]
+  const { body: user } = await sendOnce('POST', register, body, key)
+  const headers = { 'content-type': 'application/json', 'idempotency-key': key }
+  const again = await fetch(fast.url + register, { method: 'POST', headers, body: JSON.stringify(body) })
+  t.strictSame([again.status, await again.json()], [201, user])
+})
+
+t.test('a replayed update answers the roles in the order of the first answer', async (t) => {
+  const { user, token } = await newUser({ roles: ['buyer', 'seller'] })
+  for (const name of [user.name, 'Another']) {
+    const [key, body] = [newKey(), { name, roles: ['seller', 'buyer'] }]
+    const first = await sendOnce('PUT', `/api/v1/users/${user.id}`, body, key, token)
+    const again = await sendOnce('PUT', `/api/v1/users/${user.id}`, body, key, token)
+    t.strictSame(again.body, first.body)
+    t.equal(again.headers.get('idempotency-replayed'), 'true')
+    // A record from before the order was kept.
+    await users.updateOne({ _id: user.id }, { $unset: { 'updatesDone.$[].roles': 1 } })
+    t.strictSame(
+      new Set((await sendOnce('PUT', `/api/v1/users/${user.id}`, body, key, token)).body.roles),
+      new Set(user.roles),
+    )
+  }
 })
 
 t.test('a key expires after a day', async (t) => {

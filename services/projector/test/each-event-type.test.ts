@@ -40,6 +40,21 @@ for (const [type, historyOf] of Object.entries(historiesEndingWith)) {
   }
 }
 
+t.test('a revocation is stored with the time of the database, whatever clock the write side has', async (t) => {
+  const revokedAt = async (n: number) =>
+    (await db.collection(usersRead.name).findOne({ _id: userId(n) } as object))?.['revokedAt']
+  const before = new Date((await db.command({ hello: 1 }))['localTime'])
+  const revoked = { tokensFromVersion: 2, tokensRevokedAt: '2020-01-01T00:00:00.000Z' }
+  await apply([created(11), updated(12, 2, {}, revoked), deleted(13, 2)])
+  t.equal(await revokedAt(11), undefined, 'nothing was revoked')
+  const stored = [await revokedAt(12), await revokedAt(13)]
+  for (const at of stored) t.ok(at >= before, `stored with ${at}`)
+  await apply([updated(12, 3, { name: 'Later' }, revoked)])
+  t.strictSame(await revokedAt(12), stored[0], 'a change that revokes nothing keeps it')
+  await apply([updated(12, 4, {}, { ...revoked, tokensFromVersion: 4 })])
+  t.ok((await revokedAt(12)) > stored[0], 'the next revocation has its own')
+})
+
 t.test('the notice of a batch says which tokens are revoked', async (t) => {
   notices.length = 0
   const revoked = { tokensFromVersion: 5, tokensRevokedAt: new Date().toISOString() }

@@ -32,7 +32,7 @@ const liveOf = async (name: string) => (await states.findOne({ _id: name }))?.li
 const documentsIn = (name: string) =>
   db
     .collection<{ _id: string; version: number }>(name)
-    .find({ version: { $exists: true } })
+    .find({ version: { $exists: true } }, { projection: { revokedAt: 0 } })
     .sort({ _id: 1 })
     .toArray()
 const mustBe = () => last.map((event) => project(usersRead, event))

@@ -104,9 +104,9 @@ export class RevocationList {
     const now = Date.now()
     const current = new Map<string, Revoked>()
     try {
-      const revoked = await this.#options.users.revokedSince(new Date(now - rememberedMs))
-      for (const { id, tokensFromVersion, at } of revoked)
-        remember(current, id, { tokensFromVersion, until: at.getTime() + rememberedMs, heardAt: -keptMs })
+      const revoked = await this.#options.users.revokedWithin(rememberedMs)
+      for (const { id, tokensFromVersion, ageMs } of revoked)
+        remember(current, id, { tokensFromVersion, until: now + rememberedMs - ageMs, heardAt: -keptMs })
     } catch (error) {
       this.#isStale = true
       throw error
@@ -131,7 +131,7 @@ function remember(list: Map<string, Revoked>, id: string, revoked: Revoked): voi
   })
 }
 
-type Options = { users: Pick<UserReadRepository, 'revokedSince'>; isNatsUp: () => boolean; logger: Logger }
+type Options = { users: Pick<UserReadRepository, 'revokedWithin'>; isNatsUp: () => boolean; logger: Logger }
 
 /** The longest lifetime of a token, plus five minutes for a login in progress and for clocks that differ. */
 const rememberedMs = (maxAccessTokenLifetimeSeconds + 300) * 1_000

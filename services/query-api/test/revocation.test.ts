@@ -10,11 +10,12 @@ import { idOf, tombstone, user } from './fixtures/users.ts'
 type Api = Awaited<ReturnType<typeof queryApiOn>>
 
 /** A user whose tokens below version 3 are revoked. */
-const revoked = (number: number, tokensRevokedAt = new Date()) => ({
+const revoked = (number: number, times: object = { revokedAt: new Date() }) => ({
   ...user(number),
   version: 5,
   tokensFromVersion: 3,
-  tokensRevokedAt,
+  tokensRevokedAt: new Date(0),
+  ...times,
 })
 
 const statusFor = async ({ app, mint }: Api, number: number, ver: number) => {
@@ -37,6 +38,21 @@ t.test('tokens from before the revocation are refused, later ones accepted', asy
   const answer = await api.app.inject({ url: '/api/v1/users', headers: { authorization } })
   t.match(answer.json(), { status: 401, code: 'token-revoked' })
   t.equal(answer.headers['www-authenticate'], 'Bearer error="invalid_token"')
+})
+
+t.test('the database’s clock decides which revocations are recent, not that of the write side', async (t) => {
+  const { stored, uri } = await freshReadStore(t)
+  const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000)
+  await stored.insertMany([
+    revoked(1, { tokensRevokedAt: hoursAgo(2), revokedAt: new Date() }),
+    revoked(2, { tokensRevokedAt: hoursAgo(-2), revokedAt: hoursAgo(2) }),
+    { ...tombstone(3, 4), deletedAt: hoursAgo(2), revokedAt: new Date() },
+    // From a projector that stored no time of its own.
+    revoked(4, { tokensRevokedAt: new Date() }),
+  ])
+  const api = await queryApiOn(t, uri)
+  for (const number of [1, 3, 4]) t.equal(await statusFor(api, number, 2), 401, `user ${number}`)
+  t.equal(await statusFor(api, 2, 2), 200, 'long enough ago: every such token has expired')
 })
 
 t.test('a notice revokes by itself, in any order', async (t) => {
@@ -71,11 +87,11 @@ t.test('the list is reloaded when NATS reconnects', async (t) => {
   await server.kill()
   await eventually(async () => api.nats.connection() === undefined)
   await api.stored.insertOne(revoked(1))
-  const { revokedSince } = api.users
+  const { revokedWithin } = api.users
   let isReloaded = false
-  api.users.revokedSince = (since) => {
+  api.users.revokedWithin = (ms) => {
     isReloaded ||= api.nats.connection() !== undefined
-    return revokedSince.call(api.users, since)
+    return revokedWithin.call(api.users, ms)
   }
   await server.start()
   await eventually(() => api.nats.connection() !== undefined, { timeoutMs: 20_000 })
@@ -95,7 +111,7 @@ t.test('before the first load no token is accepted and the service is not ready'
 t.test('a loaded list stays in use while the database is unavailable', async (t) => {
   const list = listOf(t, async (attempt) => {
     if (attempt > 1) throw new Error('unavailable')
-    return [{ id: 'jane', tokensFromVersion: 3, at: new Date() }]
+    return [{ id: 'jane', tokensFromVersion: 3, ageMs: 0 }]
   })
   await list.admit(caller('joe', 1))
   await t.rejects(list.admit(caller('jane', 2)), { code: 'token-revoked' })
@@ -107,7 +123,7 @@ t.test('a loaded list stays in use while the database is unavailable', async (t)
 
 t.test('what is loaded replaces what was known, as after a restore', async (t) => {
   const list = listOf(t, async (attempt) =>
-    attempt > 1 ? [{ id: 'joe', tokensFromVersion: 2, at: new Date() }] : ['jane', 'joe'].map(revokedAt9),
+    attempt > 1 ? [{ id: 'joe', tokensFromVersion: 2, ageMs: 0 }] : ['jane', 'joe'].map(revokedAt9),
   )
   await t.rejects(list.admit(caller('jane', 8)), { code: 'token-revoked' })
   list.hear('jim', 9)
@@ -119,7 +135,7 @@ t.test('what is loaded replaces what was known, as after a restore', async (t) =
   await t.rejects(list.admit(caller('jim', 8)), { code: 'token-revoked' }, 'a notice can be newer than what is loaded')
 })
 
-const revokedAt9 = (id: string) => ({ id, tokensFromVersion: 9, at: new Date() })
+const revokedAt9 = (id: string) => ({ id, tokensFromVersion: 9, ageMs: 0 })
 
 t.test('a reload does not settle for a load that began before it', async (t) => {
   const slow = Promise.withResolvers<[]>()
@@ -159,10 +175,10 @@ t.test('a revocation is dropped when every earlier token has expired', async (t)
 const caller = (id: string, version: number) => ({ id, roles: [], version })
 
 /** A list on a read model that returns the result of `read` for each attempt. */
-function listOf(t: Test, read: (attempt: number) => ReturnType<Options['users']['revokedSince']>) {
+function listOf(t: Test, read: (attempt: number) => ReturnType<Options['users']['revokedWithin']>) {
   let attempts = 0
   const list = new RevocationList({
-    users: { revokedSince: () => read(++attempts) },
+    users: { revokedWithin: () => read(++attempts) },
     isNatsUp: () => true,
     logger: createLogger('query-api', 'silent'),
   })

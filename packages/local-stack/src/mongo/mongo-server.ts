@@ -66,6 +66,8 @@ export function mongoProcess(options: MemberOptions): ChildServer {
     on,
     output: join(logDir, `${name}.log`),
     ready,
+    // Three at once under wine, on a busy machine.
+    readyTimeoutMs: 90_000,
     // Under wine the sockets of a killed process belong to wineserver, which closes them later.
     isClear: async () => (on ? !(await isListening(port, host)) : await isFree(port, host)),
     // The only signal that the Windows build handles; other builds treat it like SIGTERM.

@@ -12,6 +12,7 @@ import { isComplete, isMember, joinMembers, primaryOf } from './replica-set.ts'
 export type ReplicaSet = {
   /** The connection string of the administrator, with all three nodes. */
   rootUri: (database: string) => string
+  nodes: readonly ChildServer[]
   /** The current primary; waits for an election. */
   primary: () => Promise<ChildServer>
   /** The host of the current primary, if the nodes are on hosts of their own. */
@@ -57,6 +58,7 @@ export async function startReplicaSet({ mongod, dataDir, hosts = [] }: Options):
   }
   return {
     rootUri: (database) => uri(root, addresses, database),
+    nodes: [...nodes.values()],
     primary: async () => nodes.get(await primaryAddress()) as ChildServer,
     primaryHost: async () => hostOf.get(await primaryAddress()),
     complete: async () => {

@@ -9,12 +9,18 @@ import {
 import { ConfigError } from '../process/config.ts'
 import { pause } from '../process/pause.ts'
 
+/** Below the timeouts of requests. */
+const majorityTimeoutMs = 5_000
+
 /**
  * A client for one database. From `start` on it connects in the background, so that a process can start without its
  * database. An operation without a server fails after 2 s instead of the driver's 30 s, because a caller is waiting. A
  * heartbeat detects an unresponsive server in about 4 s. (The driver's `timeoutMS`, which would limit the whole
- * operation, has no effect since 7.8.) With `w: majority` and the journal, an acknowledged write survives the loss of a
- * primary and a power failure.
+ * operation, has no effect since 7.8.)
+ *
+ * With `w: majority` and the journal, an acknowledged write survives the loss of a primary and a power failure. Without
+ * a majority a write fails after 5 s (`WriteConcernTimeout`): it may still take effect. Reads return only what a
+ * majority has, so nothing leaves the process that a failover could undo.
  * @throws ConfigError if the URI is malformed
  */
 export function mongoClient(uri: string, appName: string): PatientMongoClient {
@@ -25,7 +31,8 @@ export function mongoClient(uri: string, appName: string): PatientMongoClient {
     waitQueueTimeoutMS: 5_000,
     heartbeatFrequencyMS: 2_000,
     socketTimeoutMS: 10_000,
-    writeConcern: { w: 'majority', journal: true },
+    readConcern: { level: 'majority' },
+    writeConcern: { w: 'majority', journal: true, wtimeoutMS: majorityTimeoutMs },
   }
   try {
     return new PatientMongoClient(uri, options)
@@ -76,22 +83,59 @@ export class PatientMongoClient extends MongoClient {
   }
 }
 
-/** Whether the error means that the database is unavailable or changes its primary, rather than a wrong operation. */
+/**
+ * Options of a `findOne` by `_id` that confirms an answer which needs no write. A primary that was deposed without
+ * noticing still answers a majority read, and also acknowledges a write that changes nothing if a majority has its last
+ * entry. For a linearizable read the server first gets an entry of its own to a majority (MongoDB, "Read Concern
+ * linearizable"); so what it returns is committed and current.
+ */
+export const linearizable = {
+  readConcern: { level: 'linearizable' },
+  readPreference: 'primary',
+  maxTimeMS: majorityTimeoutMs,
+} as const
+
+/**
+ * Whether the error means that the database cannot work now, rather than a wrong operation: it is unavailable, changes
+ * its primary, has no majority, or refuses (`isRefused`). A write may have taken effect.
+ */
 export function isStorageUnavailable(error: unknown): boolean {
-  if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) return true
-  if (error instanceof MongoServerError) return error.hasErrorLabel('RetryableWriteError') || isChanging(error)
-  return error instanceof MongoError && unavailable.has(error.name)
+  if (isRefused(error)) return true
+  return errorsIn(error).some((one) => {
+    if (one instanceof MongoNetworkError || one instanceof MongoServerSelectionError) return true
+    if (!(one instanceof MongoError)) return false
+    const isRetryable = one.hasErrorLabel('RetryableWriteError') || one.hasErrorLabel('TransientTransactionError')
+    return isRetryable || unavailable.has(one.name) || unavailableCodes.has(one.code)
+  })
 }
+
+/** Whether the database refuses until an operator changes something: rights, the password, the disk. */
+export const isRefused = (error: unknown): boolean =>
+  errorsIn(error).some((one) => one instanceof MongoError && refusedCodes.has(one.code))
 
 /** Whether a unique index refused the write. */
 export const isDuplicateKey = (error: unknown): boolean => error instanceof MongoServerError && error.code === 11000
 
+/** An error with those that it wraps: causes, and what ended a bulk write. */
+function errorsIn(error: unknown): Error[] {
+  if (!(error instanceof Error)) return []
+  const ended = error instanceof MongoServerError ? error.errorResponse : undefined
+  return [error, ...errorsIn(error.cause), ...errorsIn(ended)]
+}
+
 const unavailable = new Set(['MongoWaitQueueTimeoutError', 'MongoTopologyClosedError', 'MongoNotConnectedError'])
 
-const isChanging = ({ code }: MongoServerError): boolean => typeof code === 'number' && stateChangeCodes.has(code)
+/** By name in MongoDB's `error_codes.yml`. Only errors of writes have an error label as well. */
+const unavailableCodes = new Set<unknown>([
+  ...[6, 7, 89, 9001], // HostUnreachable, HostNotFound, NetworkTimeout, SocketException: of a server behind the server
+  // State change errors of the Server Discovery And Monitoring specification: the server stops, starts or changes role.
+  ...[91, 189, 10058, 10107, 11600, 11602, 13435, 13436],
+  ...[64, 100, 134, 148], // without a majority: WriteConcernTimeout, UnsatisfiableWriteConcern, and of the read concerns
+  ...[24, 50, 262, 11601], // LockTimeout, MaxTimeMSExpired, ExceededTimeLimit, Interrupted
+])
 
-/**
- * Errors of a server that stops, starts or changes its role ("state change errors" in MongoDB's Server Discovery And
- * Monitoring specification). Only those of writes also have an error label.
- */
-const stateChangeCodes = new Set([91, 189, 10058, 10107, 11600, 11602, 13435, 13436])
+const refusedCodes = new Set<unknown>([
+  ...[13, 18], // Unauthorized, AuthenticationFailed
+  ...[12501, 14031], // QuotaExceeded, OutOfDiskSpace
+  371, // UserWritesBlocked
+])

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { Collection, Db } from 'mongodb'
-import { isDuplicateKey } from './client.ts'
 import type { CollectionPlan } from './collections.ts'
+import { inMs, isOver } from './database-clock.ts'
 
 export const leasesCollection: CollectionPlan = { name: 'leases', indexes: [] }
 
 /**
  * Held by one replica at a time, so that replicas do not repeat each other's work; expires `lifetimeMs` after its
- * holder died. If clocks differ, two replicas can hold it for a moment, which must cost only time.
+ * holder died, by the database's clock. A holder that was paused can still believe that it holds it, which must cost
+ * only time.
  */
 export class Lease {
   readonly #leases: Collection<{ _id: string; holder: string; expiresAt: Date }>
@@ -23,16 +24,14 @@ export class Lease {
 
   /** Takes the lease or renews it. @returns whether this process holds it now */
   async acquire(): Promise<boolean> {
-    const now = Date.now()
-    const free = { _id: this.#name, $or: [{ holder: this.#holder }, { expiresAt: { $lt: new Date(now) } }] }
-    const mine = { holder: this.#holder, expiresAt: new Date(now + this.#lifetimeMs) }
-    try {
-      await this.#leases.updateOne(free, { $set: mine }, { upsert: true })
-      return true
-    } catch (error) {
-      if (isDuplicateKey(error)) return false // another holder has it
-      throw error
-    }
+    const isMine = { $eq: ['$holder', this.#holder] }
+    const taken = { _id: this.#name, holder: this.#holder, expiresAt: inMs(this.#lifetimeMs) }
+    const lease = await this.#leases.findOneAndUpdate(
+      { _id: this.#name },
+      [{ $replaceWith: { $cond: [{ $or: [isMine, isOver('$expiresAt', this.#lifetimeMs)] }, taken, '$$ROOT'] } }],
+      { upsert: true, returnDocument: 'after' },
+    )
+    return lease?.holder === this.#holder
   }
 
   async release(): Promise<void> {

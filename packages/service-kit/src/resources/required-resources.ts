@@ -1,5 +1,5 @@
 import type { Check } from '../http/health.ts'
-import { isStorageUnavailable } from '../mongo/client.ts'
+import { isRefused, isStorageUnavailable } from '../mongo/client.ts'
 import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 
@@ -80,7 +80,8 @@ export class RequiredResources {
       this.#note(found)
     } catch (error) {
       // Keeps the previous result. An unavailable database is reported by /readyz.
-      if (!this.#isUnknown && !isStorageUnavailable(error)) logger.warn({ err: error }, 'cannot check resources')
+      const isReported = isStorageUnavailable(error) && !isRefused(error)
+      if (!this.#isUnknown && !isReported) logger.warn({ err: error }, 'cannot check resources')
       this.#isUnknown = true
     }
   }

@@ -1,7 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { type Db, MongoServerError } from 'mongodb'
-import { isStorageUnavailable, mongoClient } from '../mongo/client.ts'
+import { isRefused, isStorageUnavailable, mongoClient } from '../mongo/client.ts'
 import { Lease } from '../mongo/lease.ts'
 import { linkNats } from '../nats/link.ts'
 import { ConfigError } from '../process/config.ts'
@@ -62,7 +62,7 @@ class Unavailable extends Error {}
 function needsOperator(error: unknown): boolean {
   if (error instanceof ConfigError) return true
   if (error instanceof JetStreamApiError) return error.status < 500
-  return error instanceof MongoServerError && !isStorageUnavailable(error)
+  return isRefused(error) || (error instanceof MongoServerError && !isStorageUnavailable(error))
 }
 
 const leaseMs = 30_000

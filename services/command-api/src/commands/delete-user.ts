@@ -30,14 +30,16 @@ export function deleteUser(app: HttpServer, dependencies: Dependencies): void {
     async (request, reply) => {
       const { id } = request.params
       const context = contextOf(request)
-      const decide = (current: User) => {
+      const decide = async (current: User) => {
         refuseUnlessMatching(request.headers['if-match'], current)
+        // Before the deletion: afterwards nothing knows the address, so a failure could not be retried.
+        await dependencies.backOff.forget(current.email)
         return remove(current, context)
       }
       const { user: tombstone, previous } = await changeUser(dependencies, id, decide)
       await dependencies.backOff
         .forget(previous.email)
-        .catch((err) => request.log.warn({ err }, 'failed logins not deleted; they expire later'))
+        .catch((err) => request.log.warn({ err }, 'logins during the deletion not forgotten; they expire later'))
       await forgetSessions(id, request, dependencies)
       return reply.status(204).header('etag', etagOf(tombstone)).send()
     },

@@ -32,7 +32,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
     async (request, reply) => {
       const { body } = request
       refuseGranting(body.roles) // before the hash, which is the expensive part
-      const done = doneOf(request.headers, ['register'], [body.email, body.name, body.roles])
+      const done = await doneOf(request.headers, ['register'], [body.email, body.name, body.roles], users)
       const replay = async () => done && registeredBefore(done, body, { users, passwords })
       const registerOnce = async () => {
         const before = await replay()
@@ -43,7 +43,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
           await users.insert(change, done)
         } catch (error) {
           // A concurrent request with the same key may have been first: replay its answer.
-          const first = await replay()
+          const first = error instanceof Refusal && (await replay())
           if (!first) throw error
           return { user: first, isReplay: true }
         }

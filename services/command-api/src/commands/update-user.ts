@@ -44,7 +44,7 @@ export function updateUser(app: HttpServer, dependencies: Dependencies): void {
       const { headers, body } = request
       const { id } = request.params
       const context = contextOf(request)
-      const once = onceOf(headers, ['update', context.caller?.id ?? '', id], body)
+      const once = await onceOf(headers, ['update', context.caller?.id ?? '', id], body, dependencies.users)
       const decide = (current: User) => {
         refuseUnlessMatching(headers['if-match'], current)
         return update(current, body, context)

@@ -3,6 +3,7 @@ import type { UpdateUser } from '@cqrs/contracts'
 import Type, { type Static } from 'typebox'
 import type { Once } from '../store/change-user.ts'
 import type { Done } from '../store/user-document.ts'
+import type { UserRepository } from '../store/user-repository.ts'
 
 /**
  * The request header that makes a repeated command take effect once: a string of RFC 9651, as in
@@ -27,21 +28,23 @@ export const replayed = { 'idempotency-replayed': 'true' } as const
  * The record to keep of a command with a key, undefined without one. The key is hashed with its scope: the same key of
  * another caller is another key. The body is hashed without any password in it (docs/decisions/0013).
  */
-export function doneOf(
+export async function doneOf(
   { 'idempotency-key': key }: Static<typeof IdempotencyHeaders>,
   scope: string[],
   body: readonly unknown[],
-): Done | undefined {
-  return key ? { key: hash([...scope, key]), fingerprint: hash(body), at: new Date() } : undefined
+  users: UserRepository,
+): Promise<Done | undefined> {
+  return key ? { key: hash([...scope, key]), fingerprint: hash(body), at: await users.now() } : undefined
 }
 
 /** The same for `changeUser`. */
-export function onceOf(
+export async function onceOf(
   headers: Static<typeof IdempotencyHeaders>,
   scope: string[],
   input: UpdateUser,
-): Once | undefined {
-  const done = doneOf(headers, scope, [input.name, input.roles])
+  users: UserRepository,
+): Promise<Once | undefined> {
+  const done = await doneOf(headers, scope, [input.name, input.roles], users)
   return done && { done, input }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { inMs } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 import {
   type BackOffRule,
@@ -32,7 +33,8 @@ export class LoginBackOff {
 
   /** Whether an attempt is rejected now without a check of its password. */
   async isWaiting(email: string, source: string): Promise<boolean> {
-    return isWaiting(await this.#read(idsOf(email, source)), new Date())
+    const { now, ...failures } = await this.#read(idsOf(email, source))
+    return isWaiting(failures, now)
   }
 
   /**
@@ -63,14 +65,13 @@ export class LoginBackOff {
    */
   async succeeded(email: string, source: string): Promise<boolean> {
     const ids = idsOf(email, source)
-    const failures = await this.#read(ids)
-    const now = Date.now()
-    if (isWaiting(failures, new Date(now))) return false
+    const { now, ...failures } = await this.#read(ids)
+    if (isWaiting(failures, now)) return false
     const { bySource: known } = failures
-    if (known?.failures === 0 && isAfter(known.knownUntil, new Date(now + knownForMs - knownAgainMs))) return true
-    const knownUntil = new Date(now + knownForMs)
-    const fresh = { _id: ids.bySource, failures: 0, knownUntil, expiresAt: knownUntil }
-    await this.#failures.replaceOne({ _id: ids.bySource }, fresh, { upsert: true })
+    const renewedAt = new Date(now.getTime() + knownForMs - knownAgainMs)
+    if (known?.failures === 0 && isAfter(known.knownUntil, renewedAt)) return true
+    const fresh = { _id: ids.bySource, failures: 0, knownUntil: inMs(knownForMs), expiresAt: inMs(knownForMs) }
+    await this.#failures.updateOne({ _id: ids.bySource }, [{ $replaceWith: fresh }], { upsert: true })
     return true
   }
 
@@ -80,9 +81,13 @@ export class LoginBackOff {
     await this.#failures.deleteMany({ $or: [{ _id: account }, { _id: { $gte: `${account} `, $lt: `${account}!` } }] })
   }
 
+  /** Also the database's time, by which all of them are. Without a document there is nothing to compare with it. */
   async #read({ bySource, overall }: Ids) {
-    const documents = await this.#failures.find({ _id: { $in: [bySource, overall] } }).toArray()
+    const projection = { failures: 1, waitsUntil: 1, knownUntil: 1, now: '$$NOW' }
+    const found = this.#failures.find<Failures & { now: Date }>({ _id: { $in: [bySource, overall] } }, { projection })
+    const documents = await found.toArray()
     return {
+      now: documents[0]?.now ?? new Date(0),
       bySource: documents.find(({ _id }) => _id === bySource),
       overall: documents.find(({ _id }) => _id === overall),
     }

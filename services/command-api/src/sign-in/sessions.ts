@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { RefreshToken } from '@cqrs/contracts'
+import { inMs, linearizable } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 import type { User } from '../domain/user.ts'
 
@@ -16,6 +17,9 @@ type Session = {
   /** Hash of the valid token. */
   tokenHash: string
   previousHash?: string
+  /** The second half of the valid token, encrypted with the previous token. */
+  sealed?: string
+  /** All times are the database's. */
   rotatedAt: Date
   /** The end, even if it is used. */
   endsAt: Date
@@ -36,12 +40,11 @@ export type Rotation =
   | { refused: 'refresh-token-unknown' }
 
 /**
- * Refresh tokens with rotation (RFC 9700, 4.14.2): each can be used once and is replaced by its successor. The use of
- * an older one means that two parties hold the session. Which one is the thief is unknown, so the session ends for
- * both.
+ * Refresh tokens with rotation (RFC 9700, 4.14.2): each is replaced by its successor. The use of an older one means that
+ * two parties hold the session. Which one is the thief is unknown, so the session ends for both.
  *
- * For `graceMs` the token that was replaced last is only refused: a client that sends it twice, for example from two
- * windows, is no thief, and one of its requests got the successor (docs/decisions/0012).
+ * For `graceMs` the token that was replaced last gets the same successor again, unless that was used: a client whose
+ * answer was lost or 503, or that sends the token from two windows, is no thief (docs/decisions/0021).
  */
 export class Sessions {
   readonly #sessions: Collection<Session>
@@ -56,47 +59,53 @@ export class Sessions {
   async begin({ id, version }: User): Promise<RefreshToken> {
     const { idleSeconds, maxSeconds } = this.#lifetime
     const refreshToken = secret() + secret()
-    const now = Date.now()
-    const session: Session = {
-      _id: hash(familyOf(refreshToken)),
+    const refreshExpiresIn = Math.min(idleSeconds, maxSeconds)
+    const session = {
       userId: id,
       userVersion: version,
-      tokenHash: hash(refreshToken),
-      rotatedAt: new Date(now),
-      endsAt: new Date(now + maxSeconds * 1_000),
-      expiresAt: new Date(now + Math.min(idleSeconds, maxSeconds) * 1_000),
+      tokenHash: { $literal: hash(refreshToken) },
+      rotatedAt: '$$NOW',
+      endsAt: inMs(maxSeconds * 1_000),
+      expiresAt: inMs(refreshExpiresIn * 1_000),
     }
-    await this.#sessions.insertOne(session)
-    return { refreshToken, refreshExpiresIn: secondsUntil(session.expiresAt) }
+    await this.#sessions.updateOne({ _id: hash(familyOf(refreshToken)) }, [{ $set: session }], { upsert: true })
+    return { refreshToken, refreshExpiresIn }
   }
 
-  /** Replaces a token. One atomic step decides, by the database's clock: one of many concurrent calls succeeds. */
+  /** Replaces a token. One atomic step decides, by the database's clock: concurrent calls get the same successor. */
   async rotate(token: string): Promise<Rotation> {
     const family = hash(familyOf(token))
-    const refreshToken = familyOf(token) + secret()
+    // Fails without a majority: a rotation that only one server has would age, and its token with it.
+    await this.#sessions.findOne({ _id: family }, linearizable)
+    const successor = secret()
     const idleMs = this.#lifetime.idleSeconds * 1_000
     const session = await this.#sessions.findOneAndUpdate(
-      { _id: family, tokenHash: hash(token), $expr: { $gt: ['$expiresAt', '$$NOW'] } },
+      { _id: family, tokenHash: hash(token), ...isLive },
       [
         {
           $set: {
-            tokenHash: { $literal: hash(refreshToken) },
+            tokenHash: { $literal: hash(familyOf(token) + successor) },
             previousHash: '$tokenHash',
+            sealed: { $literal: seal(successor, token) },
             rotatedAt: '$$NOW',
-            expiresAt: { $min: ['$endsAt', { $add: ['$$NOW', idleMs] }] },
+            expiresAt: { $min: ['$endsAt', inMs(idleMs)] },
           },
         },
       ],
       { returnDocument: 'after' },
     )
-    if (!session) return this.#refuse(family, hash(token))
-    const { userId, userVersion, expiresAt } = session
-    return { userId, userVersion, refreshToken, refreshExpiresIn: secondsUntil(expiresAt) }
+    return session ? successorOf(token, session) : this.#repeat(token)
   }
 
-  /** Ends the session of a token, valid or replaced. @returns the id of its user, if there was a session */
+  /**
+   * Ends the session of a token, valid or replaced. That there was none is confirmed as well.
+   * @returns the id of its user, if there was a session
+   */
   async end(token: string): Promise<string | undefined> {
-    return (await this.#sessions.findOneAndDelete({ _id: hash(familyOf(token)) }))?.userId
+    const session = { _id: hash(familyOf(token)) }
+    const ended = await this.#sessions.findOneAndDelete(session)
+    if (!ended && (await this.#sessions.findOne(session, linearizable))) return this.end(token)
+    return ended?.userId
   }
 
   /** Ends every session of a user. */
@@ -104,25 +113,49 @@ export class Sessions {
     await this.#sessions.deleteMany({ userId })
   }
 
-  /** The first half is known only from a token of this session, so an older token is in use again. */
-  async #refuse(family: string, tokenHash: string): Promise<Rotation> {
-    const isPrevious = { $eq: ['$previousHash', { $literal: tokenHash }] }
-    const wasJustReplaced = { $gt: ['$rotatedAt', { $subtract: ['$$NOW', graceMs] }] }
-    const reused = await this.#sessions.findOneAndDelete({
-      _id: family,
-      tokenHash: { $ne: tokenHash },
-      $expr: { $not: [{ $and: [isPrevious, wasJustReplaced] }] },
+  /**
+   * Answers a token that was just replaced like the first time, and ends the session of any other that is not valid: the
+   * first half is known only from a token of this session, so an older token is in use again.
+   */
+  async #repeat(token: string): Promise<Rotation> {
+    const family = { _id: hash(familyOf(token)) }
+    const tokenHash = hash(token)
+    const wasJustReplaced = { previousHash: tokenHash, $expr: { $gt: ['$rotatedAt', inMs(-graceMs)] } }
+    const session = await this.#sessions.findOne({
+      ...family,
+      sealed: { $exists: true },
+      $and: [wasJustReplaced, isLive],
     })
+    if (session) return successorOf(token, session)
+    const isReused = { ...family, tokenHash: { $ne: tokenHash }, $nor: [wasJustReplaced] }
+    const reused = await this.#sessions.findOneAndDelete(isReused)
     return reused ? { refused: 'refresh-token-reused', userId: reused.userId } : { refused: 'refresh-token-unknown' }
   }
 }
+
+/** What a rotation answers. */
+function successorOf(token: string, session: Session): Rotation {
+  const { userId, userVersion, sealed = '', rotatedAt, expiresAt } = session
+  const refreshExpiresIn = Math.round((expiresAt.getTime() - rotatedAt.getTime()) / 1_000)
+  return { userId, userVersion, refreshToken: familyOf(token) + seal(sealed, token), refreshExpiresIn }
+}
+
+const isLive = { $expr: { $gt: ['$expiresAt', '$$NOW'] } }
 
 /** 256 bits, in 43 characters. */
 const secret = (): string => randomBytes(32).toString('base64url')
 const familyOf = (token: string): string => token.slice(0, 43)
 /** A fast hash is enough: 256 random bits cannot be guessed. */
 const hash = (text: string): string => createHash('sha256').update(text).digest('base64url')
-const secondsUntil = (time: Date): number => Math.max(0, Math.round((time.getTime() - Date.now()) / 1_000))
+/**
+ * Encrypts the second half of a successor with the token that it replaces, or decrypts it: who reads the database has
+ * neither. A one-time pad, since a token has one successor, and its hash with another prefix is used for nothing else.
+ */
+function seal(half: string, token: string): string {
+  const pad = createHash('sha256').update(`successor of ${token}`).digest()
+  const bytes = Buffer.from(half, 'base64url')
+  return Buffer.from(bytes.map((byte, at) => byte ^ (pad[at] ?? 0))).toString('base64url')
+}
 
-/** Long enough for a double click or a retried request, and short for a thief. */
-const graceMs = 10_000
+/** Longer than a fail-over and the timeout of a request, and short for a thief. */
+const graceMs = 30_000

@@ -8,7 +8,8 @@ export type Once = { done: Done; input: Pick<User, 'name' | 'roles'> }
 
 /**
  * Loads a user, decides, saves the change on the version that was loaded, and publishes its event. If another request
- * changes the user in between, it starts again with a fresh copy, 5 times at most.
+ * changes the user in between, it starts again with a fresh copy, 5 times at most. Whatever it returns, a majority has:
+ * what needs no write is confirmed.
  * @param decide returns undefined if there is nothing to change. It is called once for each attempt
  * @param options.once makes the change at most once: a repeated request gets the user of the first answer (`isReplay`)
  * @returns the user after the change, and the copy that the decision was made on
@@ -25,7 +26,10 @@ export async function changeUser<State extends User | Tombstone>(
     if (!current) throw new Refusal('user-not-found')
     // After the look-up: what a concurrent request does now makes the save fail, and the next attempt finds it.
     const before = once && (await users.findUpdate(id, once.done))
-    if (before) return { user: asAnswered(current, before, once), previous: current, isReplay: true }
+    if (before) {
+      if (!(await users.confirm(current))) continue
+      return { user: asAnswered(current, before, once), previous: current, isReplay: true }
+    }
     const change = await decide(current)
     if (!(await save(users, change, current, once))) continue
     if (change) relay.publish(change.event)
@@ -41,24 +45,21 @@ async function save(
   current: User,
   once: Once | undefined,
 ): Promise<boolean> {
-  if (!change) return !once || users.note(current.id, recordOf(once, current))
+  if (!change) return once ? users.note(current.id, recordOf(once, current)) : users.confirm(current)
   const { state, event } = change
   if ('deletedAt' in state) return users.bury({ state, event }, current.version)
   return users.save({ state, event }, current.version, once && recordOf(once, state))
 }
 
-const recordOf = ({ done }: Once, { version, isActive, updatedAt }: User): UpdateDone => ({
+const recordOf = ({ done }: Once, { roles, version, isActive, updatedAt }: User): UpdateDone => ({
   ...done,
+  roles,
   version,
   isActive,
   updatedAt,
 })
 
-const asAnswered = (current: User, { version, isActive, updatedAt }: UpdateDone, { input }: Once): User => ({
-  ...current,
-  name: input.name,
-  roles: input.roles,
-  version,
-  isActive,
-  updatedAt,
-})
+function asAnswered(current: User, before: UpdateDone, { input }: Once): User {
+  const { roles = input.roles, version, isActive, updatedAt } = before
+  return { ...current, name: input.name, roles, version, isActive, updatedAt }
+}

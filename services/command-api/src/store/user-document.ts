@@ -18,12 +18,15 @@ export type UserDocument = Omit<User, 'id' | 'tokensFromVersion'> &
 
 /**
  * The record that a command with an idempotency key is done: written with its change or not at all. It holds no
- * personal data and is valid for 24 hours.
+ * personal data and is valid for 24 hours; `at` is the database's time.
  */
 export type Done = { key: string; fingerprint: string; at: Date }
 
-/** The record of an update, with the part of its answer that the request does not contain. */
-export type UpdateDone = Done & { version: number; isActive: boolean; updatedAt: Date }
+/**
+ * The record of an update, with the part of its answer that the request does not contain. An update that changes nothing
+ * answers the roles in their stored order. Older records have no `roles`.
+ */
+export type UpdateDone = Done & Pick<User, 'version' | 'isActive' | 'updatedAt'> & { roles?: User['roles'] }
 
 /**
  * A deleted user. `expiresAt` is set when its last event is published, `eraseAt` while its events are to be purged from

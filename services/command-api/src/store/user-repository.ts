@@ -1,18 +1,25 @@
 import { Refusal, type UserEvent } from '@cqrs/contracts'
-import { isDuplicateKey } from '@cqrs/service-kit'
+import { isDuplicateKey, linearizable } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 import type { Change, Tombstone, User } from '../domain/user.ts'
 import { type Done, maxPendingEvents, type UpdateDone, type UserDocument, usersCollection } from './user-document.ts'
 
 /** The write model. Each write is one atomic operation on one document, so it needs no transaction. */
 export class UserRepository {
+  readonly #db: Db
   readonly #users: Collection<UserDocument>
   readonly #isMigrated: () => Promise<boolean>
 
   /** @param isMigrated whether the indexes exist */
   constructor(db: Db, isMigrated: () => Promise<boolean>) {
+    this.#db = db
     this.#users = db.collection(usersCollection)
     this.#isMigrated = isMigrated
+  }
+
+  /** The database's time, for what several processes judge. */
+  async now(): Promise<Date> {
+    return (await this.#db.command({ hello: 1 }))['localTime']
   }
 
   async findById(id: string): Promise<User | undefined> {
@@ -26,17 +33,25 @@ export class UserRepository {
   }
 
   /**
-   * The user that was registered with this idempotency key, while its record is valid.
+   * Whether the user still has the version that was loaded, by what a majority has. An answer that needs no write says
+   * nothing that is not confirmed: without it, a fail-over could undo what the client was told.
+   */
+  async confirm({ id, version }: Pick<User, 'id' | 'version'>): Promise<boolean> {
+    return (await this.#users.findOne({ _id: id, version }, { ...linearizable, projection: { _id: 1 } })) !== null
+  }
+
+  /**
+   * The user that was registered with this idempotency key, while its record is valid; confirmed.
    * @throws Refusal `idempotency-key-reused` if it was another registration
    */
   async findRegistered(now: Done): Promise<User | undefined> {
     const isRecorded = { 'registrationDone.key': now.key }
     const document = await this.#users.findOne(isRecorded, { projection: { outbox: 0 } })
     if (!document?.registrationDone) return undefined
-    const { _id, registrationDone: before } = document
-    if (before.at > validSince()) {
+    const { _id, version, registrationDone: before } = document
+    if (before.at > validAt(now)) {
       refuseReuse(before, now)
-      return toUser(document)
+      return (await this.confirm({ id: _id, version })) ? toUser(document) : await this.findRegistered(now)
     }
     await this.#users.updateOne({ _id, ...isRecorded }, { $unset: { registrationDone: 1 } })
     return undefined
@@ -47,7 +62,7 @@ export class UserRepository {
    * @throws Refusal `idempotency-key-reused` if it was another update
    */
   async findUpdate(id: string, now: Done): Promise<UpdateDone | undefined> {
-    const updatesDone = updatedWith(now.key)
+    const updatesDone = updatedWith(now)
     const document = await this.#users.findOne({ _id: id, updatesDone }, { projection: { updatesDone } })
     const before = document?.updatesDone?.[0]
     if (before) refuseReuse(before, now)
@@ -86,7 +101,7 @@ export class UserRepository {
    */
   async save({ state, event }: Change, expectedVersion: number, updated?: UpdateDone): Promise<boolean> {
     const { id, ...fields } = state
-    const expected = { _id: id, version: expectedVersion, ...(updated && notUpdatedWith(updated.key)) }
+    const expected = { _id: id, version: expectedVersion, ...(updated && notUpdatedWith(updated)) }
     const revokes = state.tokensFromVersion === state.version
     const { matchedCount } = await this.#users.updateOne({ ...expected, ...(!revokes && hasRoom) }, [
       {
@@ -106,7 +121,7 @@ export class UserRepository {
 
   /** The same for an update that has nothing to change: it is only recorded. @returns whether it was */
   async note(id: string, updated: UpdateDone): Promise<boolean> {
-    const unchanged = { _id: id, version: updated.version, email: { $exists: true }, ...notUpdatedWith(updated.key) }
+    const unchanged = { _id: id, version: updated.version, email: { $exists: true }, ...notUpdatedWith(updated) }
     const { matchedCount } = await this.#users.updateOne(unchanged, { $push: lastOf(updated) })
     return matchedCount === 1
   }
@@ -138,11 +153,12 @@ function refuseReuse(before: Done, now: Done): void {
 
 const withoutOutbox = { projection: { outbox: 0, pendingSince: 0, registrationDone: 0, updatesDone: 0 } }
 
-const updatedWith = (key: string) => ({ $elemMatch: { key, at: { $gt: validSince() } } })
+const updatedWith = (now: Done) => ({ $elemMatch: { key: now.key, at: { $gt: validAt(now) } } })
 /** An update without a change does not raise the version, so the version alone does not stop a second request. */
-const notUpdatedWith = (key: string) => ({ updatesDone: { $not: updatedWith(key) } })
+const notUpdatedWith = (now: Done) => ({ updatesDone: { $not: updatedWith(now) } })
 
-const validSince = (): Date => new Date(Date.now() - 24 * 3_600_000)
+/** A record that is valid for this request was written later than that. Both times are the database's. */
+const validAt = (now: Done): Date => new Date(now.at.getTime() - 24 * 3_600_000)
 
 /** Records are bounded by number as well as by time, so that the document stays small. */
 const lastOf = (updated: UpdateDone) => ({ updatesDone: { $each: [updated], $slice: -keptRecords } })

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type ReadModelState, readModelsCollection } from '@cqrs/contracts'
+import { inMs, isOver } from '@cqrs/service-kit'
 import type { Collection, Db, Document, UpdateFilter } from 'mongodb'
 import type { Projection } from '../projections/projection.ts'
 import { shapeOf } from '../projections/shape.ts'
@@ -13,7 +14,7 @@ export type Rebuild = {
   after: string
   filled: number
   owner: string
-  /** Until then the owner counts as alive. */
+  /** Until then the owner counts as alive, by the database's clock. */
   ownedUntil: Date
 }
 
@@ -51,10 +52,10 @@ export class RebuildRecord {
     const initial = { live: this.#name, written: [this.#name] }
     await this.#states.updateOne({ _id: this.#name }, { $setOnInsert: initial }, { upsert: true })
     const fresh = { collection: newCollection, shape: this.#shape, after: '', filled: 0 }
-    const owned = { owner: this.#owner, ownedUntil }
+    const owned = { owner: this.#owner, ownedUntil: inMs(ownedMs) }
     const isOther = { $and: ['$rebuild', { $ne: ['$rebuild.shape', this.#shape] }] }
     const claimed = await this.#states.findOneAndUpdate(
-      { _id: this.#name, $or: [{ rebuild: { $exists: false } }, { $expr: isLeft }] },
+      { _id: this.#name, $expr: isOver('$rebuild.ownedUntil', ownedMs) },
       [...givingUp(isOther), { $set: { rebuild: { $mergeObjects: [fresh, '$rebuild', owned] } } }],
       { returnDocument: 'after' },
     )
@@ -79,7 +80,7 @@ export class RebuildRecord {
 
   /** Renews the claim. */
   keep(): Promise<void> {
-    return this.#update([{ $set: { 'rebuild.ownedUntil': ownedUntil } }])
+    return this.#update([{ $set: { 'rebuild.ownedUntil': inMs(ownedMs) } }])
   }
 
   /** Gives up the claim. The progress stays, so that the next rebuild resumes there. */
@@ -104,9 +105,8 @@ export class RebuildRecord {
    * applied to them, and after twice that time they are dropped.
    */
   async retire(unwrittenAfterMs: number): Promise<void> {
-    const [state] = await this.#states
-      .aggregate<State & { now: Date }>([{ $match: { _id: this.#name } }, { $set: { now: '$$NOW' } }])
-      .toArray()
+    const projection = { retired: 1, now: '$$NOW' }
+    const state = await this.#states.findOne<State & { now: Date }>({ _id: this.#name }, { projection })
     if (!state) return
     const before = (ms: number) => (state.retired ?? []).filter(({ at }) => state.now.getTime() - at.getTime() > ms)
     const unwritten = before(unwrittenAfterMs).map(({ collection }) => collection)
@@ -163,11 +163,5 @@ const writtenWithout = (collection: string) => ({
   $filter: { input: '$written', cond: { $ne: ['$$this', collection] } },
 })
 
-/** Three times the interval in which a living owner renews its claim. */
+/** 15 s: three times the interval in which a living owner renews its claim. */
 const ownedMs = 15_000
-/** By the database's clock, because several processes judge it. */
-const ownedUntil = { $add: ['$$NOW', ownedMs] }
-/** The members of the database have clocks as well: a claim that ends later than it can is over. */
-const isLeft = {
-  $or: [{ $lt: ['$rebuild.ownedUntil', '$$NOW'] }, { $gt: ['$rebuild.ownedUntil', { $add: ['$$NOW', ownedMs] }] }],
-}

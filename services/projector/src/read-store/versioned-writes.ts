@@ -6,15 +6,17 @@ import type { VersionedDocument } from '../projections/projection.ts'
  *
  * MongoDB inserts documents several times as fast as it upserts them one by one. So documents that are probably new are
  * inserted, and only those that exist are compared. A wrong guess only costs time.
- * @param isNew whether the document probably does not exist
+ * @param isNew whether the document probably does not exist. One that revokes tokens is never inserted, because only an
+ *   update can store the database's time
  */
 export async function writeNewer(
   collection: Collection<VersionedDocument>,
   documents: readonly VersionedDocument[],
   isNew: (document: VersionedDocument) => boolean,
 ): Promise<void> {
-  const there = await insert(collection, documents.filter(isNew))
-  const operations = [...documents.filter((document) => !isNew(document)), ...there].map(toOperation)
+  const isInserted = (document: VersionedDocument) => isNew(document) && !revokesTokens(document)
+  const there = await insert(collection, documents.filter(isInserted))
+  const operations = [...documents.filter((document) => !isInserted(document)), ...there].map(toOperation)
   if (operations.length > 0) await collection.bulkWrite(operations, { ordered: false })
 }
 
@@ -48,10 +50,27 @@ const toOperation = (document: VersionedDocument): AnyBulkWriteOperation<Version
     update: [
       {
         $replaceWith: {
-          $cond: [{ $gt: [document.version, { $ifNull: ['$version', 0] }] }, { $literal: document }, '$$ROOT'],
+          $cond: [{ $gt: [document.version, { $ifNull: ['$version', 0] }] }, stamped(document), '$$ROOT'],
         },
       },
     ],
     upsert: true,
   },
 })
+
+/**
+ * The document, and when its revocation of tokens was stored. query-api compares that with the clock of this database:
+ * the clocks of the write side may be wrong by hours.
+ */
+function stamped(document: MayRevoke) {
+  const literal = { $literal: document }
+  if (!revokesTokens(document)) return literal
+  const isKnown = { $eq: ['$tokensFromVersion', { $literal: document.tokensFromVersion ?? null }] }
+  const revokedAt = { $ifNull: [{ $cond: [isKnown, '$revokedAt', null] }, '$$NOW'] }
+  return { $mergeObjects: [literal, { revokedAt }] }
+}
+
+type MayRevoke = VersionedDocument & { tokensFromVersion?: number; deletedAt?: Date }
+
+const revokesTokens = ({ deletedAt, tokensFromVersion = 1 }: MayRevoke): boolean =>
+  deletedAt !== undefined || tokensFromVersion > 1

@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache'
 import { Compile } from 'typebox/compile'
 
 /** The fields that queries return. */
-export type Shown = Omit<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedAt'>
+export type Shown = Omit<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedAt' | 'revokedAt'>
 
 /** A user of a list: by what lists are ordered, and `user`, undefined if the document is unreadable. */
 export type Listed = Pick<Shown, 'name' | 'email'> & { id: string; user: UserReadModel | undefined }

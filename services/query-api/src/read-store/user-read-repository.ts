@@ -18,13 +18,12 @@ export type VersionedUser = { version: number; user: UserReadModel | undefined }
 /** The users that were found; `unreadable` are those whose document cannot be returned. */
 export type FoundUsers = { users: Map<string, VersionedUser>; unreadable: string[] }
 
-/** Tokens of this user that were issued at a lower version are revoked, since `at`. */
-export type Revocation = { id: string; tokensFromVersion: number; at: Date }
+/** Tokens of this user that were issued at a lower version are revoked, for `ageMs` by now. */
+export type Revocation = { id: string; tokensFromVersion: number; ageMs: number }
 
-type Revoked = { _id: string; version: number } & (
-  | { tokensFromVersion: number; tokensRevokedAt: Date }
-  | { deletedAt: Date }
-)
+/** A tombstone has no `tokensFromVersion`: it revokes every token. Without `revokedAt` an older projector stored it. */
+type Revoked = Pick<UserReadDocument, '_id' | 'version'> &
+  Partial<Pick<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedAt' | 'revokedAt'>> & { deletedAt?: Date }
 
 /**
  * Reads `users_read`, which the projector writes. Lists contain no deleted users (tombstones), and every query uses an
@@ -77,17 +76,19 @@ export class UserReadRepository {
     return await this.#newest({ roles: role }, page)
   }
 
-  /** Revocations since then, deletions included. Reads the primary if there is one. */
-  async revokedSince(since: Date): Promise<Revocation[]> {
+  /** Revocations of the last `ms`, deletions included, by the database's clock. Reads the primary if there is one. */
+  async revokedWithin(ms: number): Promise<Revocation[]> {
     const users = await this.#users()
-    const filter = { $or: [{ tokensRevokedAt: { $gt: since } }, { deletedAt: { $gt: since } }] }
-    const projection = { version: 1, tokensFromVersion: 1, tokensRevokedAt: 1, deletedAt: 1 } as const
-    const found = users.find<Revoked>(filter as Filter<Stored>, { projection, readPreference: 'primaryPreferred' })
-    return (await found.toArray()).map((stored) =>
-      'deletedAt' in stored
-        ? { id: stored._id, tokensFromVersion: stored.version, at: stored.deletedAt }
-        : { id: stored._id, tokensFromVersion: stored.tokensFromVersion, at: stored.tokensRevokedAt },
-    )
+    // In an expression, `$$NOW` would keep the query from using the indexes.
+    const now: Date = (await users.db.command({ hello: 1 }, primary))['localTime']
+    const since = { $gt: new Date(now.getTime() - ms) }
+    const filter = { $or: [{ revokedAt: since }, { tokensRevokedAt: since }, { deletedAt: since }] }
+    const projection = { version: 1, tokensFromVersion: 1, revokedAt: 1, tokensRevokedAt: 1, deletedAt: 1 } as const
+    const found = await users.find<Revoked>(filter as Filter<Stored>, { projection, ...primary }).toArray()
+    return found.map(({ _id: id, version, tokensFromVersion = version, ...times }) => {
+      const at = times.revokedAt ?? times.tokensRevokedAt ?? times.deletedAt ?? now
+      return { id, tokensFromVersion, ageMs: now.getTime() - at.getTime() }
+    })
   }
 
   async #newest(filter: Filter<Stored>, { limit, offset = 0, after }: NewestPage, by?: string): Promise<Listed[]> {
