@@ -10,32 +10,47 @@ export type NatsOptions = {
   dataDir: string
   logDir: string
   port: number
+  /** Where it listens; default: 127.0.0.1. */
+  host?: string
+  /** Further lines of its configuration file. */
+  configuration?: string
 }
 
 export type NatsServer = {
   server: ChildServer
   /** For NATS_URL. */
   url: string
+  /** Replaces the further lines of the configuration of the running server, which reloads them. */
+  reconfigure: (configuration: string) => Promise<void>
 }
 
-/** Starts a NATS server with JetStream on 127.0.0.1. */
-export async function startNats({ dataDir, logDir, port }: NatsOptions): Promise<NatsServer> {
+/** Starts a NATS server with JetStream. */
+export async function startNats(options: NatsOptions): Promise<NatsServer> {
+  const { dataDir, logDir, port, host = '127.0.0.1' } = options
   await mkdir(dataDir, { recursive: true })
   const configFile = join(dataDir, 'nats-server.conf')
-  await writeFile(configFile, configuration(dataDir, port))
+  const configure = (more = '') => writeFile(configFile, configuration(dataDir, `${host}:${port}`) + more)
+  await configure(options.configuration)
   const server = new ChildServer({
     name: 'nats',
     command: await findNatsServer(),
     args: ['--config', configFile],
     output: join(logDir, 'nats.log'),
-    ready: () => greets(port),
+    ready: () => greets(port, host),
   })
   await server.start()
-  return { server, url: `nats://127.0.0.1:${port}` }
+  return {
+    server,
+    url: `nats://${host}:${port}`,
+    async reconfigure(more) {
+      await configure(more)
+      if (server.pid) process.kill(server.pid, 'SIGHUP')
+    },
+  }
 }
 
-function configuration(dataDir: string, port: number): string {
-  return `listen: "127.0.0.1:${port}"
+function configuration(dataDir: string, address: string): string {
+  return `listen: "${address}"
 jetstream {
   store_dir: ${JSON.stringify(join(dataDir, 'jetstream'))}
   # By default a message is acknowledged up to two minutes before it is synced to disk.
@@ -62,9 +77,9 @@ export async function findNatsServer(): Promise<string> {
 }
 
 // The server sends INFO to each new connection as soon as it accepts clients.
-function greets(port: number): Promise<boolean> {
+function greets(port: number, host: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1')
+    const socket = connect(port, host)
     socket.setTimeout(1_000, () => socket.destroy(new Error('no greeting')))
     socket.once('error', reject)
     socket.once('data', (greeting) => {

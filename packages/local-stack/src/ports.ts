@@ -15,11 +15,11 @@ export async function freePort(): Promise<number> {
   throw new Error('found no free port between 20000 and 32000')
 }
 
-/** Whether a server could listen on this port of 127.0.0.1. */
-export async function isFree(port: number): Promise<boolean> {
+/** Whether a server could listen on this port. */
+export async function isFree(port: number, host = '127.0.0.1'): Promise<boolean> {
   const server = createServer()
   try {
-    server.listen(port, '127.0.0.1')
+    server.listen(port, host)
     await once(server, 'listening')
     return true
   } catch {
@@ -29,9 +29,9 @@ export async function isFree(port: number): Promise<boolean> {
   }
 }
 
-/** Whether a server accepts connections on this port of 127.0.0.1. */
-export async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
+/** Whether a server accepts connections on this port. */
+export async function isListening(port: number, host = '127.0.0.1'): Promise<boolean> {
+  const socket = connect(port, host)
   try {
     await once(socket, 'connect')
     return true

@@ -14,12 +14,12 @@ const unauthorized = { message: /not authorized/ }
 const writer: MongoUser = { user: 'projector', password: 'one', roles: [{ role: 'readWrite', db: 'users_read' }] }
 const reader: MongoUser = { user: 'query-api', password: 'two', roles: [{ role: 'read', db: 'users_read' }] }
 
-t.test('a MongoDB server keeps data, users and rights after a stop, a kill and a change of the port', async (t) => {
+t.test('a MongoDB server keeps data, users and rights after a stop, a kill and a change of the address', async (t) => {
   const dataDir = await freshDirectory(t)
   const mongod = await findMongod((line) => t.comment(line))
-  const start = async (users: MongoUser[]) => {
+  const start = async (users: MongoUser[], host?: string) => {
     const options = { name: 'mongodb', mongod, dataDir, logDir: join(dataDir, 'logs'), port: await freePort(), users }
-    const mongo = await startMongo(options)
+    const mongo = await startMongo({ ...options, ...(host && { host }) })
     t.teardown(() => mongo.server.kill())
     return mongo
   }
@@ -43,7 +43,8 @@ t.test('a MongoDB server keeps data, users and rights after a stop, a kill and a
   t.equal(await read.db().collection('users').countDocuments(), 2)
   await first.server.stop()
 
-  const second = await start([{ ...writer, roles: reader.roles }, reader])
+  const second = await start([{ ...writer, roles: reader.roles }, reader], '127.0.0.2')
+  t.match(second.rootUri(), '@127.0.0.2:')
   const demoted = await connect(t, second.uriFor(writer, 'users_read'))
   t.equal(await demoted.db().collection('users').countDocuments(), 2)
   await t.rejects(demoted.db().collection('users').insertOne({}), unauthorized, 'roles are updated')
@@ -51,6 +52,12 @@ t.test('a MongoDB server keeps data, users and rights after a stop, a kill and a
 
   for (const file of ['keyfile', 'root-password']) t.equal((await stat(join(dataDir, file))).mode & 0o077, 0, file)
   t.match(await readFile(join(dataDir, 'logs/mongodb.log'), 'utf8'), /Waiting for connections/)
+})
+
+t.test('a wine prefix never updates itself under running servers', async (t) => {
+  const { env } = await findMongod((line) => t.comment(line))
+  if (!env.WINEPREFIX) return t.skip('the server needs no wine')
+  t.equal(await readFile(join(env.WINEPREFIX, '.update-timestamp'), 'utf8'), 'disable\n')
 })
 
 async function connect(t: { teardown: (cleanUp: () => unknown) => unknown }, uri: string): Promise<MongoClient> {

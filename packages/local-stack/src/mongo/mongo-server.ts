@@ -14,6 +14,8 @@ export type MongoOptions = {
   dataDir: string
   logDir: string
   port: number
+  /** Where it listens, and its address in the replica set; default: 127.0.0.1. */
+  host?: string
   /** Each exists with this password and exactly these roles after the start. */
   users: readonly MongoUser[]
 }
@@ -26,39 +28,42 @@ export type MongoServer = {
   uriFor: (user: MongoUser, database: string) => string
 }
 
-/** Starts a replica set of one node on 127.0.0.1, with authentication, and waits until it accepts reads and writes. */
-export async function startMongo({ name, mongod, dataDir, logDir, port, users }: MongoOptions): Promise<MongoServer> {
+/** Starts a replica set of one node, with authentication, and waits until it accepts reads and writes. */
+export async function startMongo({ users, ...options }: MongoOptions): Promise<MongoServer> {
+  const { dataDir, port, host = '127.0.0.1' } = options
+  const address = `${host}:${port}`
   const keyFile = join(dataDir, 'keyfile')
   await mkdir(join(dataDir, 'db'), { recursive: true })
   await secretIn(keyFile)
   const root = { user: 'root', password: await secretIn(join(dataDir, 'root-password')) }
-  const server = mongoProcess({ name, mongod, dataDir, logDir, port, keyFile, ready: () => isUsable(port) })
+  const server = mongoProcess({ ...options, keyFile, ready: () => isUsable(address) })
   await server.start()
   try {
-    await prepareReplicaSet(port, root, users)
+    await prepareReplicaSet(address, root, users)
   } catch (error) {
     await server.stop()
     throw error
   }
   return {
     server,
-    rootUri: (database = '') => uri(root, [port], database),
-    uriFor: (user, database) => uri(user, [port], database),
+    rootUri: (database = '') => uri(root, [address], database),
+    uriFor: (user, database) => uri(user, [address], database),
   }
 }
 
 /** One member of a replica set, not started. Its directory `db` must exist. */
-export function mongoProcess({ name, mongod, dataDir, logDir, port, keyFile, ready }: MemberOptions): ChildServer {
+export function mongoProcess(options: MemberOptions): ChildServer {
+  const { name, mongod, dataDir, logDir, port, host = '127.0.0.1', keyFile, ready } = options
   return new ChildServer({
     name,
     command: mongod.command,
-    args: [...mongod.args, ...mongodOptions(join(dataDir, 'db'), keyFile, port)],
+    args: [...mongod.args, ...mongodOptions(join(dataDir, 'db'), keyFile, host, port)],
     env: mongod.env,
     cwd: dataDir,
     output: join(logDir, `${name}.log`),
     ready,
     // Under wine the sockets of a killed process belong to wineserver, which closes them later.
-    isClear: () => isFree(port),
+    isClear: () => isFree(port, host),
     // The only signal that the Windows build handles; other builds treat it like SIGTERM.
     stopSignal: 'SIGINT',
   })
@@ -66,9 +71,9 @@ export function mongoProcess({ name, mongod, dataDir, logDir, port, keyFile, rea
 
 type MemberOptions = Omit<MongoOptions, 'users'> & { keyFile: string; ready: () => Promise<boolean> }
 
-function mongodOptions(dbpath: string, keyFile: string, port: number): string[] {
+function mongodOptions(dbpath: string, keyFile: string, host: string, port: number): string[] {
   const options = {
-    bind_ip: '127.0.0.1',
+    bind_ip: host,
     port: String(port),
     dbpath,
     keyFile,
@@ -88,9 +93,8 @@ function mongodOptions(dbpath: string, keyFile: string, port: number): string[] 
  */
 export function uri(
   { user, password }: { user: string; password: string },
-  ports: readonly number[],
+  addresses: readonly string[],
   database: string,
 ): string {
-  const hosts = ports.map((port) => `127.0.0.1:${port}`).join(',')
-  return `mongodb://${user}:${password}@${hosts}/${database}?authSource=admin&replicaSet=${replicaSetName}`
+  return `mongodb://${user}:${password}@${addresses.join(',')}/${database}?authSource=admin&replicaSet=${replicaSetName}`
 }

@@ -13,28 +13,28 @@ type Credentials = Pick<MongoUser, 'user' | 'password'>
 export const replicaSetName = 'rs0'
 
 /** Whether the server responds and, if its replica set exists, accepts writes. */
-export async function isUsable(port: number): Promise<boolean> {
+export async function isUsable(address: string): Promise<boolean> {
   // After a refused connection the driver waits half a second before it retries.
-  if (!(await isListening(port))) return false
-  return withClient(port, undefined, async (client) => {
+  if (!(await listens(address))) return false
+  return withClient(address, undefined, async (client) => {
     const hello = await client.db('admin').command({ hello: 1 })
     return hello.isWritablePrimary === true || hello.isreplicaset === true
   })
 }
 
 /** Whether the server responds and is primary or secondary of its replica set, or has no replica set yet. */
-export async function isMember(port: number): Promise<boolean> {
-  if (!(await isListening(port))) return false
-  const { isWritablePrimary, secondary, isreplicaset } = await withClient(port, undefined, hello)
+export async function isMember(address: string): Promise<boolean> {
+  if (!(await listens(address))) return false
+  const { isWritablePrimary, secondary, isreplicaset } = await withClient(address, undefined, hello)
   return isWritablePrimary === true || secondary === true || isreplicaset === true
 }
 
-/** The port of the primary; undefined while there is none. */
-export async function primaryOf(ports: readonly number[]): Promise<number | undefined> {
-  const answers = ports.map(async (port) => {
-    const answer = await withClient(port, undefined, hello)
-    if (answer.isWritablePrimary !== true) throw new Error(`${port} is not the primary`)
-    return port
+/** The address of the primary; undefined while there is none. */
+export async function primaryOf(addresses: readonly string[]): Promise<string | undefined> {
+  const answers = addresses.map(async (address) => {
+    const answer = await withClient(address, undefined, hello)
+    if (answer.isWritablePrimary !== true) throw new Error(`${address} is not the primary`)
+    return address
   })
   return await Promise.any(answers).catch(() => undefined)
 }
@@ -42,19 +42,19 @@ export async function primaryOf(ports: readonly number[]): Promise<number | unde
 const hello = (client: MongoClient) => client.db('admin').command({ hello: 1 })
 
 /** Makes one replica set of new servers, with a root user. */
-export async function joinMembers(ports: readonly number[], root: Credentials): Promise<void> {
-  const members = ports.map((port, _id) => ({ _id, host: hostOf(port) }))
-  await withClient(ports[0] as number, undefined, (client) =>
+export async function joinMembers(addresses: readonly string[], root: Credentials): Promise<void> {
+  const members = addresses.map((host, _id) => ({ _id, host }))
+  await withClient(addresses[0] as string, undefined, (client) =>
     client.db('admin').command({ replSetInitiate: { _id: replicaSetName, members } }),
   )
-  const primary = await eventually(async () => (await primaryOf(ports)) ?? false, { timeoutMs: 60_000 })
+  const primary = await eventually(async () => (await primaryOf(addresses)) ?? false, { timeoutMs: 60_000 })
   await withClient(primary, undefined, (client) =>
     client.db('admin').command({ createUser: root.user, pwd: root.password, roles: ['root'] }),
   )
 }
 
 /** Whether every member is running, and none is more than a second behind the primary. */
-export async function isComplete(primary: number, root: Credentials): Promise<boolean> {
+export async function isComplete(primary: string, root: Credentials): Promise<boolean> {
   const status = await withClient(primary, root, (client) => client.db('admin').command({ replSetGetStatus: 1 }))
   const members: { stateStr: string; optimeDate: Date }[] = status.members
   const newest = Math.max(...members.map(({ optimeDate }) => optimeDate.getTime()))
@@ -67,18 +67,22 @@ export async function isComplete(primary: number, root: Credentials): Promise<bo
  * Makes the server a primary on which these users have exactly these roles and passwords. It works from any earlier
  * state and keeps what is already right: after a first start, a crash during a first start, or a change of the port.
  */
-export async function prepareReplicaSet(port: number, root: Credentials, users: readonly MongoUser[]): Promise<void> {
-  await withClient(port, root, (client) => settle(client, port, users)).catch(async (error) => {
+export async function prepareReplicaSet(
+  address: string,
+  root: Credentials,
+  users: readonly MongoUser[],
+): Promise<void> {
+  await withClient(address, root, (client) => settle(client, address, users)).catch(async (error) => {
     if (!isServerError(error, authenticationFailed)) throw error
-    await withClient(port, undefined, (client) => firstStart(client, port, root))
-    await withClient(port, root, (client) => settle(client, port, users))
+    await withClient(address, undefined, (client) => firstStart(client, address, root))
+    await withClient(address, root, (client) => settle(client, address, users))
   })
 }
 
 // While no user exists, MongoDB lets a local connection create the replica set and the first user.
-async function firstStart(client: MongoClient, port: number, { user, password }: Credentials): Promise<void> {
+async function firstStart(client: MongoClient, host: string, { user, password }: Credentials): Promise<void> {
   const admin = client.db('admin')
-  const config = { _id: replicaSetName, members: [{ _id: 0, host: hostOf(port) }] }
+  const config = { _id: replicaSetName, members: [{ _id: 0, host }] }
   await admin.command({ replSetInitiate: config }).catch(ignore(alreadyInitialized))
   await becomesPrimary(client)
   try {
@@ -91,12 +95,12 @@ async function firstStart(client: MongoClient, port: number, { user, password }:
   }
 }
 
-async function settle(client: MongoClient, port: number, users: readonly MongoUser[]): Promise<void> {
+async function settle(client: MongoClient, host: string, users: readonly MongoUser[]): Promise<void> {
   const admin = client.db('admin')
   const config = await client.db('local').collection('system.replset').findOne()
-  if (config && config.members[0].host !== hostOf(port)) {
+  if (config && config.members[0].host !== host) {
     config.version++
-    config.members[0].host = hostOf(port)
+    config.members[0].host = host
     await admin.command({ replSetReconfig: config, force: true })
   }
   await becomesPrimary(client)
@@ -115,11 +119,11 @@ async function becomesPrimary(client: MongoClient): Promise<void> {
 }
 
 async function withClient<T>(
-  port: number,
+  address: string,
   credentials: Credentials | undefined,
   work: (client: MongoClient) => Promise<T>,
 ): Promise<T> {
-  const client = new MongoClient(`mongodb://${hostOf(port)}/?directConnection=true`, {
+  const client = new MongoClient(`mongodb://${address}/?directConnection=true`, {
     serverSelectionTimeoutMS: 2_000,
     ...(credentials && { auth: { username: credentials.user, password: credentials.password } }),
   })
@@ -130,8 +134,10 @@ async function withClient<T>(
   }
 }
 
-function hostOf(port: number): string {
-  return `127.0.0.1:${port}`
+/** Whether the server accepts connections. @param address `host:port` */
+function listens(address: string): Promise<boolean> {
+  const [host, port] = address.split(':')
+  return isListening(Number(port), host)
 }
 
 const unauthorized = 13

@@ -19,37 +19,43 @@ export type ReplicaSet = {
   kill: () => Promise<void>
 }
 
-/** Starts a new replica set of three nodes on 127.0.0.1, with authentication, for tests that stop one of them. */
-export async function startReplicaSet({ mongod, dataDir }: { mongod: Mongod; dataDir: string }): Promise<ReplicaSet> {
+/**
+ * Starts a new replica set of three nodes, with authentication, for tests that stop one of them.
+ * @param options.hosts the address of each node; default: all on 127.0.0.1
+ */
+export async function startReplicaSet({ mongod, dataDir, hosts = [] }: Options): Promise<ReplicaSet> {
   const keyFile = join(dataDir, 'keyfile')
   await secretIn(keyFile)
   const root = { user: 'root', password: await secretIn(join(dataDir, 'root-password')) }
-  const nodes = new Map<number, ChildServer>()
-  for (const name of ['mongodb-1', 'mongodb-2', 'mongodb-3']) {
+  const nodes = new Map<string, ChildServer>()
+  for (const i of [0, 1, 2]) {
+    const name = `mongodb-${i + 1}`
+    const host = hosts[i] ?? '127.0.0.1'
     const port = await freePort()
-    const ready = () => isMember(port)
+    const address = `${host}:${port}`
+    const ready = () => isMember(address)
+    const directories = { dataDir: join(dataDir, name), logDir: join(dataDir, 'logs') }
     await mkdir(join(dataDir, name, 'db'), { recursive: true })
-    nodes.set(
-      port,
-      mongoProcess({ name, mongod, dataDir: join(dataDir, name), logDir: join(dataDir, 'logs'), port, keyFile, ready }),
-    )
+    nodes.set(address, mongoProcess({ name, mongod, ...directories, host, port, keyFile, ready }))
   }
-  const ports = [...nodes.keys()]
-  const primaryPort = () => eventually(async () => (await primaryOf(ports)) ?? false, { timeoutMs: 60_000 })
+  const addresses = [...nodes.keys()]
+  const primaryAddress = () => eventually(async () => (await primaryOf(addresses)) ?? false, { timeoutMs: 60_000 })
   const kill = async () => void (await Promise.all([...nodes.values()].map((node) => node.kill())))
   try {
     await Promise.all([...nodes.values()].map((node) => node.start()))
-    await joinMembers(ports, root)
+    await joinMembers(addresses, root)
   } catch (error) {
     await kill()
     throw error
   }
   return {
-    rootUri: (database) => uri(root, ports, database),
-    primary: async () => nodes.get(await primaryPort()) as ChildServer,
+    rootUri: (database) => uri(root, addresses, database),
+    primary: async () => nodes.get(await primaryAddress()) as ChildServer,
     complete: async () => {
-      await eventually(async () => isComplete(await primaryPort(), root), { timeoutMs: 60_000, intervalMs: 200 })
+      await eventually(async () => isComplete(await primaryAddress(), root), { timeoutMs: 60_000, intervalMs: 200 })
     },
     kill,
   }
 }
+
+type Options = { mongod: Mongod; dataDir: string; hosts?: readonly string[] }

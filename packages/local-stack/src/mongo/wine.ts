@@ -1,4 +1,4 @@
-import { glob, mkdir, readFile, rm, stat, symlink } from 'node:fs/promises'
+import { glob, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { aptInstall } from '../apt.ts'
 import { makeOnce, oneAtATime } from '../once.ts'
@@ -32,8 +32,15 @@ export async function winePrefix(cache: string, version: string, log: Log): Prom
     await run('wineboot', ['-i'], { env })
     await run('wineserver', ['-w'], { env })
     await linkCopies(join(draft, 'drive_c/windows/system32'))
+    await neverUpdate(draft)
   })
+  await neverUpdate(prefix)
   return prefix
+}
+
+/** An update of the prefix would rewrite the files of wine itself through the links, under running servers. */
+async function neverUpdate(prefix: string): Promise<void> {
+  await writeFile(join(prefix, '.update-timestamp'), 'disable\n')
 }
 
 export function wineEnvironment(prefix: string): NodeJS.ProcessEnv {
