@@ -1,5 +1,6 @@
 import { usersStream } from '@cqrs/contracts'
 import {
+  acceptsWrites,
   auditLog,
   createLogger,
   ensureStream,
@@ -86,8 +87,8 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     logger,
     onDeleted: (userId) => sessions.endAllOf(userId),
   })
-  nats.onConnected(async (connection, { isFirst }) => {
-    if (isFirst) answerSync(connection, { sync: new UserSync(db), relay, logger })
+  answerSync(nats, { sync: new UserSync(db), relay, logger })
+  nats.onConnected(async () => {
     await streams.look()
     relay.wake()
   })
@@ -96,11 +97,12 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
   const app = buildApp(config, {
     ...dependencies,
     checks: {
-      mongodb: { required: true, isUp: async () => Boolean(await db.command({ ping: 1 })) },
+      mongodb: acceptsWrites(db, () => collections.isComplete()),
       collections: collections.check({ required: true }),
       // Commands work without NATS: their events wait in the outbox.
-      nats: { required: false, isUp: () => nats.connection() !== undefined },
+      nats: { required: false, reasons: () => nats.problems() },
       streams: streams.check({ required: false }),
+      outbox: { required: false, isUp: () => relay.isWell() },
     },
   })
   const closing = new AbortController()

@@ -1,4 +1,5 @@
 import {
+  acceptsWrites,
   answerHealth,
   answerMetrics,
   createLogger,
@@ -81,12 +82,13 @@ export async function createProjector(config: Config, overrides: Overrides = {})
 
   const app = createServer(logger)
   answerHealth(app, {
-    mongodb: { required: true, isUp: async () => (await db.command({ ping: 1 })).ok === 1 },
+    mongodb: acceptsWrites(db, () => collections.isComplete()),
     collections: collections.check({ required: true }),
-    nats: { required: true, isUp: () => nats.connection() !== undefined },
+    nats: { required: true, reasons: () => nats.problems() },
     streams: streams.check({ required: true }),
     'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
-    mail: { required: false, isUp: () => mailer.isUp() && welcome.isWell() },
+    events: { required: false, isUp: () => consumers.every((consumer) => consumer.isFetching()) && erasure.isWell() },
+    mail: { required: false, isUp: () => mailer.isUp() },
   })
   answerMetrics(app, config)
 

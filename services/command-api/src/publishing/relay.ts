@@ -27,6 +27,8 @@ export class Relay {
   #acknowledged: UserEvent[] = []
   #removal: Promise<void> | undefined
   #failing = false
+  #failingSince = 0
+  #failedAt = 0
   #stopped = false
   #wake = Promise.withResolvers<void>()
   #sweeping: Promise<void> | undefined
@@ -66,6 +68,15 @@ export class Relay {
     const sending = this.#send(event).finally(() => this.#inFlight.delete(event.id))
     this.#inFlight.set(event.id, sending)
     return sending
+  }
+
+  /**
+   * False while publishing has failed for more than 5 s although NATS is connected, as when the stream is full. A
+   * failure counts for 15 s: another replica may have published the event.
+   */
+  isWell(): boolean {
+    const now = Date.now()
+    return !this.#failing || now - this.#failingSince < 5_000 || now - this.#failedAt > 15_000
   }
 
   /** Sweeps now, for example when NATS is available again. */
@@ -126,6 +137,8 @@ export class Relay {
       metrics.publishFailures.inc()
       if (!this.#failing)
         this.#logger.warn({ err: error, user_id: event.subject }, 'publishing failed; events wait in the outbox')
+      this.#failedAt = Date.now()
+      if (!this.#failing) this.#failingSince = this.#failedAt
       this.#failing = true
       return false
     }

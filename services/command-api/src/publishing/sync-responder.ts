@@ -7,17 +7,17 @@ import {
   syncSubjects,
   type UserEvent,
 } from '@cqrs/contracts'
-import type { Logger } from '@cqrs/service-kit'
-import type { Msg, NatsConnection } from '@nats-io/transport-node'
+import type { Logger, NatsLink } from '@cqrs/service-kit'
+import type { Msg } from '@nats-io/transport-node'
 import type { Static, TSchema } from 'typebox'
 import Value from 'typebox/value'
 import { restate } from '../domain/user.ts'
 import type { UserSync } from '../store/user-sync.ts'
 import type { Relay } from './relay.ts'
 
-/** Answers the read side's requests (contracts/sync.ts) over this connection. One of several replicas answers each. */
+/** Answers the read side's requests (contracts/sync.ts) over this link. One of several replicas answers each. */
 export function answerSync(
-  connection: NatsConnection,
+  nats: NatsLink,
   { sync, relay, logger }: { sync: UserSync; relay: Relay; logger: Logger },
 ): void {
   const answer = <Schema extends TSchema>(
@@ -33,7 +33,7 @@ export function answerSync(
         message.respond(JSON.stringify({ error: 'failed' }))
       }
     }
-    connection.subscribe(subject, { queue: 'command-api', callback: (_error, message) => void respond(message) })
+    nats.subscribe(subject, respond, { queue: 'command-api' })
   }
 
   answer(syncSubjects.digest, PageRequest, ({ after, limit }) => sync.digest(after, limit))

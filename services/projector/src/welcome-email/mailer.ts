@@ -16,6 +16,7 @@ export class Mailer {
   readonly #transport: ReturnType<typeof pooledTransport>
   readonly #from: string
   #isUp = false
+  #refusedAt = Number.NEGATIVE_INFINITY
   #nextCheckAt = 0
 
   /** @param options.from the sender, as in `Users <no-reply@example.com>` */
@@ -46,21 +47,32 @@ export class Mailer {
     const messageId = `<${id}@${this.#from.match(/@([^\s>]+)/)?.[1]}>`
     // An object, because a string would be parsed and could be a list of addresses.
     const recipient = { name: '', address: to }
-    const mail: Outgoing = { ...content, messageId, from: this.#from, to: recipient, beforeEnd }
+    let isOurs = false
+    const heldBack = () =>
+      beforeEnd().catch((error) => {
+        isOurs = true
+        throw error
+      })
+    const mail: Outgoing = { ...content, messageId, from: this.#from, to: recipient, beforeEnd: heldBack }
     try {
       await this.#transport.sendMail(mail)
+      this.#refusedAt = Number.NEGATIVE_INFINITY
     } catch (error) {
-      throw classify(error as SmtpError)
+      const failure = classify(error as SmtpError)
+      const isAboutThisMail = failure instanceof PermanentFailure || failure instanceof TryLater
+      if (!isOurs && !isAboutThisMail) this.#refusedAt = Date.now()
+      throw failure
     }
   }
 
   /**
-   * Whether the server accepted a connection at the last check. Checks run in the background, at most every 5 s, so
+   * Whether the server accepted a connection at the last check, and did not refuse the last mail for a reason that is
+   * not the mail's own (forgotten after ten minutes: perhaps there is no other mail to send). Checks run in the background, at most every 5 s, so
    * that a server that hangs does not block the caller.
    */
   isUp(): boolean {
     if (Date.now() >= this.#nextCheckAt) void this.#check()
-    return this.#isUp
+    return this.#isUp && Date.now() - this.#refusedAt > forgetRefusalMs
   }
 
   async #check(): Promise<void> {
@@ -72,6 +84,8 @@ export class Mailer {
     this.#transport.close()
   }
 }
+
+const forgetRefusalMs = 600_000
 
 const pooledTransport = (url: string) =>
   createTransport({
