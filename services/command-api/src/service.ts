@@ -3,6 +3,7 @@ import {
   acceptsWrites,
   auditLog,
   createLogger,
+  drifted,
   ensureStream,
   type HttpServer,
   Lease,
@@ -13,6 +14,7 @@ import {
   mongoClient,
   RequiredResources,
   type Service,
+  streamConfig,
 } from '@cqrs/service-kit'
 import { buildApp } from './app.ts'
 import { createFirstAdmin } from './commands/create-admin.ts'
@@ -72,6 +74,10 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
       const connection = nats.connection()
       return connection && missingStreams(connection, [usersStream])
     },
+    drifted: async () => {
+      const connection = nats.connection()
+      return connection && drifted(connection, streamConfig(usersStream))
+    },
     putBack: async () => {
       const connection = nats.connection()
       if (connection) await ensureStream(connection, usersStream, config.STREAM_REPLICAS)
@@ -102,6 +108,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
       // Commands work without NATS: their events wait in the outbox.
       nats: { required: false, reasons: () => nats.problems() },
       streams: streams.check({ required: false }),
+      configuration: { required: false, reasons: () => streams.drifted() },
       outbox: { required: false, isUp: () => relay.isWell() },
     },
   })

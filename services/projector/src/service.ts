@@ -21,7 +21,7 @@ import { usersRead } from './projections/users-read.ts'
 import { ReadModel } from './read-store/read-model.ts'
 import { RebuildRecord } from './read-store/rebuild-record.ts'
 import { updateReadModel } from './read-store/update-read-model.ts'
-import { createBrokerResources, missingInBroker, missingInDatabase } from './resources.ts'
+import { createBrokerResources, driftedInBroker, missingInBroker, missingInDatabase } from './resources.ts'
 import { comparisonOf } from './upkeep/comparison.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { Mailer } from './welcome-email/mailer.ts'
@@ -44,6 +44,10 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     missing: async () => {
       const connection = nats.connection()
       return connection && missingInBroker(connection)
+    },
+    drifted: async () => {
+      const connection = nats.connection()
+      return connection && driftedInBroker(connection)
     },
     putBack: async () => {
       const connection = nats.connection()
@@ -86,6 +90,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     collections: collections.check({ required: true }),
     nats: { required: true, reasons: () => nats.problems() },
     streams: streams.check({ required: true }),
+    configuration: { required: false, reasons: () => streams.drifted() },
     'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
     events: { required: false, isUp: () => consumers.every((consumer) => consumer.isFetching()) && erasure.isWell() },
     mail: { required: false, isUp: () => mailer.isUp() },

@@ -6,6 +6,7 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
+import { stamped } from './drift.ts'
 
 /** A JetStream stream, as contracts defines it. */
 export type StreamPlan = { name: string; subjects: readonly string[]; duplicateWindowMs?: number }
@@ -15,16 +16,18 @@ export type StreamPlan = { name: string; subjects: readonly string[]; duplicateW
  * JetStream's default limits, so messages stay until they are purged.
  */
 export async function ensureStream(nats: NatsConnection, stream: StreamPlan, replicas: number): Promise<void> {
-  const config: Partial<StreamConfig> & { name: string } = {
-    name: stream.name,
-    subjects: [...stream.subjects],
-    storage: StorageType.File,
-    num_replicas: replicas,
-    ...(stream.duplicateWindowMs && { duplicate_window: nanos(stream.duplicateWindowMs) }),
-  }
+  const config = stamped({ ...streamConfig(stream), num_replicas: replicas })
   const manager = await jetstreamManager(nats)
   await manager.streams.add(config).catch(() => manager.streams.update(stream.name, config))
 }
+
+/** The configuration of a stream, but for its replicas. */
+export const streamConfig = (stream: StreamPlan): Partial<StreamConfig> & { name: string } => ({
+  name: stream.name,
+  subjects: [...stream.subjects],
+  storage: StorageType.File,
+  ...(stream.duplicateWindowMs && { duplicate_window: nanos(stream.duplicateWindowMs) }),
+})
 
 /** Lists the missing ones of these streams and durable consumers: `stream USERS`, `consumer USERS.users_read`. */
 export async function missingStreams(
