@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
@@ -25,6 +25,8 @@ export type NatsServer = {
   url: string
   /** Replaces the further lines of the configuration of the running server, which reloads them. */
   reconfigure: (configuration: string) => Promise<void>
+  /** What it has logged since its first start. */
+  log: () => Promise<string>
 }
 
 /** Starts a NATS server with JetStream. */
@@ -32,6 +34,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const { dataDir, logDir, port, host = '127.0.0.1', on } = options
   await mkdir(dataDir, { recursive: true })
   const configFile = join(dataDir, 'nats-server.conf')
+  const logFile = join(logDir, 'nats.log')
   const configure = (more = '') => writeFile(configFile, configuration(dataDir, `${host}:${port}`) + more)
   await configure(options.configuration)
   const server = new ChildServer({
@@ -39,7 +42,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     command: await findNatsServer(),
     args: ['--config', configFile],
     on,
-    output: join(logDir, 'nats.log'),
+    output: logFile,
     ready: () => greets(port, host),
   })
   await server.start()
@@ -50,6 +53,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
       await configure(more)
       if (server.pid) process.kill(server.pid, 'SIGHUP')
     },
+    log: () => readFile(logFile, 'utf8'),
   }
 }
 

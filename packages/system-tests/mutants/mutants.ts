@@ -354,8 +354,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/service.ts`,
     what: 'nobody answers the comparison',
-    find: '    if (isFirst) answerSync(connection, { sync: new UserSync(db), users, relay, logger })\n',
-    replace: '    void [answerSync, UserSync, connection, isFirst]\n',
+    find: '  answerSync(nats, { sync: new UserSync(db), users, relay, logger })\n',
+    replace: '  void [answerSync, UserSync]\n',
     tests: [`${commandApi}/test/sync.test.ts`],
   },
   {
@@ -410,8 +410,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${queryApi}/src/service.ts`,
     what: 'notices are not heard',
-    find: 'if (isFirst) notices.listen(connection)',
-    replace: 'void isFirst',
+    find: '  notices.listen(nats)\n',
+    replace: '',
     tests: [`${queryApi}/test/revocation.test.ts`],
   },
   {

@@ -1,7 +1,9 @@
 import { usersStream } from '@cqrs/contracts'
 import {
+  acceptsWrites,
   auditLog,
   createLogger,
+  drifted,
   type HttpServer,
   Lease,
   type Logger,
@@ -11,6 +13,7 @@ import {
   mongoClient,
   RequiredResources,
   type Service,
+  streamConfig,
 } from '@cqrs/service-kit'
 import { buildApp } from './app.ts'
 import { createFirstAdmin } from './commands/create-admin.ts'
@@ -70,6 +73,10 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
       const connection = nats.connection()
       return connection && missingStreams(connection, [usersStream])
     },
+    drifted: async () => {
+      const connection = nats.connection()
+      return connection && drifted(connection, streamConfig(usersStream))
+    },
     putBack: async () => {
       const connection = nats.connection()
       if (connection) await resources.createStream(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)
@@ -85,8 +92,8 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     logger,
     onDeleted: (userId) => sessions.endAllOf(userId),
   })
-  nats.onConnected(async (connection, { isFirst }) => {
-    if (isFirst) answerSync(connection, { sync: new UserSync(db), users, relay, logger })
+  answerSync(nats, { sync: new UserSync(db), users, relay, logger })
+  nats.onConnected(async () => {
     await streams.look()
     relay.wake()
   })
@@ -95,11 +102,13 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
   const app = buildApp(config, {
     ...dependencies,
     checks: {
-      mongodb: { required: true, isUp: async () => Boolean(await db.command({ ping: 1 })) },
+      mongodb: acceptsWrites(db, () => collections.isComplete()),
       collections: collections.check({ required: true }),
       // Commands work without NATS: their events wait in the outbox.
-      nats: { required: false, isUp: () => nats.connection() !== undefined },
+      nats: { required: false, reasons: () => nats.problems() },
       streams: streams.check({ required: false }),
+      configuration: { required: false, reasons: () => streams.drifted() },
+      outbox: { required: false, isUp: () => relay.isWell() },
     },
   })
   const closing = new AbortController()

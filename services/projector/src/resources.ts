@@ -1,17 +1,19 @@
 import { deadLetterStream, readModelsCollection, userEventSubjects, usersStream } from '@cqrs/contracts'
 import {
   type CollectionPlan,
+  drifted,
   ensureCollections,
   ensureStream,
   keepUntilHandled,
   leasesCollection,
   missingCollections,
   missingStreams,
+  streamConfig,
 } from '@cqrs/service-kit'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Db } from 'mongodb'
 import { deletions } from './consuming/dead-letter-erasure.ts'
-import { type DurableConsumer, ensureDurableConsumer } from './consuming/durable-consumer.ts'
+import { consumerConfig, type DurableConsumer, ensureDurableConsumer } from './consuming/durable-consumer.ts'
 import { projections } from './projections/index.ts'
 import { followedCollection } from './read-store/followed-database.ts'
 import { ReadModel } from './read-store/read-model.ts'
@@ -60,6 +62,12 @@ export const missingInBroker = (nats: NatsConnection): Promise<string[]> =>
     { name: usersStream.name, durables: consumers.map(({ durable }) => durable) },
     { name: deadLetterStream.name },
   ])
+
+/** What an operator has changed in the streams and consumers. */
+export const driftedInBroker = async (nats: NatsConnection): Promise<string[]> => [
+  ...(await drifted(nats, streamConfig(usersStream), consumers.map(consumerConfig))),
+  ...(await drifted(nats, streamConfig(deadLetterStream))),
+]
 
 /** Every collection of the read database, including those that a rebuild has created. */
 async function collections(db: Db): Promise<CollectionPlan[]> {

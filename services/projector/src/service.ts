@@ -1,5 +1,6 @@
 import { subjectOf } from '@cqrs/contracts'
 import {
+  acceptsWrites,
   answerHealth,
   answerMetrics,
   createLogger,
@@ -22,7 +23,7 @@ import { FollowedDatabase } from './read-store/followed-database.ts'
 import { ReadModel } from './read-store/read-model.ts'
 import { RebuildRecord } from './read-store/rebuild-record.ts'
 import { updateReadModel } from './read-store/update-read-model.ts'
-import { createBrokerResources, missingInBroker, missingInDatabase } from './resources.ts'
+import { createBrokerResources, driftedInBroker, missingInBroker, missingInDatabase } from './resources.ts'
 import { comparisonOf } from './upkeep/comparison.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { WriteSide } from './upkeep/write-side.ts'
@@ -47,6 +48,10 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     missing: async () => {
       const connection = nats.connection()
       return connection && missingInBroker(connection)
+    },
+    drifted: async () => {
+      const connection = nats.connection()
+      return connection && driftedInBroker(connection)
     },
     putBack: async () => {
       const connection = nats.connection()
@@ -98,13 +103,15 @@ export async function createProjector(config: Config, overrides: Overrides = {})
 
   const app = createServer(logger)
   answerHealth(app, {
-    mongodb: { required: true, isUp: async () => (await db.command({ ping: 1 })).ok === 1 },
+    mongodb: acceptsWrites(db, () => collections.isComplete()),
     collections: collections.check({ required: true }),
-    nats: { required: true, isUp: () => nats.connection() !== undefined },
+    nats: { required: true, reasons: () => nats.problems() },
     streams: streams.check({ required: true }),
+    configuration: { required: false, reasons: () => streams.drifted() },
     'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
     'write side': { required: false, isUp: () => upkeep.followsWriteSide() },
-    mail: { required: false, isUp: () => mailer.isUp() && welcome.isWell() },
+    events: { required: false, isUp: () => consumers.every((consumer) => consumer.isFetching()) && erasure.isWell() },
+    mail: { required: false, isUp: () => mailer.isUp() },
     'schema version': { required: false, isUp: () => !consumers.some((consumer) => consumer.awaitsNewer()) },
   })
   answerMetrics(app, config)

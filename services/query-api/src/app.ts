@@ -24,7 +24,7 @@ export function buildApp(
     revocations,
     required,
     isDatabaseUp,
-    isNatsUp,
+    natsProblems,
     ...dependencies
   }: Omit<Dependencies, 'authenticate' | 'listing' | 'waitMs'> & {
     logger: Logger
@@ -33,7 +33,7 @@ export function buildApp(
     revocations: RevocationList
     required: RequiredResources
     isDatabaseUp: () => Promise<boolean>
-    isNatsUp: () => boolean
+    natsProblems: () => readonly string[]
   },
 ): HttpServer {
   const app = createServer(logger, config)
@@ -48,7 +48,7 @@ export function buildApp(
     collections: required.check({ required: true }),
     'revoked tokens': { required: true, isUp: () => revocations.loaded().then(() => true) },
     // Without NATS, a query that waits for a version polls.
-    nats: { required: false, isUp: isNatsUp },
+    nats: { required: false, reasons: natsProblems },
     ...(redis && { redis: { required: false, isUp: () => redis.isConnected } }),
   })
 

@@ -1,3 +1,4 @@
+import { readModelsCollection } from '@cqrs/contracts'
 import {
   answerMetrics,
   createLogger,
@@ -39,7 +40,7 @@ export async function createQueryApi(
 ): Promise<QueryApi> {
   const mongo = mongoClient(config.MONGODB_READ_URI, 'query-api')
   const nats = linkNats({ url: config.NATS_URL, name: 'query-api', logger })
-  const isNatsUp = () => nats.connection() !== undefined
+  const isNatsUp = () => nats.problems().length === 0
   const required = requiredCollections(mongo.db(), logger)
   const collections = new LiveCollections(mongo.db(undefined, { readPreference: config.READ_PREFERENCE }))
   const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary', logger })
@@ -50,19 +51,25 @@ export async function createQueryApi(
   const redis = await redisCache(config, logger)
   const lookUp = new UserLookUp({ collections, users, cache, redis })
   const revocations = new RevocationList({ users, isNatsUp, logger })
-  const notices = new AppliedNotices(logger, (id, version, tokensFromVersion) => {
+  const notices = new AppliedNotices((id, version, tokensFromVersion) => {
     lookUp.outdate(id, version)
     if (tokensFromVersion) revocations.hear(id, tokensFromVersion)
   })
-  nats.onConnected(async (connection, { isFirst }) => {
-    if (isFirst) notices.listen(connection)
+  notices.listen(nats)
+  nats.onConnected(async (connection) => {
     // From here on notices arrive. Whatever was missed before is in the database.
     await connection.flush()
     lookUp.outdateAll()
     revocations.reload()
   })
 
-  const isDatabaseUp = async () => (await mongo.db().command({ ping: 1 })).ok === 1
+  // A ping needs no rights.
+  const isDatabaseUp = () =>
+    mongo
+      .db()
+      .collection(readModelsCollection)
+      .findOne()
+      .then(() => true)
   const app = buildApp(config, {
     logger,
     lookUp,
@@ -74,7 +81,7 @@ export async function createQueryApi(
     revocations,
     required,
     isDatabaseUp,
-    isNatsUp,
+    natsProblems: () => nats.problems(),
   })
   answerMetrics(app, config)
 

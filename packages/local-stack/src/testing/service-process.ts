@@ -7,7 +7,7 @@ import type { Teardown } from './teardown.ts'
 export type LogLine = { level: string; msg: string; [field: string]: unknown }
 
 /** What `/healthz` and `/readyz` answer. */
-export type Health = { status: string; checks: Record<string, 'up' | 'down'>; missing?: string[] }
+export type Health = { status: string; checks: Record<string, 'up' | 'down'>; missing?: string[]; reasons?: string[] }
 
 export type ServiceProcess = {
   url: string

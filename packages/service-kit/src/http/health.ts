@@ -4,36 +4,46 @@ import type { HttpServer } from './http-server.ts'
 /** A dependency of the process. Without one that is not required, clients are still served. */
 export type Check = {
   required: boolean
-  isUp: () => boolean | Promise<boolean>
+  /** Default: up while there are no reasons. */
+  isUp?: () => boolean | Promise<boolean>
   /** The missing resources, by names that an operator knows. */
   missing?: () => readonly string[]
+  /** Why it is down, or will be, for an operator. */
+  reasons?: () => readonly string[]
 }
 
 /**
  * `/healthz` answers 200 while the process runs. `/readyz` answers 200 `ready` if every check is up, 200 `degraded` if
  * only checks that are not required are down (taking the process out of service would not help), else 503 `unready`. It
- * lists the checks and the missing resources.
+ * lists the checks, the missing resources and the reasons.
  */
 export function answerHealth(app: HttpServer, checks: Record<string, Check>): void {
   app.get('/healthz', { logLevel: 'silent' }, () => ({ status: 'ok' }))
   app.get('/readyz', { logLevel: 'silent' }, async (_request, reply) => {
     const results = await Promise.all(
-      Object.entries(checks).map(async ([name, { required, isUp }]) => ({ name, required, up: await settled(isUp) })),
+      Object.entries(checks).map(async ([name, check]) => ({
+        name,
+        required: check.required,
+        up: await settled(check),
+      })),
     )
     const down = results.filter(({ up }) => !up)
     const status = down.length === 0 ? 'ready' : down.some(({ required }) => required) ? 'unready' : 'degraded'
     const missing = Object.values(checks).flatMap((check) => check.missing?.() ?? [])
+    const reasons = Object.values(checks).flatMap((check) => check.reasons?.() ?? [])
     return reply.status(status === 'unready' ? 503 : 200).send({
       status,
       checks: Object.fromEntries(results.map(({ name, up }) => [name, up ? 'up' : 'down'])),
       ...(missing.length > 0 && { missing }),
+      ...(reasons.length > 0 && { reasons }),
     })
   })
 }
 
 /** A check that takes too long is down: the prober has a timeout as well. */
-const settled = async (isUp: Check['isUp']): Promise<boolean> => {
+const settled = async ({ isUp, reasons = () => [] }: Check): Promise<boolean> => {
   try {
+    if (!isUp) return reasons().length === 0
     return await Promise.race([isUp(), delay(answerWithinMs, false, { ref: false })])
   } catch {
     return false

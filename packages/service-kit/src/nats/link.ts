@@ -1,81 +1,213 @@
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { setTimeout as delay } from 'node:timers/promises'
+import { connect, errors, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 
 /** A connection to NATS that connects and reconnects in the background. */
 export type NatsLink = {
-  /**
-   * Registers, before `start`, a handler for the first connect and each reconnect. Subscriptions survive reconnects, so
-   * a handler subscribes only if `isFirst`. Its errors are logged.
-   */
+  /** Registers, before `start`, a handler for each connect and reconnect. Its errors are logged. */
   onConnected(handler: ConnectedHandler): void
+  /**
+   * Registers, before `start`, a subscription. It exists before the handlers of `onConnected` are called, on every
+   * connection. If the server denies it, it is retried. Errors of `receive` are logged.
+   */
+  subscribe(subject: string, receive: (message: Msg) => unknown, options?: { queue?: string }): void
   /** Starts connecting; the link is kept until `close`. */
   start(): void
-  /** The connection while it is up, else undefined. */
+  /** The connection while it is up, else undefined. A later one can be another object. */
   connection(): NatsConnection | undefined
+  /** Why the link is down or lacks a subscription, for an operator; empty while all is well. */
+  problems(): readonly string[]
   /** Drains the connection: sends what was published, then closes. */
   close(): Promise<void>
 }
 
-type ConnectedHandler = (connection: NatsConnection, at: { isFirst: boolean }) => Promise<void> | void
+type ConnectedHandler = (connection: NatsConnection) => Promise<void> | void
+type Subscription = { subject: string; queue?: string; receive: (message: Msg) => unknown; isDenied?: boolean }
 
-/** A link to the server at this URL. `name` identifies this client to an operator of the server. */
+/**
+ * A link to the server at this URL, or to another server of its cluster. `name` identifies this client to an operator
+ * of the server.
+ *
+ * The client itself reconnects after a disconnect, with the same subscriptions, so that acknowledgements of messages
+ * delivered before still arrive. Whenever its connection is closed for good, the link makes a new one.
+ */
 export function linkNats(options: { url: string; name: string; logger: Logger }): NatsLink {
   const { logger } = options
   const handlers: ConnectedHandler[] = []
+  const subscriptions: Subscription[] = []
   const closing = new AbortController()
+  const backOff = new BackOff()
+  let servers = [options.url]
   let connection: NatsConnection | undefined
   let isUp = false
+  let down = 'NATS is unavailable'
+  let logged: string | undefined
+  let isRefused = false
+  const denied = new Set<string>()
   let running: Promise<void> | undefined
 
-  const connected = (nats: NatsConnection, isFirst: boolean) => {
-    isUp = true
-    logger.info({ server: nats.getServer() }, 'NATS connected')
-    const failed = (error: unknown) => logger.error({ err: error }, 'NATS onConnected handler failed')
-    for (const handler of handlers) void Promise.try(handler, nats, { isFirst }).catch(failed)
+  const run = async () => {
+    while (!closing.signal.aborted) {
+      try {
+        const nats = await connect({ ...clientOptions, servers, name: options.name, reconnectDelayHandler: backOff.ms })
+        if (closing.signal.aborted) return await nats.close()
+        connection = nats
+        for (const subscription of subscriptions) listen(nats, subscription)
+        connected(nats)
+        void follow(nats)
+        await nats.closed()
+        if (isUp) disconnected()
+      } catch (error) {
+        disconnected(error)
+      }
+      backOff.next()
+      await pause(backOff.ms(), closing.signal)
+    }
   }
 
-  const run = async () => {
-    const first = await firstConnection(options, closing.signal)
-    if (!first || closing.signal.aborted) return await first?.close()
-    connection = first
-    connected(connection, true)
-    for await (const { type } of connection.status()) {
-      if (type === 'reconnect') connected(connection, false)
-      if (type === 'disconnect') {
-        isUp = false
-        logger.warn('NATS is unavailable')
+  const follow = async (nats: NatsConnection) => {
+    for await (const status of nats.status()) {
+      if (status.type === 'disconnect' && isUp) disconnected()
+      if (status.type === 'reconnecting') {
+        if (!isRefused) disconnected()
+        isRefused = false
+        backOff.next()
+      }
+      // After several refusals the client reports one reconnect several times.
+      if (status.type === 'reconnect' && !isUp) connected(nats)
+      if (status.type === 'update') rememberServers(nats)
+      if (status.type === 'error' && isRefusal(status.error)) disconnected(status.error)
+      if (status.type === 'error' && status.error instanceof errors.PermissionViolationError) noteDenial(status.error)
+      if (status.type === 'staleConnection') {
+        // The client would wait until its send buffer is empty, which can take a quarter of an hour.
+        if (isUp) disconnected()
+        void nats.close()
       }
     }
   }
 
+  /** Of a cluster, those that the server knows. */
+  const rememberServers = (nats: NatsConnection) => {
+    servers = [...new Set([options.url, ...nats.getServers().map(({ listen }) => listen)])]
+  }
+
+  const connected = (nats: NatsConnection) => {
+    isUp = true
+    isRefused = false
+    logged = undefined
+    denied.clear()
+    backOff.connected()
+    rememberServers(nats)
+    logger.info({ server: nats.getServer() }, 'NATS connected')
+    callHandlers(nats)
+  }
+
+  const callHandlers = (nats: NatsConnection) => {
+    const failed = (error: unknown) => logger.error({ err: error }, 'NATS onConnected handler failed')
+    for (const handler of handlers) void Promise.try(handler, nats).catch(failed)
+  }
+
+  /** Logs each reason once until the next connect. */
+  const disconnected = (error?: unknown) => {
+    if (closing.signal.aborted) return
+    isUp = false
+    isRefused = isRefusal(error)
+    down = isRefused ? `NATS refuses this client: ${(error as Error).message}` : 'NATS is unavailable'
+    if (down !== logged) logger.warn(error === undefined ? {} : { err: error }, down)
+    logged = down
+  }
+
+  /** Logs one denial for each kind of subject until the next connect: subjects contain user ids. */
+  const noteDenial = (error: InstanceType<typeof errors.PermissionViolationError>) => {
+    const kind = `${error.operation} ${error.subject.split('.')[0]}`
+    if (!denied.has(kind)) logger.error({ err: error }, 'NATS denies a permission')
+    denied.add(kind)
+  }
+
+  const listen = (nats: NatsConnection, subscription: Subscription) => {
+    const { subject, queue, receive } = subscription
+    subscription.isDenied = false
+    const failed = (error: unknown) => logger.warn({ err: error, subject }, 'cannot handle a NATS message')
+    nats.subscribe(subject, {
+      ...(queue && { queue }),
+      callback: (error, message) => {
+        if (!error) return void Promise.try(receive, message).catch(failed)
+        subscription.isDenied = true
+        void listenLater(nats, subscription)
+      },
+    })
+  }
+
+  /** The client has dropped the denied subscription. */
+  const listenLater = async (nats: NatsConnection, subscription: Subscription) => {
+    await pause(retryDeniedMs, closing.signal)
+    if (closing.signal.aborted || nats.isClosed()) return
+    listen(nats, subscription)
+    // A denial arrives before the response.
+    await nats.flush().catch(() => undefined)
+    if (!subscription.isDenied && nats === connection) callHandlers(nats)
+  }
+
   return {
     onConnected: (handler) => void handlers.push(handler),
+    subscribe: (subject, receive, more) => void subscriptions.push({ subject, receive, ...more }),
     start: () => {
       running ??= run()
     },
-    connection: () => (isUp ? connection : undefined),
+    connection: () => (isUp && !connection?.isClosed() ? connection : undefined),
+    problems: () =>
+      isUp
+        ? subscriptions.filter(({ isDenied }) => isDenied).map(({ subject }) => `NATS denies subscribing to ${subject}`)
+        : [down],
     async close() {
       closing.abort()
-      if (isUp) await connection?.drain()
-      else await connection?.close()
+      // A server that does not respond must not hold up a stop.
+      const drained = isUp && connection?.drain().catch(() => undefined)
+      await Promise.race([drained, delay(drainMs, undefined, { ref: false })])
+      await connection?.close()
       await running
     },
   }
 }
 
-/** Tries to connect twice a second; undefined once closing. */
-async function firstConnection(
-  { url, name, logger }: { url: string; name: string; logger: Logger },
-  closing: AbortSignal,
-): Promise<NatsConnection | undefined> {
-  for (let attempt = 1; !closing.aborted; attempt++) {
-    try {
-      return await connect({ servers: url, name, maxReconnectAttempts: -1, reconnectTimeWait: 250, timeout: 2_000 })
-    } catch (error) {
-      if (attempt === 1) logger.warn({ err: error }, 'NATS is unavailable')
-      await pause(500, closing)
-    }
+/** 250 ms, doubled for each attempt up to 5 s; jittered, so that processes do not reconnect at the same moment. */
+class BackOff {
+  #attempts = 0
+  #ms = 0
+  #connectedAt = Number.POSITIVE_INFINITY
+
+  /** The current delay. The client asks many times for one. */
+  readonly ms = (): number => this.#ms
+
+  next(): void {
+    // A server that accepts connections only to close them does not end the back-off.
+    if (performance.now() - this.#connectedAt > steadyMs) this.#attempts = 0
+    this.#connectedAt = Number.POSITIVE_INFINITY
+    this.#ms = Math.min(250 * 2 ** this.#attempts, 5_000) * (0.75 + Math.random() / 2)
+    this.#attempts += 1
   }
-  return undefined
+
+  connected(): void {
+    this.#connectedAt = performance.now()
+  }
 }
+
+/**
+ * By default the client notices a server that is cut off after four minutes and closes for good after two refusals;
+ * with these pings it takes 4 to 6 s. `timeout` is for each server.
+ */
+const clientOptions = {
+  timeout: 2_000,
+  pingInterval: 2_000,
+  maxPingOut: 2,
+  maxReconnectAttempts: -1,
+  ignoreAuthErrorAbort: true,
+}
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError
+
+const retryDeniedMs = 5_000
+const drainMs = 2_000
+const steadyMs = 10_000

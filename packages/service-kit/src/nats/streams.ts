@@ -10,6 +10,7 @@ import {
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 import Type from 'typebox'
 import { ConfigError } from '../process/config.ts'
+import { stamped } from './drift.ts'
 
 /** A JetStream stream, as contracts defines it. */
 export type StreamPlan = {
@@ -44,17 +45,7 @@ export const streamSettings = {
  * @throws ConfigError if the server has no room for `maxBytes`
  */
 export async function ensureStream(nats: NatsConnection, stream: StreamPlan, replicas: number): Promise<void> {
-  const config: Partial<StreamConfig> & { name: string } = {
-    name: stream.name,
-    subjects: [...stream.subjects],
-    storage: StorageType.File,
-    num_replicas: replicas,
-    max_age: nanos(stream.maxAgeMs),
-    max_bytes: stream.maxBytes ?? -1,
-    discard: stream.whenFull === 'refuse' ? DiscardPolicy.New : DiscardPolicy.Old,
-    max_msgs_per_subject: stream.maxPerSubject ?? -1,
-    ...(stream.duplicateWindowMs && { duplicate_window: nanos(stream.duplicateWindowMs) }),
-  }
+  const config = stamped({ ...streamConfig(stream), num_replicas: replicas })
   const { streams } = await jetstreamManager(nats)
   // To add a stream that exists would need its bytes a second time.
   const ensure = async () =>
@@ -66,6 +57,18 @@ export async function ensureStream(nats: NatsConnection, stream: StreamPlan, rep
     throw new ConfigError(`NATS has no ${stream.maxBytes} bytes for stream ${stream.name}: see STREAM_MAX_BYTES`)
   }
 }
+
+/** The configuration of a stream, but for its replicas and its retention. */
+export const streamConfig = (stream: StreamPlan): Partial<StreamConfig> & { name: string } => ({
+  name: stream.name,
+  subjects: [...stream.subjects],
+  storage: StorageType.File,
+  max_age: nanos(stream.maxAgeMs),
+  max_bytes: stream.maxBytes ?? -1,
+  discard: stream.whenFull === 'refuse' ? DiscardPolicy.New : DiscardPolicy.Old,
+  max_msgs_per_subject: stream.maxPerSubject ?? -1,
+  ...(stream.duplicateWindowMs && { duplicate_window: nanos(stream.duplicateWindowMs) }),
+})
 
 const codeOf = (error: unknown) => (error instanceof JetStreamApiError ? error.code : undefined)
 /** JSStorageResourcesExceededErr; in a cluster JSClusterNoPeersErrF, which has other reasons as well. */

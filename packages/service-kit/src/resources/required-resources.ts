@@ -11,6 +11,7 @@ export class RequiredResources {
   readonly #options: Options
   readonly #closing = new AbortController()
   #missing: readonly string[] | undefined
+  #drifted: readonly string[] = []
   #wasComplete = false
   #isUnknown = false
   #looking: Promise<void> | undefined
@@ -38,6 +39,11 @@ export class RequiredResources {
   /** What was missing, such as `index users.email`; empty before the first check. */
   missing(): readonly string[] {
     return this.#missing ?? []
+  }
+
+  /** What had other settings than it should, such as `consumer USERS.users_read: max_deliver is 3`. */
+  drifted(): readonly string[] {
+    return this.#drifted
   }
 
   /** The check for `/readyz`. */
@@ -74,16 +80,37 @@ export class RequiredResources {
       if (!found) return
       if (found.length > 0 && this.#wasComplete && putBack) {
         logger.warn({ missing: found }, 'streams or consumers disappeared; recreating them')
-        await putBack()
+        await putBack().catch((error) => {
+          this.#note(found)
+          throw error
+        })
         return this.#note([])
       }
       this.#note(found)
+      if (found.length === 0) await this.#restore()
     } catch (error) {
       // Keeps the previous result. An unavailable database is reported by /readyz.
       const isReported = isStorageUnavailable(error) && !isRefused(error)
       if (!this.#isUnknown && !isReported) logger.warn({ err: error }, 'cannot check resources')
       this.#isUnknown = true
     }
+  }
+
+  /** What the server refuses to change stays noted. */
+  async #restore(): Promise<void> {
+    const { drifted, putBack, logger } = this.#options
+    let found = await drifted?.()
+    if (!found) return
+    if (found.length > 0) {
+      const isNew = found.join() !== this.#drifted.join()
+      if (isNew) logger.warn({ drifted: found }, 'streams or consumers were changed; restoring their configuration')
+      this.#drifted = found
+      const refused = (error: unknown) => isNew && logger.error({ err: error }, 'cannot restore the configuration')
+      await putBack?.().catch(refused)
+      found = (await drifted?.()) ?? found
+      if (found.length === 0) logger.info('streams and consumers have their configuration again')
+    }
+    this.#drifted = found
   }
 
   #note(found: readonly string[]): void {
@@ -101,7 +128,12 @@ export class RequiredResources {
 type Options = {
   /** Lists what is missing; undefined if that is unknown. */
   missing: () => Promise<string[] | undefined>
-  /** Recreates what disappears later, as when a broker loses its data. Without it the checks end once all exist. */
+  /** Lists what has other settings than it should; undefined if that is unknown. */
+  drifted?: () => Promise<string[] | undefined>
+  /**
+   * Recreates what disappears later, as when a broker loses its data, and restores what has drifted. Without it the
+   * checks end once all exist.
+   */
   putBack?: () => Promise<void>
   logger: Logger
 }

@@ -39,6 +39,14 @@ for (const [what, checks, expected] of [
     { mongodb: { required: true, isUp: up }, streams: { required: false, isUp: () => new Promise<boolean>(() => {}) } },
     { status: 200, body: { status: 'degraded', checks: { mongodb: 'up', streams: 'down' } } },
   ],
+  [
+    'a check has reasons',
+    { nats: { required: false, reasons: () => ['NATS is unavailable'] }, mail: { required: false, reasons: () => [] } },
+    {
+      status: 200,
+      body: { status: 'degraded', checks: { nats: 'down', mail: 'up' }, reasons: ['NATS is unavailable'] },
+    },
+  ],
   ['there are no checks', {}, { status: 200, body: { status: 'ready', checks: {} } }],
 ] as [string, Record<string, Check>, { status: number; body: object }][]) {
   t.test(`/readyz when ${what}`, async (t) => {

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { linkNats, pause } from '../../src/index.ts'
 import { captureLog } from '../fixtures/capture-log.ts'
 
-// None of these links ever connects. That the test process ends is part of what is tested.
+// That the test process ends is part of what is tested.
 
 t.test('an unavailable NATS is retried and logged once, until the link is closed', async (t) => {
   const { lines, logger } = captureLog()
@@ -48,9 +48,50 @@ t.test('a link can be closed while it is connecting', async (t) => {
   const closed = link.close()
   // The server completes the handshake after the link was closed.
   socket.on('data', (data) => data.includes('PING') && socket.write('PONG\r\n'))
-  socket.write('INFO {"server_id":"test","version":"2.14.0","proto":1,"max_payload":1048576}\r\n')
+  socket.write(info)
   await Promise.all([closed, once(socket, 'close')])
   t.equal(link.connection(), undefined)
+})
+
+t.test('a server that refuses the client many times is retried, and each reason logged once', async (t) => {
+  const { lines, logger } = captureLog()
+  const refusals = ['Authentication Timeout', 'Authentication Timeout', 'Authorization Violation']
+  const sockets: Socket[] = []
+  const server = await listen(t)
+  server.on('connection', (socket) => {
+    sockets.push(socket)
+    const refusal = refusals.shift()
+    socket.write(info)
+    socket.on('data', (data) => {
+      if (data.includes('PING')) socket.write(refusal ? `-ERR '${refusal}'\r\n` : 'PONG\r\n')
+      if (refusal) socket.end()
+    })
+  })
+  const link = linkNats({ url: urlOf(server), name: 'test', logger })
+  const connects: unknown[] = []
+  const twice = new Promise<void>((done) => link.onConnected((nats) => void (connects.push(nats) === 2 && done())))
+  const reasons = new Set<string>()
+  const watching = setInterval(() => reasons.add(link.problems().join()), 10)
+  link.start()
+  await new Promise<void>((done) => {
+    const looking = setInterval(() => link.connection() && done(clearInterval(looking)), 10)
+  })
+  t.strictSame(link.problems(), [])
+  // The client itself reconnects, and is refused again.
+  refusals.push('Authentication Timeout', 'Authentication Timeout')
+  sockets.at(-1)?.destroy()
+  await twice
+  clearInterval(watching)
+  t.equal(new Set(connects).size, 1)
+  await link.close()
+  t.equal(connects.length, 2)
+  const timeout = 'NATS refuses this client: Authentication Timeout'
+  const wrong = 'NATS refuses this client: Authorization Violation'
+  t.strictSame(
+    lines.map(({ msg }) => msg),
+    [timeout, wrong, 'NATS connected', 'NATS is unavailable', timeout, 'NATS connected'],
+  )
+  for (const reason of [timeout, wrong]) t.ok(reasons.has(reason))
 })
 
 t.test('a pause ends when its signal aborts, even if it aborted before', async () => {
@@ -66,5 +107,7 @@ async function listen(t: Test): Promise<Server> {
   await once(server.listen(0, '127.0.0.1'), 'listening')
   return server
 }
+
+const info = 'INFO {"server_id":"test","version":"2.14.0","proto":1,"max_payload":1048576}\r\n'
 
 const urlOf = (server: Server): string => `nats://127.0.0.1:${(server.address() as AddressInfo).port}`

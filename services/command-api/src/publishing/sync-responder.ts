@@ -7,8 +7,8 @@ import {
   type UserEvent,
   VersionsRequest,
 } from '@cqrs/contracts'
-import type { Logger } from '@cqrs/service-kit'
-import type { Msg, NatsConnection } from '@nats-io/transport-node'
+import type { Logger, NatsLink } from '@cqrs/service-kit'
+import type { Msg } from '@nats-io/transport-node'
 import type { Static, TSchema } from 'typebox'
 import Value from 'typebox/value'
 import { type Context, raise, restate } from '../domain/user.ts'
@@ -20,10 +20,10 @@ import type { Relay } from './relay.ts'
 type Parts = { sync: UserSync; users: UserRepository; relay: Relay; logger: Logger }
 
 /**
- * Answers the read side's requests (contracts/sync.ts) over this connection. One of several replicas answers each. A
+ * Answers the read side's requests (contracts/sync.ts) over this link. One of several replicas answers each. A
  * write database without an identity answers nothing.
  */
-export function answerSync(connection: NatsConnection, parts: Parts): void {
+export function answerSync(nats: NatsLink, parts: Parts): void {
   const { sync, logger } = parts
   const answer = <Schema extends TSchema>(
     subject: string,
@@ -40,7 +40,7 @@ export function answerSync(connection: NatsConnection, parts: Parts): void {
         message.respond(JSON.stringify({ error: 'failed' }))
       }
     }
-    connection.subscribe(subject, { queue: 'command-api', callback: (_error, message) => void respond(message) })
+    nats.subscribe(subject, respond, { queue: 'command-api' })
   }
 
   answer(syncSubjects.digest, DigestRequest, ({ after, limit, fields }) => sync.digest(after, limit, fields))

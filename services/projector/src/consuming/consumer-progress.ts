@@ -16,6 +16,12 @@ export class ConsumerProgress {
     return num_pending + num_ack_pending
   }
 
+  /** How many messages were never delivered to a consumer, and the stream sequence of the last that was. */
+  async flow(durable: string): Promise<{ waiting: number; delivered: number }> {
+    const { num_pending, delivered } = await this.#info(durable)
+    return { waiting: num_pending, delivered: delivered.stream_seq }
+  }
+
   /** Waits until a consumer has acknowledged everything that is in the stream now. @returns false after `withinMs` */
   async hasCaughtUp(durable: string, withinMs: number): Promise<boolean> {
     const last = await this.#lastSequence()

@@ -1,4 +1,5 @@
 import { replaySubject, usersStream } from '@cqrs/contracts'
+import { stamped } from '@cqrs/service-kit'
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 
@@ -16,24 +17,29 @@ export type DurableConsumer = {
 export const ackWaitMs = 10_000
 
 /**
- * Creates or updates a durable pull consumer that starts with the first event in the stream, which keeps what some
- * consumer has not handled. Safe to repeat, also by several processes at once.
+ * The configuration of a durable pull consumer that starts with the first event in the stream, which keeps what some
+ * consumer has not handled.
  */
-export async function ensureDurableConsumer(
-  nats: NatsConnection,
-  { durable, filterSubjects }: DurableConsumer,
-): Promise<void> {
-  const config: Partial<ConsumerConfig> = {
-    durable_name: durable,
-    filter_subjects: [...filterSubjects, replaySubject(durable, '>')],
-    deliver_policy: DeliverPolicy.All,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(ackWaitMs),
-    // For all replicas together: each holds at most two batches of up to 500.
-    max_ack_pending: 5_000,
-    max_deliver: -1,
-  }
-  const manager = await jetstreamManager(nats)
+export const consumerConfig = ({
+  durable,
+  filterSubjects,
+}: DurableConsumer): Partial<ConsumerConfig> & { durable_name: string } => ({
+  durable_name: durable,
+  filter_subjects: [...filterSubjects, replaySubject(durable, '>')],
+  deliver_policy: DeliverPolicy.All,
+  ack_policy: AckPolicy.Explicit,
+  ack_wait: nanos(ackWaitMs),
+  // For all replicas together: each holds at most two batches of up to 500.
+  max_ack_pending: 5_000,
+  max_deliver: -1,
+})
+
+/** Creates the consumer, or updates and resumes it. Safe to repeat, also by several processes at once. */
+export async function ensureDurableConsumer(nats: NatsConnection, consumer: DurableConsumer): Promise<void> {
+  const config = stamped(consumerConfig(consumer))
+  const { consumers } = await jetstreamManager(nats)
   const { name } = usersStream
-  await manager.consumers.add(name, config).catch(() => manager.consumers.update(name, durable, config))
+  const { durable } = consumer
+  const { paused } = await consumers.add(name, config).catch(() => consumers.update(name, durable, config))
+  if (paused) await consumers.resume(name, durable)
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { originalSubject, UnreadableEvent, type UserEvent, usersStream } from '@cqrs/contracts'
 import type { Logger, NatsLink } from '@cqrs/service-kit'
 import { type Consumer, type JsMsg, jetstream } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { ConsumerProgress } from './consumer-progress.ts'
 import { ackWaitMs, type DurableConsumer } from './durable-consumer.ts'
 import { type HeldMessage, Inbox } from './inbox.ts'
@@ -42,6 +43,9 @@ export class UserConsumer {
   #isHandling = false
   #fetchFails = false
   #newerSeenAt = Number.NEGATIVE_INFINITY
+  #delivered = -1
+  #isStalled = false
+  #flowCheck: NodeJS.Timeout | undefined
 
   /** @param options.isSetUp whether the resources that `migrate` creates exist; nothing is fetched before */
   constructor(options: { nats: NatsLink; isSetUp: () => boolean; subscriber: Subscriber; logger: Logger }) {
@@ -58,12 +62,18 @@ export class UserConsumer {
     this.#pulling = this.#pull()
     this.#handling = this.#handleDue()
     this.#keepAlive = setInterval(() => this.#reportProgress(), ackWaitMs / 3)
+    this.#flowCheck = setInterval(() => void this.#checkFlow(), checkFlowMs)
     metrics.consumers.add(this)
   }
 
-  /** False while events cannot be fetched although NATS is connected, or cannot be handled. */
+  /** False while events cannot be fetched although NATS is connected, or wait without being delivered. */
+  isFetching(): boolean {
+    return !this.#fetchFails && !this.#isStalled
+  }
+
+  /** False while events cannot be fetched, as above, or cannot be handled. */
   isWell(): boolean {
-    return !this.#fetchFails && !this.#inbox.hasFailed
+    return this.isFetching() && !this.#inbox.hasFailed
   }
 
   /** Whether events that only a newer process can read were delivered here lately. */
@@ -90,6 +100,7 @@ export class UserConsumer {
     this.#inbox.wake()
     await this.#handling
     clearInterval(this.#keepAlive)
+    clearInterval(this.#flowCheck)
     for (const { message } of this.#inbox.held) message.nak()
     await this.#nats.connection()?.flush()
   }
@@ -98,19 +109,18 @@ export class UserConsumer {
   // while nobody reads, missed heartbeats queue more requests: after a pause of 12 s, 5,000 messages came instead of
   // 500.
   async #pull(): Promise<void> {
-    let source: Consumer | undefined
+    let source: { connection: NatsConnection; consumer: Consumer } | undefined
     while (this.#isPulling) {
       const connection = this.#nats.connection()
-      // One batch that is handled and one that waits.
-      const hasRoom = this.#inbox.held.size <= this.#subscriber.batchSize
-      if (!connection || !this.#isSetUp() || !hasRoom) {
+      if (!connection || !this.#isSetUp() || !this.#hasRoom) {
         await this.#inbox.sleep(retryFetchMs)
         continue
       }
       try {
-        source ??= await jetstream(connection).consumers.get(usersStream.name, this.durable)
+        if (source?.connection !== connection)
+          source = { connection, consumer: await jetstream(connection).consumers.get(usersStream.name, this.durable) }
         this.#fetchFails = false
-        const messages = await source.fetch({ max_messages: this.#subscriber.batchSize, expires: fetchMs })
+        const messages = await source.consumer.fetch({ max_messages: this.#subscriber.batchSize, expires: fetchMs })
         for await (const message of messages) this.#receive(message)
       } catch (error) {
         source = undefined // it may have been deleted
@@ -119,6 +129,11 @@ export class UserConsumer {
         await this.#inbox.sleep(retryFetchMs)
       }
     }
+  }
+
+  /** For one batch that is handled and one that waits. */
+  get #hasRoom(): boolean {
+    return this.#inbox.held.size <= this.#subscriber.batchSize
   }
 
   #receive(message: JsMsg): void {
@@ -183,6 +198,22 @@ export class UserConsumer {
     this.#newerSeenAt = Date.now()
   }
 
+  /**
+   * Whether events wait and none was delivered to any replica since the last check, although this one has room: the
+   * consumer is paused, or has too many unacknowledged messages.
+   */
+  async #checkFlow(): Promise<void> {
+    try {
+      const { waiting, delivered } = await new ConsumerProgress(this.#nats).flow(this.durable)
+      const isStalled = this.#hasRoom && waiting > 0 && delivered === this.#delivered
+      if (isStalled && !this.#isStalled) this.#logger.warn({ waiting }, 'events wait, but JetStream delivers none')
+      this.#isStalled = isStalled
+      this.#delivered = delivered
+    } catch {
+      // NATS or the consumer is unavailable, which other checks report.
+    }
+  }
+
   /** Restarts `ack_wait` for each message. Without a connection the client would buffer this. */
   #reportProgress(): void {
     if (!this.#nats.connection()) return
@@ -197,3 +228,4 @@ export class UserConsumer {
 const fetchMs = 2_000
 
 const retryFetchMs = 200
+const checkFlowMs = 5_000

@@ -1,6 +1,5 @@
 import { type Applied, type AppliedNotice, appliedSubject, Refusal, usersReadCollection } from '@cqrs/contracts'
-import { type Logger, pause } from '@cqrs/service-kit'
-import type { NatsConnection } from '@nats-io/transport-node'
+import { type NatsLink, pause } from '@cqrs/service-kit'
 
 /** A wait for one version of one user. A notice that arrives between two calls of `noticed` ends the second at once. */
 export type Watch = {
@@ -15,14 +14,12 @@ export type Watch = {
  * missed, and all of them while NATS is unavailable.
  */
 export class AppliedNotices {
-  readonly #logger: Logger
   readonly #onApplied: (...applied: Applied) => void
   readonly #watches = new Map<string, Set<{ version: number; wake: () => void }>>()
   #count = 0
 
   /** @param onApplied called for each user of a notice, before its watches wake */
-  constructor(logger: Logger, onApplied: (...applied: Applied) => void = () => {}) {
-    this.#logger = logger
+  constructor(onApplied: (...applied: Applied) => void = () => {}) {
     this.#onApplied = onApplied
   }
 
@@ -31,20 +28,13 @@ export class AppliedNotices {
     return this.#count
   }
 
-  /** Subscribes to notices. Subscriptions outlive reconnects: call this on the first connect only. */
-  listen(nats: NatsConnection): void {
-    nats.subscribe(appliedSubject(usersReadCollection), {
-      callback: (error, message) => {
-        try {
-          if (error) throw error
-          for (const [id, version, tokensFromVersion] of message.json<AppliedNotice>().applied) {
-            this.#onApplied(id, version, tokensFromVersion)
-            this.#wake(id, version)
-          }
-        } catch (error) {
-          this.#logger.warn({ err: error }, 'cannot read notice of applied events')
-        }
-      },
+  /** Subscribes to notices; called before the link starts. */
+  listen(nats: NatsLink): void {
+    nats.subscribe(appliedSubject(usersReadCollection), (message) => {
+      for (const [id, version, tokensFromVersion] of message.json<AppliedNotice>().applied) {
+        this.#onApplied(id, version, tokensFromVersion)
+        this.#wake(id, version)
+      }
     })
   }
 

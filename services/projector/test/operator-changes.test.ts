@@ -1,0 +1,77 @@
+import { freshDatabase, eventually as within } from '@cqrs/local-stack/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import t from 'tap'
+import { eventually } from './fixtures/eventually.ts'
+import { deliveries, startSystem } from './fixtures/system.ts'
+import { tunnelTo } from './fixtures/tunnel.ts'
+import { updated } from './fixtures/user-events.ts'
+
+t.test('an operator limits the deliveries: the limit is removed, and no event is lost', async (t) => {
+  const database = await freshDatabase(t)
+  const tunnel = await tunnelTo(t, database.uri)
+  const { broker, projector, visible } = await startSystem(t, { MONGODB_READ_URI: tunnel.uri }, database)
+  await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
+
+  const { consumers } = await jetstreamManager(broker.nats)
+  const changed = await consumers.update('USERS', 'users_read', { max_deliver: 3 })
+  t.equal(changed.config.max_deliver, 3)
+  await eventually(async () => (await broker.consumer('users_read')).config.max_deliver === -1)
+  const drifted = ['consumer USERS.users_read: max_deliver is 3']
+  t.match(
+    projector.logs.filter(({ msg }) => msg === 'streams or consumers were changed; restoring their configuration'),
+    [{ drifted }],
+  )
+
+  tunnel.cut()
+  await broker.publish(updated(1, 2))
+  await eventually(() => deliveries(projector.logs) === 1)
+  // It hands the event back, as do those that follow.
+  await projector.server.stop()
+  for (const delivery of [2, 3, 4]) {
+    const message = await broker.next('users_read', { expires: 5_000 })
+    t.equal(message?.info.deliveryCount, delivery)
+    message?.nak()
+  }
+  await tunnel.open()
+  await projector.server.start()
+  t.ok(await visible(1, 2))
+})
+
+t.test('what the broker does not let the projector restore is reported, and events wait', async (t) => {
+  const { broker, nats, projector, visible } = await startSystem(t)
+  const users = (denied: string) =>
+    `authorization { users: [
+  { user: "operator", password: "secret" }
+  { user: "any", password: "any", permissions: { publish: { deny: ["${denied}"] } } }
+] }
+no_auth_user: "any"
+`
+  // A server does not accept a new `no_auth_user` while it runs.
+  await nats.reconfigure(users('nothing'))
+  await nats.server.restart()
+  await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
+  await nats.reconfigure(users('$JS.API.CONSUMER.PAUSE.>'))
+  await eventually(async () => (await nats.log()).includes('Reloaded server configuration'))
+
+  const operator = await connect({ servers: nats.url, user: 'operator', pass: 'secret' })
+  t.teardown(() => operator.close())
+  const { consumers } = await jetstreamManager(operator)
+  await consumers.pause('USERS', 'users_read', new Date(Date.now() + 3_600_000))
+  await broker.publish(updated(1, 2))
+  const { body } = await eventually(async () => {
+    const answer = await projector.get('/readyz')
+    const { configuration, events } = answer.body.checks
+    return configuration === 'down' && events === 'down' && answer
+  })
+  t.match(body, {
+    status: 'unready',
+    checks: { 'read model': 'down', nats: 'up', streams: 'up' },
+    reasons: ['consumer USERS.users_read: it is paused'],
+  })
+  t.match(await projector.metrics(), /^projector_lag_messages\{consumer="users_read"\} 1$/m)
+
+  await nats.reconfigure(users('nothing'))
+  t.ok(await within(() => visible(1, 2), { timeoutMs: 60_000 }))
+  await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
+})
