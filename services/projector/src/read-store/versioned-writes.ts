@@ -6,17 +6,16 @@ import type { VersionedDocument } from '../projections/projection.ts'
  *
  * MongoDB inserts documents several times as fast as it upserts them one by one. So documents that are probably new are
  * inserted, and only those that exist are compared. A wrong guess only costs time.
- * @param isNew whether the document probably does not exist. One that revokes tokens is never inserted, because only an
- *   update can store the database's time
+ * @param isNew whether the document probably does not exist
  */
 export async function writeNewer(
   collection: Collection<VersionedDocument>,
   documents: readonly VersionedDocument[],
   isNew: (document: VersionedDocument) => boolean,
 ): Promise<void> {
-  const isInserted = (document: VersionedDocument) => isNew(document) && !revokesTokens(document)
-  const there = await insert(collection, documents.filter(isInserted))
-  const operations = [...documents.filter((document) => !isInserted(document)), ...there].map(toOperation)
+  const given = await stamped(collection, documents)
+  const there = await insert(collection, given.filter(isNew))
+  const operations = [...given.filter((document) => !isNew(document)), ...there].map(toOperation)
   if (operations.length > 0) await collection.bulkWrite(operations, { ordered: false })
 }
 
@@ -50,7 +49,7 @@ const toOperation = (document: VersionedDocument): AnyBulkWriteOperation<Version
     update: [
       {
         $replaceWith: {
-          $cond: [{ $gt: [document.version, { $ifNull: ['$version', 0] }] }, stamped(document), '$$ROOT'],
+          $cond: [{ $gt: [document.version, { $ifNull: ['$version', 0] }] }, { $literal: document }, '$$ROOT'],
         },
       },
     ],
@@ -59,15 +58,16 @@ const toOperation = (document: VersionedDocument): AnyBulkWriteOperation<Version
 })
 
 /**
- * The document, and when its revocation of tokens was stored. query-api compares that with the clock of this database:
- * the clocks of the write side may be wrong by hours.
+ * The documents, and when their revocations of tokens were stored. query-api compares that with the clock of the same
+ * database: the clocks of the write side may be wrong by hours.
  */
-function stamped(document: MayRevoke) {
-  const literal = { $literal: document }
-  if (!revokesTokens(document)) return literal
-  const isKnown = { $eq: ['$tokensFromVersion', { $literal: document.tokensFromVersion ?? null }] }
-  const revokedAt = { $ifNull: [{ $cond: [isKnown, '$revokedAt', null] }, '$$NOW'] }
-  return { $mergeObjects: [literal, { revokedAt }] }
+async function stamped(
+  { db }: Collection<VersionedDocument>,
+  documents: readonly VersionedDocument[],
+): Promise<readonly VersionedDocument[]> {
+  if (!documents.some(revokesTokens)) return documents
+  const { localTime: revokedAt } = await db.command({ hello: 1 })
+  return documents.map((document) => (revokesTokens(document) ? { ...document, revokedAt } : document))
 }
 
 type MayRevoke = VersionedDocument & { tokensFromVersion?: number; deletedAt?: Date }
