@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { eventually } from '@cqrs/local-stack/testing'
 import type { Db, Document } from 'mongodb'
 import t from 'tap'
@@ -48,6 +50,60 @@ t.test('the write database is restored from an older backup (docs/restore.md)', 
   await isWhole()
   t.match(await system.projector('verify').ended, { code: 0 })
   t.equal((await system.mails()).length, 32, 'no welcome e-mail is sent again')
+})
+
+t.test('the read database, and NATS, are lost (docs/restore.md)', async (t) => {
+  const system = await startSystem(t)
+  const { newUser, send, write, read, servers, dataDir } = system
+  const isWhole = () => eventually(async () => (await differences(write, read)).length === 0, { timeoutMs: 60_000 })
+  const rename = ({ id, token }: { id: string; token: string }, name: string) =>
+    send('PUT', `/api/v1/users/${id}`, { name, roles: ['buyer'] }, token)
+  const users = [await newUser(), await newUser(), await newUser()] as const
+  const mails = async () => (await system.mails()).length
+  await eventually(async () => (await mails()) === users.length)
+  const loseRead = async () => {
+    await read.dropDatabase()
+    t.match(await system.migrate('projector'), { code: 0 })
+  }
+  const loseNats = async () => {
+    await servers.nats?.kill()
+    await rm(join(dataDir, 'nats/jetstream'), { recursive: true })
+  }
+
+  await t.test('the read database is lost', async (t) => {
+    await loseRead()
+    t.equal(await read.collection('users_read').countDocuments(), 0, 'it is empty')
+    t.match(await system.projector('verify', '--repair').ended, { code: 0 })
+    await isWhole()
+  })
+
+  await t.test('NATS is emptied', async (t) => {
+    await loseNats()
+    t.equal((await rename(users[0], 'Changed without NATS')).status, 200)
+    await servers.nats?.start()
+    await isWhole()
+  })
+
+  await t.test('the write database is older, and the other two are lost', async (t) => {
+    const backup = await contentsOf(write)
+    t.equal((await rename(users[1], 'After the backup')).status, 200)
+    await newUser()
+    await eventually(async () => (await mails()) === users.length + 1)
+    await isWhole()
+
+    await servers['command-api']?.stop()
+    await loseNats()
+    await restore(write, backup)
+    await servers.nats?.start()
+    t.match(await system.usersRestored(), { code: 0 })
+    await servers['command-api']?.start()
+    await loseRead()
+    await eventually(async () => (await system.projector('verify', '--repair').ended).code === 0, { timeoutMs: 60_000 })
+    await isWhole()
+    t.equal(await read.collection('users_read').countDocuments(), users.length)
+  })
+
+  t.equal(await mails(), users.length + 1, 'no welcome e-mail is sent again')
 })
 
 /** Every document of the database, as a backup contains them. */

@@ -37,6 +37,10 @@ export type System = Stack & {
   keysRotate(...args: string[]): Promise<Ended>
   /** `pnpm users:restored`. */
   usersRestored(): Promise<Ended>
+  /** `node dist/migrate.js` of a service. */
+  migrate(service: 'command-api' | 'projector'): Promise<Ended>
+  /** Where the servers keep their data. */
+  dataDir: string
   /** The file of public keys. */
   jwksFile: string
   /** `pnpm projector` with these arguments. */
@@ -112,6 +116,8 @@ export async function startSystem(
       return { id: user.id, token: session.accessToken }
     },
     mails: async () => (await (await fetch(`${stack.mailUrl}/api/email`)).json()) as any[],
+    migrate: (service) => runProgram(service, 'migrate.js', [], settingsOf(service)),
+    dataDir,
     jwksFile: join(dataDir, 'keys/jwks.json'),
     keysRotate: (...args) => runProgram('command-api', 'programs/rotate-keys.js', args, settingsOf('command-api')),
     usersRestored: () => runProgram('command-api', 'programs/after-restore.js', [], settingsOf('command-api')),

@@ -49,6 +49,27 @@ t.test('the database is unavailable at startup, becomes available, is lost, and 
   }
 })
 
+t.test('the database takes away the rights of query-api, and gives them back', async (t) => {
+  const { db, name, uri } = await freshDatabase(t)
+  await setUpReadStore(db)
+  await db.collection<UserReadDocument>(usersReadCollection).insertOne(user(1))
+  const roles = [{ role: 'read', db: name }]
+  await db.command({ createUser: 'reader', pwd: 'reader', roles })
+  t.teardown(() => db.command({ dropUser: 'reader' }))
+  const asReader = new URL(uri)
+  asReader.username = asReader.password = 'reader'
+  asReader.searchParams.set('authSource', name)
+  const api = await queryApiOn(t, asReader.href)
+  const becomes = (status: number) => eventually(async () => (await api.get('/readyz')).status === status)
+  await becomes(200)
+  await db.command({ updateUser: 'reader', roles: [] })
+  await becomes(503)
+  await expectStorageUnavailable(t, api)
+  await db.command({ updateUser: 'reader', roles })
+  await becomes(200)
+  for (const url of queries) t.equal((await api.get(url)).status, 200, url)
+})
+
 async function expectStorageUnavailable(t: Test, { get }: Awaited<ReturnType<typeof queryApiOn>>) {
   const [alive, ready, ...answers] = await Promise.all(['/healthz', '/readyz', ...queries].map((url) => get(url)))
   t.match(alive, { status: 200, body: { status: 'ok' } })

@@ -46,3 +46,19 @@ t.test('decisions are numbered without a gap, each with the number that its titl
     numbers,
   )
 })
+
+t.test('the table of faults has each kind of fault for each part, with a test', async (t) => {
+  const [, table = ''] = /^## The faults\n(.*?)^## /ms.exec(text('docs/reliability.md')) ?? []
+  const parts = table.split(/^### /m).slice(1)
+  t.strictSame(
+    parts.map((part) => part.split('\n')[0]),
+    ['Write database', 'Read database', 'NATS', 'Redis', 'Mail server', 'command-api, projector, query-api', 'Clients'],
+  )
+  for (const part of parts) {
+    const rows = part.split('\n').filter((line) => /^\| (?!fault )/.test(line))
+    const faults = rows.map((row) => row.split('|')[1]).join(' ')
+    for (const fault of ['dies', 'hang', 'refuses', 'is full', 'clock', 'grows', 'changes', 'lies'])
+      t.match(faults, fault, `${part.split('\n')[0]}: ${fault}`)
+    for (const row of rows) t.match(row, /\[[^\]]+\]\(\S+\.ts\)/, row.slice(0, 60))
+  }
+})
