@@ -268,8 +268,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${projector}/src/consuming/settle.ts`,
     what: 'a dead letter is dropped without a copy',
-    find: '    await addDeadLetter(nats, { consumer, streamSequence, subject: message.subject, data: message.data }, error)\n',
-    replace: '',
+    find: '    await addDeadLetter(nats, ',
+    replace: '    void ((..._: unknown[]) => addDeadLetter)(nats, ',
     tests: [`${projector}/test/dead-letters.test.ts`],
   },
   {
@@ -387,11 +387,11 @@ export const mutants: readonly Mutant[] = [
     tests: [`${commandApi}/test/start.test.ts`],
   },
   {
-    file: `${projector}/src/service.ts`,
+    file: `${commandApi}/src/publishing/relay.ts`,
     what: 'the dead letters of a deleted user are kept',
-    find: '[...projecting, welcome, erasure]',
-    replace: '[...projecting, welcome]',
-    tests: [`${projector}/test/dlq.test.ts`, `${projector}/test/dead-letters.test.ts`],
+    find: 'filter: `users_dlq.*.',
+    replace: 'filter: `nobody.*.',
+    tests: [`${commandApi}/test/erasure.test.ts`],
   },
   {
     file: `${projector}/src/service.ts`,

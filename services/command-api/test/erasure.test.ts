@@ -1,4 +1,8 @@
+import { deadLetterStream, usersStream } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
+import { ensureStream } from '@cqrs/service-kit'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
 import t from 'tap'
 import { startCommandApi } from './fixture.ts'
 
@@ -22,6 +26,34 @@ t.test('after a deletion the stream has no other event of the user', async (t) =
     stream.some(({ subject }) => subject === kept.user.id),
     'events of other users stay',
   )
+})
+
+t.test('dead letters of a deleted user, also those that are being replayed, are erased', async (t) => {
+  const connection = await connect({ servers: api.nats.url })
+  t.teardown(() => connection.close())
+  await ensureStream(connection, deadLetterStream, 1)
+  const [gone, kept] = [await api.newUser(), await api.newUser()]
+  const subjectsOf = (id: string) => [
+    `users_dlq.users_read.${id}`,
+    `users_dlq.user_stats.${id}`,
+    `users_replay.users_read.users.${id}.updated`,
+  ]
+  for (const { user } of [gone, kept])
+    for (const subject of subjectsOf(user.id)) await jetstream(connection).publish(subject, gone.email)
+  const { streams } = await jetstreamManager(connection)
+  const left = async () => {
+    const infos = [deadLetterStream.name, usersStream.name].map((name) => streams.info(name, { subjects_filter: '>' }))
+    return (await Promise.all(infos)).flatMap(({ state }) => Object.keys(state.subjects ?? {}))
+  }
+  for (const subject of subjectsOf(gone.user.id)) t.ok((await left()).includes(subject), subject)
+  await api.send('DELETE', `/api/v1/users/${gone.user.id}`, undefined, gone.token)
+  await eventually(async () => {
+    const now = await left()
+    return !subjectsOf(gone.user.id).some((subject) => now.includes(subject))
+  })
+  for (const subject of subjectsOf(kept.user.id)) t.ok((await left()).includes(subject), subject)
+  // The event stream has what no event is.
+  await streams.purge(usersStream.name, { filter: 'users_replay.>' })
 })
 
 t.test('an event that arrives in the stream after the deletion of its user is purged as well', async (t) => {

@@ -12,8 +12,12 @@ import {
 } from '@cqrs/service-kit'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Db } from 'mongodb'
-import { deletions } from './consuming/dead-letter-erasure.ts'
-import { consumerConfig, type DurableConsumer, ensureDurableConsumer } from './consuming/durable-consumer.ts'
+import {
+  consumerConfig,
+  type DurableConsumer,
+  ensureDurableConsumer,
+  removeDurableConsumer,
+} from './consuming/durable-consumer.ts'
 import { projections } from './projections/index.ts'
 import { followedCollection } from './read-store/followed-database.ts'
 import { ReadModel } from './read-store/read-model.ts'
@@ -24,8 +28,10 @@ import { welcomeEmailsCollection } from './welcome-email/welcome-email-record.ts
 const consumers: readonly DurableConsumer[] = [
   ...projections.map(({ name }) => ({ durable: name, filterSubjects: userEventSubjects })),
   registrations,
-  deletions,
 ]
+
+/** Of an earlier release. The stream would keep events for a consumer that nobody reads. */
+const retiredConsumers = ['dead-letter-erasure']
 
 /** Creates everything that the projector requires to exist. Safe to repeat. */
 export async function createResources(
@@ -50,6 +56,7 @@ export async function createBrokerResources(
   await ensureStream(nats, { ...usersStream, ...(maxBytes && { maxBytes }) }, streamReplicas)
   await ensureStream(nats, deadLetterStream, streamReplicas)
   for (const consumer of consumers) await ensureDurableConsumer(nats, consumer)
+  for (const durable of retiredConsumers) await removeDurableConsumer(nats, durable)
   await keepUntilHandled(nats, usersStream.name)
 }
 

@@ -14,8 +14,7 @@ import {
   type Service,
 } from '@cqrs/service-kit'
 import type { Config } from './config.ts'
-import { deadLetterErasure } from './consuming/dead-letter-erasure.ts'
-import { addDeadLetter, eraseDeadLetters } from './consuming/dead-letters.ts'
+import { addDeadLetter } from './consuming/dead-letters.ts'
 import { type Subscriber, UserConsumer } from './consuming/user-consumer.ts'
 import { projections } from './projections/index.ts'
 import { usersRead } from './projections/users-read.ts'
@@ -89,8 +88,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
   })
   const welcome = consume(welcomes)
   const waitingMails = new WaitingMails({ sendDue: welcomes.sendDue, record, logger })
-  const erasure = consume(deadLetterErasure((userId) => eraseDeadLetters(nats, userId)))
-  const consumers = [...projecting, welcome, erasure]
+  const consumers = [...projecting, welcome]
   const writeSide = new WriteSide(nats, new FollowedDatabase(db))
   const upkeep = new Upkeep({
     everyMs: config.VERIFY_EVERY_SECONDS * 1_000,
@@ -110,7 +108,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     configuration: { required: false, reasons: () => streams.drifted() },
     'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
     'write side': { required: false, isUp: () => upkeep.followsWriteSide() },
-    events: { required: false, isUp: () => consumers.every((consumer) => consumer.isFetching()) && erasure.isWell() },
+    events: { required: false, isUp: () => consumers.every((consumer) => consumer.isFetching()) },
     mail: { required: false, isUp: () => mailer.isUp() },
     'schema version': { required: false, isUp: () => !consumers.some((consumer) => consumer.awaitsNewer()) },
   })

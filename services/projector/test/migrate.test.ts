@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { startSystem } from './fixtures/system.ts'
 import { created } from './fixtures/user-events.ts'
 
-const durables = ['dead-letter-erasure', 'user_stats', 'users_read', 'welcome-email']
+const durables = ['user_stats', 'users_read', 'welcome-email']
 
 t.test('several concurrent migrations create collections, indexes, streams and consumers', async (t) => {
   const { database, settings, manager } = await nothing(t)
@@ -19,7 +19,7 @@ t.test('several concurrent migrations create collections, indexes, streams and c
     .listCollections()
     .map(({ name }) => name)
     .toArray()
-  t.strictSame(collections.sort(), ['leases', 'read_models', 'user_stats', 'users_read', 'welcome_emails'])
+  t.strictSame(collections.sort(), ['followed', 'leases', 'read_models', 'user_stats', 'users_read', 'welcome_emails'])
   const indexes = await database.db.collection('users_read').indexes()
   for (const { name } of usersReadIndexes)
     t.ok(
@@ -41,9 +41,12 @@ t.test('several concurrent migrations create collections, indexes, streams and c
     max_bytes: 64 * 2 ** 20,
     max_age: 30 * 24 * 3_600 * 1e9,
   })
-  const made = await consumers.list(usersStream.name).next()
-  t.strictSame(made.map(({ name }) => name).sort(), durables)
+  const made = async () => (await consumers.list(usersStream.name).next()).map(({ name }) => name).sort()
+  t.strictSame(await made(), durables)
+  // Of an earlier release.
+  await consumers.add(usersStream.name, { durable_name: 'dead-letter-erasure', ack_policy: 'explicit' })
   t.match(await runMigrate(settings), { code: 0 })
+  t.strictSame(await made(), durables)
 })
 
 t.test(
@@ -51,7 +54,7 @@ t.test(
   async (t) => {
     const { settings } = await nothing(t)
     const { get, logs } = await startProcess(t, 'projector', settings)
-    await eventually(async () => (await get('/readyz')).body.missing?.length === 7)
+    await eventually(async () => (await get('/readyz')).body.missing?.length === 8)
     const { status, body } = await get('/readyz')
     t.match(
       { status, body },
@@ -60,7 +63,9 @@ t.test(
     t.strictSame(
       new Set(body.missing),
       new Set([
-        ...['leases', 'read_models', 'user_stats', 'users_read', 'welcome_emails'].map((name) => `collection ${name}`),
+        ...['followed', 'leases', 'read_models', 'user_stats', 'users_read', 'welcome_emails'].map(
+          (name) => `collection ${name}`,
+        ),
         'stream USERS',
         'stream USERS_DLQ',
       ]),

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { subjectOf, type UserEvent, usersStream } from '@cqrs/contracts'
+import { deadLetterStream, replaySubject, subjectOf, type UserEvent, usersStream } from '@cqrs/contracts'
 import type { Lease, Logger, NatsLink } from '@cqrs/service-kit'
-import { JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { JetStreamApiCodes, JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { InvalidArgumentError, type NatsConnection } from '@nats-io/transport-node'
 import type { Outbox } from '../store/outbox.ts'
 import * as metrics from './relay-metrics.ts'
@@ -215,12 +215,22 @@ export class Relay {
   }
 }
 
-/** Purges a deleted user's events from the stream, except the deletion, which holds no personal data. */
+/**
+ * Purges what the broker has of a deleted user: events, dead letters and those that are being replayed. The deletion
+ * stays; it holds no personal data.
+ */
 async function eraseHistory(connection: NatsConnection, userId: string): Promise<void> {
   const { streams } = await jetstreamManager(connection, { checkAPI: false })
-  await Promise.all(
-    ['created', 'updated'].map((verb) => streams.purge(usersStream.name, { filter: `users.${userId}.${verb}` })),
-  )
+  const subjects = [`users.${userId}.created`, `users.${userId}.updated`, replaySubject('*', `users.${userId}.*`)]
+  await Promise.all([
+    ...subjects.map((filter) => streams.purge(usersStream.name, { filter })),
+    streams.purge(deadLetterStream.name, { filter: `users_dlq.*.${userId}` }).catch(unlessMissing),
+  ])
+}
+
+/** The projector creates the stream of dead letters. */
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)) throw error
 }
 
 /** Whether the broker can never take this event: it exceeds the server's or the stream's maximum. */

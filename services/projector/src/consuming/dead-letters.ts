@@ -1,6 +1,6 @@
-import { deadLetterStream, originalSubject, replaySubject, usersStream } from '@cqrs/contracts'
+import { originalSubject } from '@cqrs/contracts'
 import type { NatsLink } from '@cqrs/service-kit'
-import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { jetstream } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
 import * as metrics from './metrics.ts'
 
@@ -30,18 +30,6 @@ export async function addDeadLetter(
   // Without a message id: a replay that fails again must not be dropped as a duplicate of the letter that it removes.
   await jetstream(connection).publish(`users_dlq.${consumer}.${userIdIn(subject)}`, data, { headers: about })
   metrics.deadLetters.inc({ consumer, reason })
-}
-
-/**
- * Deletes all dead letters of a user and those that are being replayed: they hold personal data.
- * @throws while NATS is unavailable
- */
-export async function eraseDeadLetters(nats: NatsLink, userId: string): Promise<void> {
-  const connection = nats.connection()
-  if (!connection) throw new Error('NATS is unavailable')
-  const { streams } = await jetstreamManager(connection, { checkAPI: false })
-  await streams.purge(deadLetterStream.name, { filter: `users_dlq.*.${userId}` })
-  await streams.purge(usersStream.name, { filter: replaySubject('*', `users.${userId}.*`) })
 }
 
 /** From the subject `users.<userId>.<verb>`, because the content may be unreadable. */

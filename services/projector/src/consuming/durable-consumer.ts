@@ -1,6 +1,13 @@
 import { replaySubject, usersStream } from '@cqrs/contracts'
 import { stamped } from '@cqrs/service-kit'
-import { AckPolicy, type ConsumerConfig, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream'
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  DeliverPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  jetstreamManager,
+} from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 
 /** Which events to read, and the name under which the server tracks which of them are handled. */
@@ -42,4 +49,12 @@ export async function ensureDurableConsumer(nats: NatsConnection, consumer: Dura
   const { durable } = consumer
   const { paused } = await consumers.add(name, config).catch(() => consumers.update(name, durable, config))
   if (paused) await consumers.resume(name, durable)
+}
+
+/** Removes the consumer if it exists. */
+export async function removeDurableConsumer(nats: NatsConnection, durable: string): Promise<void> {
+  const { consumers } = await jetstreamManager(nats)
+  await consumers.delete(usersStream.name, durable).catch((error) => {
+    if (!(error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound)) throw error
+  })
 }
