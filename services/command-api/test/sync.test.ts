@@ -88,6 +88,15 @@ t.test('pages have whole states and tombstones, and no secret', async (t) => {
   t.equal((await ask(syncSubjects.page, { after: '', limit: 3 })).next, third.user.id)
 })
 
+t.test('a malformed user is left out of a page, and does not fail the others', async (t) => {
+  const ids = ['019a6f0c-3b5e-7c21-9d52-000000000001', '019a6f0c-3b5e-7c21-9d52-000000000002'] as const
+  await users.insertOne({ _id: ids[0], email: 'no-dates@example.com', version: 1, outbox: [] })
+  await users.insertOne({ ...(await users.findOne({ _id: first.user.id })), _id: ids[1], email: 7 })
+  const { snapshots, total }: PageReply = await ask(syncSubjects.page, { after: '', limit: 100 })
+  t.equal(snapshots.length, total - 2)
+  await users.deleteMany({ _id: { $in: ids } })
+})
+
 t.test('users are republished, never as registrations, and not dropped as duplicates', async (t) => {
   const request = {
     writeDatabase,

@@ -47,7 +47,11 @@ export function answerSync(nats: NatsLink, parts: Parts): void {
   answer(syncSubjects.versions, VersionsRequest, ({ after, upTo, limit, fields }) =>
     sync.versions(after, upTo, limit, fields),
   )
-  answer(syncSubjects.page, PageRequest, ({ after, limit }) => sync.page(after, limit))
+  answer(syncSubjects.page, PageRequest, async ({ after, limit }) => {
+    const { malformed, ...page } = await sync.page(after, limit)
+    for (const id of malformed) logger.error({ user_id: id }, 'user is malformed and is left out of a rebuild')
+    return page
+  })
   answer(syncSubjects.republish, RepublishRequest, (request) => republish(request, parts))
 }
 

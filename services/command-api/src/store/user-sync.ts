@@ -3,13 +3,14 @@ import {
   type DigestReply,
   digestLine,
   type PageReply,
-  type Snapshot,
+  Snapshot,
   type StateField,
   stateText,
   type VersionOf,
   type VersionsReply,
 } from '@cqrs/contracts'
 import type { Collection, Db, Filter, FindCursor } from 'mongodb'
+import { Compile } from 'typebox/compile'
 import { publicState, tokenState } from '../domain/user.ts'
 import { type TombstoneDocument, type UserDocument, usersCollection } from './user-document.ts'
 import { toUser } from './user-repository.ts'
@@ -65,14 +66,23 @@ export class UserSync {
     return { users: await found.map(toVersion).toArray() }
   }
 
-  /** The next `limit` users after an id, as snapshots, tombstones included. */
-  async page(after: string, limit: number): Promise<Reply<PageReply>> {
+  /**
+   * The next `limit` users after an id, as snapshots, tombstones included, and the ids of those whose document is
+   * malformed: a reader would refuse the whole page.
+   */
+  async page(after: string, limit: number): Promise<Reply<PageReply> & { malformed: string[] }> {
     const [documents, total] = await Promise.all([
       this.#find({ _id: { $gt: after } }, limit).toArray(),
       this.#users.estimatedDocumentCount(),
     ])
     const last = documents.length === limit ? documents.at(-1)?._id : undefined
-    return { snapshots: documents.map(toSnapshot), next: last ?? null, total }
+    const read = documents.map((document) => ({ id: document._id, snapshot: readable(document) }))
+    return {
+      snapshots: read.flatMap(({ snapshot }) => snapshot ?? []),
+      malformed: read.flatMap(({ id, snapshot }) => (snapshot ? [] : [id])),
+      next: last ?? null,
+      total,
+    }
   }
 
   /** These users, as far as the database knows them: as documents, because one that is malformed is no snapshot. */
@@ -114,6 +124,17 @@ const textOf = (user: Stored, fields: StateField[]): string =>
 
 /** Works for every value: one document of another shape must not prevent the comparison of the others. */
 const dayOf = (time: unknown): string => JSON.stringify(time ?? null).slice(1, 11)
+
+function readable(document: Stored): Snapshot | undefined {
+  try {
+    const snapshot = toSnapshot(document)
+    return isSnapshot.Check(snapshot) ? snapshot : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const isSnapshot = Compile(Snapshot)
 
 function toSnapshot(document: Stored): Snapshot {
   const { _id: id, version } = document
