@@ -12,7 +12,10 @@ export const Config = Type.Object({
     pattern: '^mongodb(\\+srv)?://',
     description: 'URI of the write database, with its name in the path',
   }),
-  NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'URL of the NATS server' }),
+  NATS_URL: Type.String({
+    default: 'nats://127.0.0.1:4222',
+    description: 'NATS server, or several of one cluster, separated by commas',
+  }),
   ...streamSettings,
   JWT_SIGNING_KEY_FILE: Type.String({ description: 'PEM file with the private EC P-256 key that signs access tokens' }),
   JWKS_FILE: Type.String({ description: 'JSON file (JWKS) with the public keys that verify access tokens' }),

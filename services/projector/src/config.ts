@@ -10,7 +10,10 @@ export const Config = Type.Object({
     pattern: '^mongodb(\\+srv)?://',
     description: 'Read database, with its name in the path; the user needs the role `readWrite`',
   }),
-  NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'NATS server' }),
+  NATS_URL: Type.String({
+    default: 'nats://127.0.0.1:4222',
+    description: 'NATS server, or several of one cluster, separated by commas',
+  }),
   ...streamSettings,
   SMTP_URL: Type.String({
     pattern: '^smtps?://',

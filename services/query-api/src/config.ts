@@ -19,7 +19,10 @@ export const Config = Type.Object({
     description:
       'Members of the read database that answer. `secondaryPreferred` may return older data, not with `X-Min-Version`',
   }),
-  NATS_URL: Type.String({ default: 'nats://127.0.0.1:4222', description: 'NATS server' }),
+  NATS_URL: Type.String({
+    default: 'nats://127.0.0.1:4222',
+    description: 'NATS server, or several of one cluster, separated by commas',
+  }),
   READ_YOUR_WRITES_TIMEOUT_MS: Type.Integer({
     default: 2_000,
     minimum: 0,

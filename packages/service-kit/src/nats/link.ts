@@ -26,8 +26,8 @@ type ConnectedHandler = (connection: NatsConnection) => Promise<void> | void
 type Subscription = { subject: string; queue?: string; receive: (message: Msg) => unknown; isDenied?: boolean }
 
 /**
- * A link to the server at this URL, or to another server of its cluster. `name` identifies this client to an operator
- * of the server.
+ * A link to the server at this URL, or to another server of its cluster. A list of URLs is separated by commas. `name`
+ * identifies this client to an operator of the server.
  *
  * The client itself reconnects after a disconnect, with the same subscriptions, so that acknowledgements of messages
  * delivered before still arrive. Whenever its connection is closed for good, the link makes a new one.
@@ -38,7 +38,8 @@ export function linkNats(options: { url: string; name: string; logger: Logger })
   const subscriptions: Subscription[] = []
   const closing = new AbortController()
   const backOff = new BackOff()
-  let servers = [options.url]
+  const seeds = options.url.split(',')
+  let servers = seeds
   let connection: NatsConnection | undefined
   let isUp = false
   let down = 'NATS is unavailable'
@@ -89,7 +90,7 @@ export function linkNats(options: { url: string; name: string; logger: Logger })
 
   /** Of a cluster, those that the server knows. */
   const rememberServers = (nats: NatsConnection) => {
-    servers = [...new Set([options.url, ...nats.getServers().map(({ listen }) => listen)])]
+    servers = [...new Set([...seeds, ...nats.getServers().map(({ listen }) => listen)])]
   }
 
   const connected = (nats: NatsConnection) => {

@@ -31,6 +31,24 @@ t.test('a link can be closed immediately when no server listens', async () => {
   await link.close()
 })
 
+t.test('with several servers, the link takes one that listens', async (t) => {
+  const gone = createServer()
+  await once(gone.listen(0, '127.0.0.1'), 'listening')
+  const server = await listen(t)
+  server.on('connection', (socket) => {
+    socket.on('data', (data) => data.includes('PING') && socket.write('PONG\r\n'))
+    socket.write(info)
+  })
+  const link = linkNats({ url: `${urlOf(gone)},${urlOf(server)}`, name: 'test', logger: captureLog().logger })
+  gone.close()
+  const connected = Promise.withResolvers<void>()
+  link.onConnected(() => connected.resolve())
+  link.start()
+  await connected.promise
+  t.equal(link.connection()?.getServer(), urlOf(server).slice('nats://'.length))
+  await link.close()
+})
+
 t.test('a link that was never started connects to nothing, and can be closed', async (t) => {
   const server = await listen(t)
   server.on('connection', () => t.fail('connected without a start'))
