@@ -49,18 +49,21 @@ export class DeadLetterBox {
   }
 
   /**
-   * Publishes the original again, to the consumer that could not handle it, and then deletes the letter. If the consumer
-   * still cannot handle it, that letter is replaced by a new one.
+   * Publishes the original again, to the consumer that could not handle it, and then deletes the letter. If the
+   * consumer still cannot handle it, that letter is replaced by a new one.
    */
   async replay({ seq, consumer, originalSubject, data }: DeadLetter): Promise<void> {
     await this.#manager.jetstream().publish(replaySubject(consumer, originalSubject), data)
     await this.drop(seq)
   }
 
-  /** Does nothing if the letter was replaced or dropped meanwhile. */
+  /** Does nothing if the letter no longer exists: a new one of the same user may have replaced it at any moment. */
   async drop(seq: number): Promise<void> {
     const { name } = deadLetterStream
-    if (await this.#manager.streams.getMessage(name, { seq })) await this.#manager.streams.deleteMessage(name, seq)
+    const { streams } = this.#manager
+    await streams.deleteMessage(name, seq).catch(async (error) => {
+      if (await streams.getMessage(name, { seq })) throw error
+    })
   }
 }
 
