@@ -45,6 +45,8 @@ process.exitCode = failed === 0 ? 0 : 1
 console.log(`${passed} passed, ${failed} failed`)
 
 async function runAll(chosen) {
+  // Tests start hundreds of processes, whose code is compiled once.
+  process.env.NODE_COMPILE_CACHE ??= join(repository, 'node_modules/.cache/compiled')
   await withServers(async (environment) => {
     const waiting = [...chosen]
     const lane = async () => {
