@@ -1,7 +1,7 @@
 /**
  * Reads the TAP of tap's runner line by line, and prints what a person needs: a line for each test file, each failure
- * with its reason, and the comments of tests. `sum` is tap's count of assertions. `notRun` has a line for each test that
- * this machine cannot run, with the reason.
+ * with its reason, and the comments of tests. `sum` is tap's count of assertions. `notRun` has a line for each test
+ * that this machine cannot run, with the reason.
  */
 export function tapPrinter(print: (line: string) => void) {
   const sum = { total: 0, pass: 0, fail: 0 }

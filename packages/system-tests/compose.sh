@@ -4,8 +4,9 @@
 # starts services with invalid settings. Needs Docker with Compose 2.24 or later. Takes four to ten minutes, removes
 # what it made, and ends with `N passed, N failed`. If the stack does not start, the remaining checks are not run.
 #   bash packages/system-tests/compose.sh
-#   bash packages/system-tests/compose.sh --cluster   # docker-compose.cluster.yml: restarts each node of each cluster in
-#                                                     # turn, and kills each primary and leader, under load
+#   bash packages/system-tests/compose.sh --cluster
+# runs docker-compose.cluster.yml over it: restarts each node of each cluster in turn, and kills each primary and
+# leader, under load.
 set -u
 cd "$(dirname "$0")/../.."
 export COMPOSE_PROJECT_NAME=cqrs-user-service-check GATEWAY_PORT=18080 MAIL_WEB_PORT=18025

@@ -1,4 +1,4 @@
-import { syncSubjects, userStatsCollection, usersReadCollection } from '@cqrs/contracts'
+import { type RepublishRequest, syncSubjects, userStatsCollection, usersReadCollection } from '@cqrs/contracts'
 import { jetstream } from '@nats-io/jetstream'
 import type { World } from './scenario.ts'
 
@@ -40,7 +40,7 @@ function listen(world: World): Published[] {
   return history
 }
 
-/** Users that did not change since the first round have no history: command-api publishes their state, as in a repair. */
+/** Users that did not change since the first round have no history: command-api publishes their state again. */
 async function republishOlder({ nats, write }: World, history: Published[]): Promise<void> {
   const heard = new Set(history.map(({ subject }) => subject.split('.')[1]))
   const ids = await write
@@ -48,7 +48,11 @@ async function republishOlder({ nats, write }: World, history: Published[]): Pro
     .find({}, { projection: { _id: 1 } })
     .map(({ _id }) => _id)
     .toArray()
-  const older = ids.filter((id) => !heard.has(id)).map((id) => ({ id, readVersion: 0 }))
-  if (older.length > 0)
-    await nats.request(syncSubjects.republish, JSON.stringify({ users: older }), { timeout: 10_000 })
+  const users = ids.filter((id) => !heard.has(id)).map((id) => ({ id, readVersion: 0, remedy: 'restate' as const }))
+  const identity = await write.collection<{ writeDatabase: string }>('identity').findOne()
+  if (users.length === 0 || !identity) return
+  const request: RepublishRequest = { writeDatabase: identity.writeDatabase, users }
+  const reply = await nats.request(syncSubjects.republish, JSON.stringify(request), { timeout: 10_000 })
+  const { published } = reply.json<{ published?: number }>()
+  if (published !== users.length) throw new Error(`command-api republished ${published} of ${users.length} users`)
 }

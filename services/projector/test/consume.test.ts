@@ -25,7 +25,7 @@ t.test('an update and a deletion become visible', async (t) => {
   await broker.publish(updated(2, 2, { name: 'Renamed', roles: ['buyer', 'seller'] }))
   t.match(await visible(2, 2), { name: 'Renamed', roleCount: 2, isSeller: true })
   await broker.publish(deleted(2, 3))
-  t.strictSame(Object.keys(await visible(2, 3)), ['_id', 'version', 'deletedAt', 'expiresAt'])
+  t.strictSame(Object.keys(await visible(2, 3)), ['_id', 'version', 'deletedAt', 'expiresAt', 'revokedAt'])
   const messages = logsOf(2).map(({ msg }) => msg)
   t.ok(messages.includes('UserUpdated event received'))
   t.ok(messages.includes('UserDeleted event received'))

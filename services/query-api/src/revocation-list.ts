@@ -105,7 +105,7 @@ export class RevocationList {
     const current = new Map<string, Revoked>()
     try {
       const revoked = await this.#options.users.revokedWithin(rememberedMs)
-      for (const { id, tokensFromVersion, ageMs } of revoked)
+      for (const { id, tokensFromVersion, ageMs } of revoked.filter(({ ageMs }) => ageMs < rememberedMs))
         remember(current, id, { tokensFromVersion, until: now + rememberedMs - ageMs, heardAt: -keptMs })
     } catch (error) {
       this.#isStale = true

@@ -130,7 +130,8 @@ const unavailableCodes = new Set<unknown>([
   ...[6, 7, 89, 9001], // HostUnreachable, HostNotFound, NetworkTimeout, SocketException: of a server behind the server
   // State change errors of the Server Discovery And Monitoring specification: the server stops, starts or changes role.
   ...[91, 189, 10058, 10107, 11600, 11602, 13435, 13436],
-  ...[64, 100, 134, 148], // without a majority: WriteConcernTimeout, UnsatisfiableWriteConcern, and of the read concerns
+  // Without a majority: WriteConcernTimeout, UnsatisfiableWriteConcern, and those of read concerns.
+  ...[64, 100, 134, 148],
   ...[24, 50, 262, 11601], // LockTimeout, MaxTimeMSExpired, ExceededTimeLimit, Interrupted
 ])
 

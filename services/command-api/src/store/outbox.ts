@@ -6,8 +6,8 @@ import { type TombstoneDocument, type UserDocument, usersCollection } from './us
 const tombstoneLifetimeMs = 30 * 24 * 3600 * 1000
 
 /**
- * Younger events are probably being published by the process that wrote them. By the database's clock, and since each of
- * its nodes has its own, a time in the future is due as well.
+ * Younger events are probably being published by the process that wrote them. By the database's clock, and since each
+ * of its nodes has its own, a time in the future is due as well.
  */
 const graceMs = 2_000
 

@@ -23,8 +23,8 @@ export type UserDocument = Omit<User, 'id' | 'tokensFromVersion'> &
 export type Done = { key: string; fingerprint: string; at: Date }
 
 /**
- * The record of an update, with the part of its answer that the request does not contain. An update that changes nothing
- * answers the roles in their stored order. Older records have no `roles`.
+ * The record of an update, with the part of its answer that the request does not contain. An update that changes
+ * nothing answers the roles in their stored order. Older records have no `roles`.
  */
 export type UpdateDone = Done & Pick<User, 'version' | 'isActive' | 'updatedAt'> & { roles?: User['roles'] }
 

@@ -89,8 +89,8 @@ export class Mailer {
 
   /**
    * Whether the server accepted a connection at the last check, and did not refuse the last mail for a reason that is
-   * not the mail's own (forgotten after ten minutes: perhaps there is no other mail to send). Checks run in the background, at most every 5 s, so
-   * that a server that hangs does not block the caller.
+   * not the mail's own. Checks run in the background, at most every 5 s, so that a server that hangs does not block the
+   * caller.
    */
   isUp(): boolean {
     if (Date.now() >= Math.max(this.#nextCheckAt, this.#backsOffUntil)) void this.#check()

@@ -32,7 +32,8 @@ export class WaitingMails {
         hasFailed = false
         if (tried > 0) continue
       } catch (error) {
-        if (!hasFailed) logger.warn({ err: error }, 'cannot send the welcome e-mails that wait; retrying')
+        if (!hasFailed && !this.#closing.signal.aborted)
+          logger.warn({ err: error }, 'cannot send the welcome e-mails that wait; retrying')
         hasFailed = true
       }
       await pause(lookEveryMs, this.#closing.signal)
