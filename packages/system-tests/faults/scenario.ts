@@ -231,7 +231,7 @@ async function welcomes({ mail, read }: World, acknowledged: Acknowledged, { kil
     for (const to of mail.mails.flatMap(({ envelopeTo }) => envelopeTo)) received.set(to, (received.get(to) ?? 0) + 1)
     return received
   }
-  await eventually(() => due.every((email) => counts().has(email)), { timeoutMs: 60_000, intervalMs: 200 }).catch(
+  await eventually(() => due.every((email) => counts().has(email)), { timeoutMs: 150_000, intervalMs: 200 }).catch(
     () => undefined,
   )
   const received = counts()

@@ -4,7 +4,7 @@ import { type Outcome, runScenario } from '../faults/scenario.ts'
 import { scenarios } from '../faults/scenarios.ts'
 
 // A short run of `pnpm test:faults`: one or two rounds of the quick faults.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 const seed = 7
 const rounds: Record<string, number> = {

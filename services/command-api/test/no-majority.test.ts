@@ -104,9 +104,9 @@ async function elect(uri: string): Promise<void> {
     .split(',')
     .map(
       (host) =>
-        new MongoClient(`mongodb://${credentials}@${host}/?directConnection=true`, { serverSelectionTimeoutMS: 500 }),
+        new MongoClient(`mongodb://${credentials}@${host}/?directConnection=true`, { serverSelectionTimeoutMS: 2_000 }),
     )
   const stepUp = (node: MongoClient) => node.db('admin').command({ replSetStepUp: 1 })
-  await eventually(() => Promise.any(nodes.map(stepUp)), { timeoutMs: 60_000, intervalMs: 500 })
+  await eventually(() => Promise.any(nodes.map(stepUp)), { timeoutMs: 120_000, intervalMs: 500 })
   await Promise.all(nodes.map((node) => node.close()))
 }

@@ -3,6 +3,9 @@ import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, updated, userId } from './fixtures/user-events.ts'
 
+// It starts the command line about twenty times.
+t.setTimeout(300_000)
+
 const { broker, cli, mail, nats, projector, visible } = await startSystem(t)
 
 /** Contains personal data, and is unreadable. */
@@ -98,6 +101,7 @@ t.test('an old message is handled when an operator replays it', async () => {
 })
 
 t.test('metrics report lag, batches and dead letters', async (t) => {
+  await allHandled()
   const metrics = await projector.metrics()
   for (const line of [
     /^projector_lag_messages\{consumer="users_read"\} 0$/m,

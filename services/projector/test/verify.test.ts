@@ -3,6 +3,9 @@ import t from 'tap'
 import { startSystem } from './fixtures/system.ts'
 import { deleted, updated, userId } from './fixtures/user-events.ts'
 
+// It starts the command line about twenty times.
+t.setTimeout(300_000)
+
 const { broker, cli, database, projector, users, ...system } = await startSystem(t)
 const writeSide = system.writeSide()
 const shares = database.db.collection<any>('user_stats')
