@@ -4,6 +4,7 @@ import type { Lease, Logger, NatsLink } from '@cqrs/service-kit'
 import { JetStreamApiCodes, JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { InvalidArgumentError, type NatsConnection } from '@nats-io/transport-node'
 import type { Outbox } from '../store/outbox.ts'
+import { HandledEvents } from './handled-events.ts'
 import * as metrics from './relay-metrics.ts'
 
 /**
@@ -28,6 +29,7 @@ export class Relay {
   /** Events that were refused for what they are; the reason is logged once. */
   readonly #refused = new Set<string>()
   #acknowledged: Pick<UserEvent, 'id' | 'subject'>[] = []
+  readonly #handled = new HandledEvents()
   #removal: Promise<void> | undefined
   #failing: { sinceMs: number; lastMs: number } | undefined
   #erasureFails = false
@@ -104,7 +106,11 @@ export class Relay {
   async #keepSweeping(): Promise<void> {
     while (!this.#stopped) {
       try {
-        if (this.#nats.connection() && (await this.#lease.acquire())) await this.#sweep()
+        const connection = this.#nats.connection()
+        if (connection && (await this.#lease.acquire())) {
+          await this.#sweep()
+          await this.#handled.purge(connection)
+        }
         // Another process may reach the broker.
         if (this.#failing) await this.#lease.release()
       } catch (error) {

@@ -1,0 +1,31 @@
+import { usersStream } from '@cqrs/contracts'
+import { jetstreamManager } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+
+/**
+ * Removes from the stream what every durable consumer has handled (docs/decisions/0023). One process at a time calls
+ * it, again and again.
+ */
+export class HandledEvents {
+  #lookAt = 0
+  #lastSeq = 0
+
+  /** Does nothing if it was called less than `everyMs` ago, or if no consumer exists yet: then nothing is handled. */
+  async purge(connection: NatsConnection): Promise<void> {
+    if (performance.now() < this.#lookAt) return
+    this.#lookAt = performance.now() + everyMs
+    const { streams, consumers } = await jetstreamManager(connection, { checkAPI: false })
+    const { state } = await streams.info(usersStream.name)
+    const found = await consumers.list(usersStream.name).next()
+    // A consumer without outstanding messages has handled what was there at the last look. Not what is there now: its
+    // own server may not have that yet.
+    const floors = found.map(({ num_pending, num_ack_pending, ack_floor }) =>
+      num_pending + num_ack_pending === 0 ? Math.max(this.#lastSeq, ack_floor.stream_seq) : ack_floor.stream_seq,
+    )
+    this.#lastSeq = state.last_seq
+    const handled = Math.min(...floors)
+    if (floors.length > 0 && handled >= state.first_seq) await streams.purge(usersStream.name, { seq: handled + 1 })
+  }
+}
+
+const everyMs = 5_000
