@@ -8,21 +8,24 @@ import type { NatsConnection } from '@nats-io/transport-node'
  */
 export class HandledEvents {
   #lookAt = 0
-  #lastSeq = 0
+  #last = { seq: 0, created: '' }
 
   /** Does nothing if it was called less than `everyMs` ago, or if no consumer exists yet: then nothing is handled. */
   async purge(connection: NatsConnection): Promise<void> {
     if (performance.now() < this.#lookAt) return
     this.#lookAt = performance.now() + everyMs
     const { streams, consumers } = await jetstreamManager(connection, { checkAPI: false })
-    const { state } = await streams.info(usersStream.name)
+    const { state, created } = await streams.info(usersStream.name)
+    // A broker that lost its data, or came back older, counts again from a lower number.
+    const isSame = created === this.#last.created && state.last_seq >= this.#last.seq
+    const lastSeq = isSame ? this.#last.seq : 0
     const found = await consumers.list(usersStream.name).next()
     // A consumer without outstanding messages has handled what was there at the last look. Not what is there now: its
     // own server may not have that yet.
     const floors = found.map(({ num_pending, num_ack_pending, ack_floor }) =>
-      num_pending + num_ack_pending === 0 ? Math.max(this.#lastSeq, ack_floor.stream_seq) : ack_floor.stream_seq,
+      num_pending + num_ack_pending === 0 ? Math.max(lastSeq, ack_floor.stream_seq) : ack_floor.stream_seq,
     )
-    this.#lastSeq = state.last_seq
+    this.#last = { seq: state.last_seq, created }
     const handled = Math.min(...floors)
     if (floors.length > 0 && handled >= state.first_seq) await streams.purge(usersStream.name, { seq: handled + 1 })
   }
