@@ -4,11 +4,10 @@ import { promisify } from 'node:util'
 import { deadLetterStream, usersStream } from '@cqrs/contracts'
 import { findNatsServer } from '@cqrs/local-stack'
 import { eventually, freshDirectory } from '@cqrs/local-stack/testing'
-import { ConfigError, ensureStream, streamSettings } from '@cqrs/service-kit'
+import { ConfigError, ensureStream, keepUntilHandled, streamSettings } from '@cqrs/service-kit'
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
-import { HandledEvents } from '../../../services/command-api/src/publishing/handled-events.ts'
 import { startCluster } from './kubernetes/nats-cluster.ts'
 import { ofKind, overlays } from './kubernetes/overlays.ts'
 
@@ -70,9 +69,7 @@ t.test('on three servers an existing stream forgets what is handled, also when i
     await manager.consumers.add(usersStream.name, { durable_name, ack_policy: AckPolicy.Explicit })
   await handle('one', 10)
   await handle('two', 5)
-  const handled = new HandledEvents()
-  const purging = setInterval(() => void handled.purge(connection).catch(() => undefined), 500)
-  t.teardown(() => clearInterval(purging))
+  await keepUntilHandled(connection, usersStream.name)
   await eventually(async () => (await info()).state.messages === 5, patient)
   await handle('two', 5)
   await isEmpty()

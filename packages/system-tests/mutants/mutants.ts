@@ -237,6 +237,14 @@ export const mutants: readonly Mutant[] = [
     tests: [`${commandApi}/test/erasure.test.ts`],
   },
   {
+    file: `${commandApi}/src/publishing/erase-history.ts`,
+    what: 'an erasure makes the stream forget events of other users',
+    find: '    for (let event = await newest(subject)',
+    replace:
+      '    await streams.purge(usersStream.name, { filter: subject })\n    for (let event = await newest(subject)',
+    tests: [`${commandApi}/test/erasure.test.ts`],
+  },
+  {
     file: `${commandApi}/src/publishing/relay.ts`,
     what: 'a stop abandons publishes in progress',
     find: '    await Promise.all(this.#inFlight.values())\n',

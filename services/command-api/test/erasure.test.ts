@@ -56,7 +56,32 @@ t.test('dead letters of a deleted user, also those that are being replayed, are 
   await streams.purge(usersStream.name, { filter: 'users_replay.>' })
 })
 
-t.test('an event that arrives in the stream after the deletion of its user is purged as well', async (t) => {
+t.test('an erasure takes no event of another user from a consumer that has not handled it', async (t) => {
+  const connection = await connect({ servers: api.nats.url })
+  t.teardown(() => connection.close())
+  const { consumers, streams } = await jetstreamManager(connection)
+  await streams.purge(usersStream.name) // as if everything was handled so far
+  await consumers.add(usersStream.name, { durable_name: 'slow', filter_subject: 'users.>', ack_policy: 'explicit' })
+  const consumer = await jetstream(connection).consumers.get(usersStream.name, 'slow')
+  const next = () => consumer.next({ expires: 10_000 })
+
+  const kept = await api.newUser()
+  const unhandled = await next()
+  t.equal(unhandled?.subject, `users.${kept.user.id}.created`)
+  const gone = await api.newUser()
+  const created = `users.${gone.user.id}.created`
+  t.equal((await next())?.subject, created)
+  await api.send('DELETE', `/api/v1/users/${gone.user.id}`, undefined, gone.token)
+  const deletion = await next()
+  t.equal(deletion?.subject, `users.${gone.user.id}.deleted`)
+  await eventually(async () => !(await streams.getMessage(usersStream.name, { last_by_subj: created })))
+  await deletion?.ackAck()
+  t.equal((await consumer.info()).ack_floor.stream_seq, Number(unhandled?.seq) - 1)
+  unhandled?.nak()
+  t.equal((await next())?.subject, unhandled?.subject, 'it is delivered again')
+})
+
+t.test('an event that arrives in the stream after the deletion of its user is deleted as well', async (t) => {
   const { user, email, token } = await api.newUser()
   const straggler = { ...(await api.published(user.id, 'created')), id: crypto.randomUUID() }
   await api.send('DELETE', `/api/v1/users/${user.id}`, undefined, token)

@@ -3,6 +3,7 @@ import {
   JetStreamApiCodes,
   JetStreamApiError,
   jetstreamManager,
+  RetentionPolicy,
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream'
@@ -39,7 +40,8 @@ export const streamSettings = {
 }
 
 /**
- * Creates the stream or updates it to this configuration; several processes may do so at once.
+ * Creates the stream or updates it to this configuration; several processes may do so at once. A new stream keeps every
+ * message until `keepUntilHandled`; an update does not change that.
  * @throws ConfigError if the server has no room for `maxBytes`
  */
 export async function ensureStream(nats: NatsConnection, stream: StreamPlan, replicas: number): Promise<void> {
@@ -56,7 +58,7 @@ export async function ensureStream(nats: NatsConnection, stream: StreamPlan, rep
   }
 }
 
-/** The configuration of a stream, but for its replicas. */
+/** The configuration of a stream, but for its replicas and its retention. */
 export const streamConfig = (stream: StreamPlan): Partial<StreamConfig> & { name: string } => ({
   name: stream.name,
   subjects: [...stream.subjects],
@@ -73,16 +75,35 @@ const codeOf = (error: unknown) => (error instanceof JetStreamApiError ? error.c
 const isWithoutRoom = (error: unknown) =>
   codeOf(error) === 10_047 || (codeOf(error) === 10_005 && /insufficient storage/.test((error as Error).message))
 
-/** Lists the missing ones of these streams and durable consumers: `stream USERS`, `consumer USERS.users_read`. */
+/**
+ * Makes the stream drop each message that all its consumers have acknowledged. To be called when they exist: a message
+ * that no consumer waits for is dropped at once.
+ */
+export async function keepUntilHandled(nats: NatsConnection, stream: string): Promise<void> {
+  const { streams } = await jetstreamManager(nats)
+  // The client's type does not know that the server can change this.
+  const config: Partial<StreamConfig> = { retention: RetentionPolicy.Interest }
+  await streams.update(stream, config)
+}
+
+/**
+ * Lists the missing ones of these streams and durable consumers: `stream USERS`, `consumer USERS.users_read`. With
+ * durables, the stream must also be one of `keepUntilHandled`: `retention USERS`.
+ */
 export async function missingStreams(
   nats: NatsConnection,
   streams: readonly { name: string; durables?: readonly string[] }[],
 ): Promise<string[]> {
   const manager = await jetstreamManager(nats, { checkAPI: false })
   const missing = streams.map(async ({ name, durables = [] }) => {
-    if (!(await found(manager.streams.info(name)))) return [`stream ${name}`]
+    const stream = await found(manager.streams.info(name))
+    if (!stream) return [`stream ${name}`]
     const consumers = await Promise.all(durables.map((durable) => found(manager.consumers.info(name, durable))))
-    return durables.filter((_, i) => !consumers[i]).map((durable) => `consumer ${name}.${durable}`)
+    const retention = durables.length === 0 || stream.config.retention === RetentionPolicy.Interest
+    return [
+      ...durables.filter((_, i) => !consumers[i]).map((durable) => `consumer ${name}.${durable}`),
+      ...(retention ? [] : [`retention ${name}`]),
+    ]
   })
   return (await Promise.all(missing)).flat()
 }

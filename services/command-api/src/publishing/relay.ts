@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { deadLetterStream, replaySubject, subjectOf, type UserEvent, usersStream } from '@cqrs/contracts'
+import { subjectOf, type UserEvent } from '@cqrs/contracts'
 import type { Lease, Logger, NatsLink } from '@cqrs/service-kit'
-import { JetStreamApiCodes, JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream'
-import { InvalidArgumentError, type NatsConnection } from '@nats-io/transport-node'
+import { JetStreamApiError, jetstream } from '@nats-io/jetstream'
+import { InvalidArgumentError } from '@nats-io/transport-node'
 import type { Outbox } from '../store/outbox.ts'
-import { HandledEvents } from './handled-events.ts'
+import { eraseHistory } from './erase-history.ts'
 import * as metrics from './relay-metrics.ts'
 
 /**
@@ -15,7 +15,7 @@ import * as metrics from './relay-metrics.ts'
  * only makes it faster. An event leaves the outbox when JetStream has acknowledged it. `Nats-Msg-Id` is the event's id,
  * so an event that is sent twice within the stream's duplicate window is stored once.
  *
- * The sweeper also erases deleted users: it purges their earlier events from the stream, because they hold personal
+ * The sweeper also erases deleted users: it deletes their earlier events from the stream, because they hold personal
  * data, and repeats that later, because a publish that timed out may still arrive. It does so before it publishes, so
  * that a full stream has room for the deletion.
  */
@@ -29,7 +29,6 @@ export class Relay {
   /** Events that were refused for what they are; the reason is logged once. */
   readonly #refused = new Set<string>()
   #acknowledged: Pick<UserEvent, 'id' | 'subject'>[] = []
-  readonly #handled = new HandledEvents()
   #removal: Promise<void> | undefined
   #failing: { sinceMs: number; lastMs: number } | undefined
   #erasureFails = false
@@ -106,11 +105,7 @@ export class Relay {
   async #keepSweeping(): Promise<void> {
     while (!this.#stopped) {
       try {
-        const connection = this.#nats.connection()
-        if (connection && (await this.#lease.acquire())) {
-          await this.#sweep()
-          await this.#handled.purge(connection)
-        }
+        if (this.#nats.connection() && (await this.#lease.acquire())) await this.#sweep()
         // Another process may reach the broker.
         if (this.#failing) await this.#lease.release()
       } catch (error) {
@@ -219,24 +214,6 @@ export class Relay {
       this.#logger.error({ err: failed.reason }, 'cannot erase deleted users from the stream; retrying')
     this.#erasureFails = failed !== undefined
   }
-}
-
-/**
- * Purges what the broker has of a deleted user: events, dead letters and those that are being replayed. The deletion
- * stays; it holds no personal data.
- */
-async function eraseHistory(connection: NatsConnection, userId: string): Promise<void> {
-  const { streams } = await jetstreamManager(connection, { checkAPI: false })
-  const subjects = [`users.${userId}.created`, `users.${userId}.updated`, replaySubject('*', `users.${userId}.*`)]
-  await Promise.all([
-    ...subjects.map((filter) => streams.purge(usersStream.name, { filter })),
-    streams.purge(deadLetterStream.name, { filter: `users_dlq.*.${userId}` }).catch(unlessMissing),
-  ])
-}
-
-/** The projector creates the stream of dead letters. */
-function unlessMissing(error: unknown): void {
-  if (!(error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)) throw error
 }
 
 /** Whether the broker can never take this event: it exceeds the server's or the stream's maximum. */
