@@ -225,8 +225,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/publishing/relay.ts`,
     what: 'each replica publishes the whole backlog',
-    find: 'if (connection && (await this.#lease.acquire())) {',
-    replace: 'if (connection) {',
+    find: 'this.#nats.connection() && (await this.#lease.acquire())',
+    replace: 'this.#nats.connection()',
     tests: [`${commandApi}/test/relay.test.ts`],
   },
   {
@@ -395,7 +395,7 @@ export const mutants: readonly Mutant[] = [
     tests: [`${commandApi}/test/start.test.ts`],
   },
   {
-    file: `${commandApi}/src/publishing/relay.ts`,
+    file: `${commandApi}/src/publishing/erase-history.ts`,
     what: 'the dead letters of a deleted user are kept',
     find: 'filter: `users_dlq.*.',
     replace: 'filter: `nobody.*.',
@@ -428,5 +428,62 @@ export const mutants: readonly Mutant[] = [
     find: '    lookUp.outdateAll()\n',
     replace: '',
     tests: [`${queryApi}/test/service.test.ts`, `${queryApi}/test/cached-users.test.ts`],
+  },
+  // Parts that refuse, fill up, come back older, or belong to another system
+  {
+    file: `${commandApi}/src/store/user-repository.ts`,
+    what: 'an answer without a write is not confirmed by a majority',
+    find: '{ ...linearizable, projection: { _id: 1 } }',
+    replace: '{ projection: { _id: 1 } }',
+    tests: [`${commandApi}/test/no-majority.test.ts`],
+  },
+  {
+    file: `${commandApi}/src/store/user-repository.ts`,
+    what: 'the outbox of a user grows without bound',
+    find: '...(!revokes && hasRoom) }',
+    replace: '}',
+    tests: [`${commandApi}/test/outbox.test.ts`],
+  },
+  {
+    file: `${commandApi}/src/store/outbox.ts`,
+    what: 'a publish that timed out and arrives after the deletion stays in the stream',
+    find: 'eraseAt: { $ifNull: [next,',
+    replace: "eraseAt: { $ifNull: ['$$REMOVE', next,",
+    tests: [`${commandApi}/test/late-publish.test.ts`],
+  },
+  {
+    file: 'packages/service-kit/src/mongo/database-clock.ts',
+    what: 'a lease that a wrong clock made stops all others until then',
+    find: "{ $gt: [field, '$$NOW'] }, { $lte: [field, inMs(lifetimeMs)] }",
+    replace: "{ $gt: [field, '$$NOW'] }, { $gt: [lifetimeMs, 0] }",
+    tests: [`${commandApi}/test/lease.test.ts`],
+  },
+  {
+    file: `${commandApi}/src/publishing/sync-responder.ts`,
+    what: 'a database deletes the users of another one',
+    find: '  if ((await sync.identity()) !== writeDatabase) return { published: 0 }\n',
+    replace: '',
+    tests: [`${commandApi}/test/sync.test.ts`],
+  },
+  {
+    file: `${projector}/src/upkeep/write-side.ts`,
+    what: 'the read models follow whatever write database answers',
+    find: '    if (followed !== writeDatabase) throw new ForeignWriteDatabase(followed, writeDatabase)\n',
+    replace: '    if (!followed) throw new ForeignWriteDatabase(followed, writeDatabase)\n',
+    tests: [`${projector}/test/upkeep.test.ts`],
+  },
+  {
+    file: `${projector}/src/upkeep/compare.ts`,
+    what: 'a repair deletes every user of a write database that lost its users',
+    find: '  if (!isHeld) await republish(orphans)\n',
+    replace: '  await republish(orphans)\n',
+    tests: [`${projector}/test/unit/compare.test.ts`],
+  },
+  {
+    file: `${projector}/src/upkeep/differences.ts`,
+    what: 'the same version with another content is not a difference',
+    find: "shows.content === wrote.content ? undefined : 'differs'",
+    replace: 'undefined',
+    tests: [`${projector}/test/verify.test.ts`],
   },
 ]
