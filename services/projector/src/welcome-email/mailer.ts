@@ -74,7 +74,7 @@ export class Mailer {
     const messageId = `<${id}@${this.#from.match(/@([^\s>]+)/)?.[1]}>`
     // An object, because a string would be parsed and could be a list of addresses.
     const recipient = { name: '', address: to }
-    const mail: Outgoing = { ...content, messageId, from: this.#from, to: recipient, beforeEnd }
+    const mail: Outgoing = { ...content, headers, messageId, from: this.#from, to: recipient, beforeEnd }
     this.#sending++
     try {
       await this.#transport.sendMail(mail)
@@ -167,6 +167,9 @@ export class Mailer {
 }
 
 const mailsAtOnce = 10
+
+/** So that no absence note answers (RFC 3834, 5). */
+const headers = { 'auto-submitted': 'auto-generated' }
 
 const pooledTransport = (url: string) =>
   createTransport({

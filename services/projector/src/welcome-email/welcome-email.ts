@@ -158,15 +158,22 @@ function registrationOf(document: UserReadDocument): UserCreated {
   }
 }
 
-/** Anyone can register with any name and someone else's address, so the name is only in the body, as text. */
+/**
+ * Anyone can register with any name and someone else's address. So the name is only in the body, as text, and is left
+ * out if it could carry a message: mail clients make a link of anything like one.
+ */
 function compose(userId: string, { email, name }: Recipient): Mail {
+  const greeting = carriesMessage.test(name) ? 'Hello' : `Hello ${name}`
   return {
     id: `welcome.${userId}`,
     to: email,
     subject: 'Welcome',
-    text: `Hello ${name.replaceAll(/\p{Cc}+/gu, ' ')},\n\nyour account is ready.\n`,
-    html: `<p>Hello ${escapeHtml(name)},</p><p>your account is ready.</p>`,
+    text: `${greeting},\n\nyour account is ready.\n`,
+    html: `<p>${escapeHtml(greeting)},</p><p>your account is ready.</p>`,
   }
 }
+
+/** Control and direction characters, which no name has any more; an address; a link, or a domain as in `evil.example`. */
+const carriesMessage = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}@/\\]|:\w|[\p{L}\p{N}]\.\p{L}{2}/u
 
 const escapeHtml = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
