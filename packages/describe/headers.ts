@@ -37,10 +37,13 @@ export function headers(names: readonly string[]): Record<string, object> {
   return Object.fromEntries(names.map((name) => [name, { required: true, ...table[name] }]))
 }
 
-const byStatus: Record<number, string[]> = { 405: ['Allow'], 429: ['Retry-After'], 503: ['Retry-After'] }
+const byStatus: Record<number, string[]> = {
+  401: ['WWW-Authenticate'],
+  405: ['Allow'],
+  429: ['Retry-After'],
+  503: ['Retry-After'],
+}
 
-/**
- * The headers of every refusal with this status. A 401 has `WWW-Authenticate` for a token, but not for a failed login.
- */
+/** The headers of every refusal with this status. */
 export const headersOfProblems = (status: number): { headers?: Record<string, object> } =>
   byStatus[status] ? { headers: headers(byStatus[status]) } : {}

@@ -6,7 +6,7 @@ import Type, { type Static } from 'typebox'
  */
 export const problems = {
   'malformed-request': [400, 'The request is not valid HTTP.'],
-  'malformed-json': [400, 'The body is not valid JSON.'],
+  'malformed-json': [400, 'The body is not valid JSON in UTF-8.'],
   'validation-failed': [400, 'The request is invalid; `errors` lists what is wrong.'],
   'password-too-common': [400, 'This password is too common; choose another.'],
   'token-missing': [401, 'A Bearer token is required.'],
@@ -23,10 +23,11 @@ export const problems = {
   'method-not-allowed': [405, 'This path does not support this method; see `Allow`.'],
   'request-timeout': [408, 'The request took too long to arrive.'],
   'email-taken': [409, 'A user with this e-mail address already exists.'],
+  'last-admin': [409, 'This is the last active admin; make another user an admin first.'],
   'version-conflict': [409, 'The user was changed by other requests; try again.'],
-  'precondition-failed': [412, 'The current version of the user does not match `If-Match`.'],
+  'precondition-failed': [412, 'The current version of the user does not fulfil `If-Match` or `If-None-Match`.'],
   'body-too-large': [413, 'The body is too large.'],
-  'unsupported-media-type': [415, 'The body must be application/json.'],
+  'unsupported-media-type': [415, 'The body must be application/json in UTF-8, not compressed.'],
   'idempotency-key-reused': [422, 'This `Idempotency-Key` was used for a different request.'],
   'rate-limited': [429, 'Too many requests from this address; try again after `Retry-After` seconds.'],
   'headers-too-large': [431, 'The headers are too large.'],
@@ -46,7 +47,11 @@ export type ProblemCode = keyof typeof problems
 
 /** The body of every refusal: application/problem+json (RFC 9457) with two extension members, `code` and `errors`. */
 export const Problem = Type.Object({
-  type: Type.String({ description: 'Always about:blank; use `code` to tell problems apart' }),
+  // about:blank would require the title of the status (RFC 9457, 4.2.1).
+  type: Type.String({
+    description: 'A name for the `code`, not an address',
+    examples: ['urn:problem-type:cqrs-user-service:user-not-found'],
+  }),
   title: Type.String({ examples: ['The user does not exist.'] }),
   status: Type.Integer({ examples: [404] }),
   code: Type.Enum(Object.keys(problems) as ProblemCode[]),
@@ -65,7 +70,7 @@ export type Problem = Static<typeof Problem>
 /** The problem document of this code. */
 export function problem(code: ProblemCode, more: Pick<Problem, 'detail' | 'errors'> = {}): Problem {
   const [status, title] = problems[code]
-  return { type: 'about:blank', title, status, code, ...more }
+  return { type: `urn:problem-type:cqrs-user-service:${code}`, title, status, code, ...more }
 }
 
 /** An expected refusal, thrown by the domain and by handlers, and answered as the problem of its code. */

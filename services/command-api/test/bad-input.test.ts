@@ -170,6 +170,13 @@ t.test('a refused token is answered with WWW-Authenticate as in RFC 6750', async
   t.equal((await send('PUT', self, update, 'abc')).headers.get('www-authenticate'), 'Bearer error="invalid_token"')
 })
 
+t.test('a refused login and refresh name the scheme of the API as well (RFC 9110, 11.6.1)', async (t) => {
+  const logIn = await send('POST', '/api/v1/auth/login', { email: 'nobody@example.com', password: 'password123' })
+  const refresh = await send('POST', '/api/v1/auth/refresh', { refreshToken: 'none' })
+  for (const { status, headers } of [logIn, refresh])
+    t.strictSame([status, headers.get('www-authenticate')], [401, 'Bearer'])
+})
+
 t.test('bytes that are not HTTP are answered with a problem', async (t) => {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   socket.end('HELLO\r\n\r\n')

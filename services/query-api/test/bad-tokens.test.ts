@@ -121,7 +121,8 @@ for (const [code, cases] of Object.entries(refusals) as [keyof typeof refusals, 
             answer.headers['www-authenticate'],
             code === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"',
           )
-          if (method === 'GET') t.strictSame(answer.json(), { type: 'about:blank', ...described(code) })
+          if (method === 'GET')
+            t.strictSame(answer.json(), { type: `urn:problem-type:cqrs-user-service:${code}`, ...described(code) })
         }
       }
     })

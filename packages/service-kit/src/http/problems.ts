@@ -30,7 +30,16 @@ declare module 'fastify' {
 
 export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
   reply.problemCode = body.code
+  if (body.status === 401) reply.header('www-authenticate', challenges[body.code] ?? 'Bearer')
   return reply.status(body.status).type('application/problem+json').send(JSON.stringify(body))
+}
+
+/** An error code only where a token was refused (RFC 6750, 3). */
+const invalidToken = 'Bearer error="invalid_token"'
+const challenges: Partial<Record<ProblemCode, string>> = {
+  'token-invalid': invalidToken,
+  'token-expired': invalidToken,
+  'token-revoked': invalidToken,
 }
 
 function describe(error: FastifyError): Problem {

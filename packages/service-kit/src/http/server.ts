@@ -4,6 +4,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, LogController, type RouteOptions } from 'fastify'
 import type { Logger } from '../process/logger.ts'
 import type { HttpServer } from './http-server.ts'
+import { parseJson } from './parse-json.ts'
 import { answerProblems, sendProblem } from './problems.ts'
 import { entriesOf, type HttpSettings } from './settings.ts'
 import { compileValidator } from './validation.ts'
@@ -64,7 +65,8 @@ export function createServer(
   const routes: RouteOptions[] = []
   app.decorate('describedRoutes', routes)
   app.addHook('onRoute', (route) => void routes.push(route))
-  app.removeContentTypeParser('text/plain') // a default of Fastify; bodies other than JSON answer 415
+  app.removeAllContentTypeParsers() // bodies other than JSON answer 415
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, parseJson(app))
   app.setValidatorCompiler(compileValidator)
   answerProblems(app)
   app.addHook('onRequest', (_request, reply, done) => {
