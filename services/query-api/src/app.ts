@@ -9,6 +9,7 @@ import {
 import type { RedisCache } from './by-id/redis-cache.ts'
 import type { Config } from './config.ts'
 import { type Dependencies, getUser, getUserStats, listUsers, listUsersByRole } from './queries/index.ts'
+import { mayList } from './queries/may-list.ts'
 import { inTurn } from './read-store/batches.ts'
 import type { RevocationList } from './revocation-list.ts'
 
@@ -26,7 +27,7 @@ export function buildApp(
     isDatabaseUp,
     natsProblems,
     ...dependencies
-  }: Omit<Dependencies, 'authenticate' | 'listing' | 'waitMs'> & {
+  }: Omit<Dependencies, 'authenticate' | 'listing' | 'waitMs' | 'mayList'> & {
     logger: Logger
     /** Undefined if the cache has no second level. */
     redis: RedisCache | undefined
@@ -54,7 +55,8 @@ export function buildApp(
 
   // The driver's pool has 100 connections: the others are left to look-ups by id and health checks.
   const listing = inTurn<string>({ maxRunning: 32, maxWaiting: 500 })
-  const all = { ...dependencies, authenticate, listing, waitMs: config.READ_YOUR_WRITES_TIMEOUT_MS }
+  const waitMs = config.READ_YOUR_WRITES_TIMEOUT_MS
+  const all = { ...dependencies, authenticate, listing, waitMs, mayList: mayList(config) }
   getUser(app, all)
   listUsers(app, all)
   listUsersByRole(app, all)

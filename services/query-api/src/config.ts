@@ -11,8 +11,12 @@ export const Config = Type.Object({
   ...metricsSettings,
   ...httpSettings,
   MONGODB_READ_URI: Type.String({
-    pattern: '^mongodb(\\+srv)?://',
+    pattern: '^mongodb(\\+srv)?://[^/]+/[^/?]+',
     description: 'Read database, with its name in the path; a user with the role `read` is sufficient',
+  }),
+  LISTS_FOR: Type.Enum(['users', 'admins'], {
+    default: 'users',
+    description: 'Who may list and search users: everyone who is logged in, or admins only',
   }),
   READ_PREFERENCE: Type.Enum(['primary', 'secondaryPreferred'], {
     default: 'primary',

@@ -4,6 +4,7 @@ import type { AppliedNotices } from '../freshness/applied-notices.ts'
 import type { UserReadRepository } from '../read-store/user-read-repository.ts'
 import type { UserSearchRepository } from '../read-store/user-search-repository.ts'
 import type { UserStatsRepository } from '../read-store/user-stats-repository.ts'
+import type { MayList } from './may-list.ts'
 import type { Listing } from './pages.ts'
 
 /** What queries depend on; each takes what it needs. */
@@ -17,4 +18,6 @@ export type Dependencies = {
   search: UserSearchRepository
   stats: UserStatsRepository
   listing: Listing
+  /** The `preHandler` hook of lists. */
+  mayList: MayList
 }

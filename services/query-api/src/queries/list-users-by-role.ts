@@ -5,7 +5,7 @@ import type { Dependencies } from './dependencies.ts'
 import { newestPage, pageText, refuseOffset, sendPage } from './pages.ts'
 
 /** GET /api/v1/users/by-role/:role: a page of the users with this role, newest first. */
-export function listUsersByRole(app: HttpServer, { users, stats, authenticate, listing }: Dependencies): void {
+export function listUsersByRole(app: HttpServer, { users, stats, authenticate, listing, mayList }: Dependencies): void {
   app.get(
     routes.listUsersByRole.path,
     {
@@ -15,6 +15,7 @@ export function listUsersByRole(app: HttpServer, { users, stats, authenticate, l
         problems: ['overloaded', 'storage-unavailable'],
       },
       onRequest: authenticate,
+      preHandler: mayList,
       schema: { params: Type.Object({ role: Role }), querystring: Page, response: { 200: UserPage } },
     },
     async (request, reply) => {

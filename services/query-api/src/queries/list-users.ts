@@ -7,12 +7,16 @@ import { refuseParameter } from './refuse-parameter.ts'
 /**
  * GET /api/v1/users: a page of users, newest first or by name, with filters or by a prefix of name or e-mail address.
  */
-export function listUsers(app: HttpServer, { users, search, stats, authenticate, listing }: Dependencies): void {
+export function listUsers(
+  app: HttpServer,
+  { users, search, stats, authenticate, listing, mayList }: Dependencies,
+): void {
   app.get(
     routes.listUsers.path,
     {
       config: { summary: 'List users', headers: ['Cache-Control'], problems: ['overloaded', 'storage-unavailable'] },
       onRequest: authenticate,
+      preHandler: mayList,
       schema: { querystring: UserList, response: { 200: UserPage } },
     },
     async (request, reply) => {
