@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { Email, Name, Password, Roles, UserState } from './user.ts'
+import { Email, Name, Password, Roles, typeable, UserState } from './user.ts'
 
 const closed = { additionalProperties: false }
 
@@ -11,7 +11,7 @@ export type RegisterUser = Static<typeof RegisterUser>
 export const LogIn = Type.Object(
   {
     email: Type.String({ maxLength: 254, examples: ['user@example.com'] }),
-    password: Type.String({ maxLength: 128, examples: ['password123'] }),
+    password: Type.String({ maxLength: 128, ...typeable, examples: ['password123'] }),
   },
   closed,
 )
@@ -23,7 +23,7 @@ export type UpdateUser = Static<typeof UpdateUser>
 
 /** POST /api/v1/users/:id/password. As in LogIn, any current password is accepted. */
 export const ChangePassword = Type.Object(
-  { currentPassword: Type.String({ maxLength: 128, examples: ['password123'] }), newPassword: Password },
+  { currentPassword: Type.String({ maxLength: 128, ...typeable, examples: ['password123'] }), newPassword: Password },
   closed,
 )
 export type ChangePassword = Static<typeof ChangePassword>

@@ -1,4 +1,5 @@
 import Type, { type Static } from 'typebox'
+import Value from 'typebox/value'
 
 /** `admin` cannot be chosen at registration; only another admin grants it. */
 export const Role = Type.Enum(['buyer', 'seller', 'admin'])
@@ -12,30 +13,43 @@ export const UserId = Type.String({
   examples: ['019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'],
 })
 
-/** Text with something visible in it: no control characters, no lone surrogates. */
+/** What is not text: half a surrogate pair, which UTF-8 cannot hold, and code points that are no character. */
+const noText = '\\p{Cs}\\p{Noncharacter_Code_Point}'
+
+/**
+ * Text with something visible in it: no control characters, line or paragraph separators, and none that change the
+ * direction of the text around them (Unicode Technical Report 36, 2.10). Invisible characters that join emoji and
+ * letters are part of names.
+ */
 export const visibleText = {
-  pattern: '^(?=.*\\S)[^\\p{Cc}\\p{Cs}]+$',
-  'x-detail': 'must contain a visible character and no control characters',
+  pattern:
+    '^(?=.*[^\\s\\p{Default_Ignorable_Code_Point}\\p{Cf}\\u2800])' +
+    `[^\\p{Cc}\\p{Zl}\\p{Zp}\\p{Bidi_Control}${noText}]+$`,
+  'x-detail': 'must contain a visible character, and no control characters',
 }
 
 /**
- * The address syntax of HTML's `<input type=email>` with a domain of at least two labels: a mailbox on the public
- * internet, without the comments and quoted strings of RFC 5322. At most 254 octets (RFC 5321, 4.5.3.1.3).
+ * A mailbox on the public internet: a dot-atom of RFC 5322 in ASCII, and a domain of at least two labels, which may be
+ * internationalised. No comments or quoted strings. At most 254 octets (RFC 5321, 4.5.3.1.3).
  */
 export const Email = Type.String({
   pattern:
-    "^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\.)+" +
-    '[a-zA-Z](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$',
+    "^(?=[^@]{1,64}@)[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+(?:\\.[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+)*@" +
+    '(?:[\\p{L}\\p{N}](?:[\\p{L}\\p{M}\\p{N}-]{0,61}[\\p{L}\\p{M}\\p{N}])?\\.)+' +
+    '\\p{L}(?:[\\p{L}\\p{M}\\p{N}-]{0,61}[\\p{L}\\p{M}\\p{N}])?$',
   'x-detail': 'must be an e-mail address',
   maxLength: 254,
   examples: ['user@example.com'],
 })
 
-/** A display name: 1 to 100 code points. */
+/** A display name: 1 to 100 code points. White space around it is not stored. */
 export const Name = Type.String({ minLength: 1, maxLength: 100, ...visibleText, examples: ['John Doe'] })
 
-/** 8 to 128 code points, used unchanged: not trimmed, truncated or normalised (NIST SP 800-63B, 3.1.1.2). */
-export const Password = Type.String({ minLength: 8, maxLength: 128, examples: ['password123'] })
+/** What nobody can type: half a surrogate pair becomes U+FFFD, so that four passwords would open one account. */
+export const typeable = { pattern: '^[^\\p{Cs}]*$', 'x-detail': 'must not contain half a surrogate pair' }
+
+/** 8 to 128 code points, not trimmed or truncated (NIST SP 800-63B, 3.1.1.2). */
+export const Password = Type.String({ minLength: 8, maxLength: 128, ...typeable, examples: ['password123'] })
 
 export const Roles = Type.Array(Role, { minItems: 1, maxItems: 3, uniqueItems: true, examples: [['buyer']] })
 
@@ -72,7 +86,20 @@ export type TokenState = Static<typeof TokenState>
 export const maxAccessTokenLifetimeSeconds = 3_600
 
 /**
- * The form in which an address is stored, compared and unique. RFC 5321 lets a host tell `A@x` from `a@x`, but no major
- * provider does, and two accounts that differ only in case would confuse people.
+ * The form in which an address is stored, compared and unique: in lower case, with the A-labels of an internationalised
+ * domain (RFC 5890). RFC 5321 lets a host tell `A@x` from `a@x`, but no major provider does, and two accounts that
+ * differ only in case would confuse people. A domain without such a form stays as it is.
  */
-export const normaliseEmail = (email: string): string => email.toLowerCase()
+export function normaliseEmail(email: string): string {
+  const [local, domain = ''] = email.split(/@(?=[^@]*$)/)
+  const url = /^[\p{L}\p{M}\p{N}.-]+$/u.test(domain) ? URL.parse(`http://${domain}`) : null
+  return (isAscii(domain) || !url ? email : `${local}@${url.hostname}`).toLowerCase()
+}
+
+/** Whether mail can be sent to this address, in its normalised form. */
+export const isMailbox = (email: string): boolean => isAscii(email) && Value.Check(Email, email)
+
+/** The form in which a display name is stored. */
+export const normaliseName = (name: string): string => name.trim()
+
+const isAscii = (text: string): boolean => !/[^\0-\x7f]/.test(text)

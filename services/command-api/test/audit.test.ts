@@ -22,7 +22,16 @@ t.test('the audit log has each use of a password, with its user and its masked s
   const token = api.token({ sub: user.id, ver: user.version })
   const change = (currentPassword: string) =>
     send('POST', `/api/v1/users/${user.id}/password`, { currentPassword, newPassword: 'a new password' }, token)
-  const lines = await audited(4, async () => {
+  const lines = await audited(5, async () => {
+    await send(
+      'POST',
+      `/api/v1/users/${user.id}/password`,
+      { currentPassword: password, newPassword: password },
+      token,
+      {
+        'if-match': '"9"',
+      },
+    )
     await send('POST', '/api/v1/auth/login', { email, password })
     await send('POST', '/api/v1/auth/login', { email, password: 'wrong password' })
     await change('wrong password')
@@ -30,10 +39,24 @@ t.test('the audit log has each use of a password, with its user and its masked s
   })
   const common = { level: 'info', action: 'log-in', user_id: user.id, source: '127.0.0.0/24' }
   t.match(lines, [
+    { ...common, action: 'change-password', outcome: 'failure', reason: 'precondition-failed' },
     { ...common, outcome: 'success' },
     { ...common, outcome: 'failure', reason: 'wrong-password' },
     { ...common, action: 'change-password', outcome: 'failure', reason: 'wrong-password' },
     { ...common, action: 'change-password', outcome: 'success' },
+  ])
+})
+
+t.test('the audit log has each registration, and the deletion of oneself', async (t) => {
+  const body = { email: 'audited@example.com', password: 'correct horse', name: 'Audited', roles: ['buyer'] }
+  let id: string | undefined
+  const lines = await audited(2, async () => {
+    id = (await send('POST', '/api/v1/auth/register', body)).body.id
+    await send('DELETE', `/api/v1/users/${id}`, undefined, api.token({ sub: id }))
+  })
+  t.match(lines, [
+    { action: 'register', outcome: 'success', user_id: id, roles: ['buyer'], source: '127.0.0.0/24' },
+    { action: 'delete-user', outcome: 'success', user_id: id, actor_id: id },
   ])
 })
 
@@ -93,7 +116,7 @@ t.test('LOG_LEVEL does not silence the audit log', async (t) => {
   const quiet = await startCommandApi(t, { LOG_LEVEL: 'fatal' })
   await quiet.newUser()
   const lines = await eventually(async () => quiet.logs.length > 0 && quiet.logs)
-  t.match(lines, [{ msg: 'audit', action: 'log-in', outcome: 'success' }])
+  t.match(lines, [{ msg: 'audit', action: 'register', outcome: 'success' }])
 })
 
 t.test('no log line at any level has a password, token, hash, address or name', async (t) => {

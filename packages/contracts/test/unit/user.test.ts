@@ -11,6 +11,7 @@ check('Email', Email, {
     'upper case': 'User@Example.COM',
     'a plus address': 'user+tag@example.com',
     'all that the local part may hold': "a.!#$%&'*+/=?^_`{|}~-Z9@example.com",
+    'an internationalised domain': 'user@bücher.de',
     'a local part of 64': `${'a'.repeat(64)}@example.com`,
     'three labels': 'user@mail.example.com',
     'a label with digits and a hyphen': 'user@x-1.example.com',
@@ -43,7 +44,10 @@ check('Email', Email, {
     'two of them': 'a@example.com,b@example.com',
     'quoted local part': '"us er"@example.com',
     'letters beyond ASCII': 'usér@example.com',
-    'a domain beyond ASCII': 'user@münchen.example',
+    'two dots in the local part': 'a..b@example.com',
+    'a dot first': '.a@example.com',
+    'a dot last': 'a.@example.com',
+    'a domain of symbols': 'user@☃.example',
     'a dotless i from elsewhere': 'ad\u0131@example.com',
     'no text': 5,
   },
@@ -71,6 +75,16 @@ check('Name', Name, {
     'a NUL': 'John\0',
     'a control character of the second block': 'John\u0085',
     'half of a surrogate pair, which UTF-8 cannot hold': 'John\ud800',
+    'no character': 'John\uffff',
+    'a line separator': 'John\u2028Doe',
+    'a paragraph separator': 'John\u2029Doe',
+    'a reversal of direction': 'John \u202egpj.eoD',
+    'an isolate of direction': 'John \u2067Doe',
+    'a mark of direction': 'John\u200f',
+    'a zero-width space alone': '\u200b',
+    'a filler alone': '\u3164',
+    'a blank pattern of Braille alone': '\u2800',
+    'a soft hyphen alone': '\u00ad',
     '101 letters': 'x'.repeat(101),
     '101 letters beyond the basic plane': '𝒳'.repeat(101),
     '101 accents on one letter': `x${'\u0301'.repeat(100)}`,
@@ -86,8 +100,15 @@ check('Password', Password, {
     'blanks alone': ' '.repeat(8),
     'a NUL and line ends': 'a\0b\nc\rd\te',
     'letters from everywhere': 'пароль123',
+    emoji: '🐴🔋📎✂️12345',
   },
-  bad: { nothing: '', '7 characters': '1234567', '129 characters': 'x'.repeat(129), 'a number': 12345678 },
+  bad: {
+    nothing: '',
+    '7 characters': '1234567',
+    '129 characters': 'x'.repeat(129),
+    'a number': 12345678,
+    'half a surrogate pair': '1234567\udfff',
+  },
 })
 
 check('Roles', Roles, {
@@ -119,7 +140,11 @@ check('Timestamp', Timestamp, {
   },
 })
 
-t.test('addresses that differ only in case are the same', async (t) => {
+t.test('an address has one form, whatever the case and the script of its domain', async (t) => {
+  t.equal(normaliseEmail('User@BÜCHER.de'), 'user@xn--bcher-kva.de')
+  t.equal(normaliseEmail('user@xn--bcher-kva.de'), 'user@xn--bcher-kva.de')
+  for (const text of ['', '@', 'user', 'user@ü/@example.com'])
+    t.equal(normaliseEmail(text), text, 'what is no address stays')
   t.equal(normaliseEmail('User+Tag@Example.COM'), 'user+tag@example.com')
   t.equal(normaliseEmail(normaliseEmail('User@Example.COM')), 'user@example.com')
 })

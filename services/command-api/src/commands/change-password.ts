@@ -5,9 +5,10 @@ import { replacePassword } from '../domain/access.ts'
 import { self } from '../domain/permissions.ts'
 import type { User } from '../domain/user.ts'
 import { answerOf, etagOf } from '../http/answers.ts'
+import { ConditionHeaders, refuseUnlessMatching } from '../http/conditions.ts'
 import { contextOf } from '../http/context.ts'
 import { only } from '../http/only.ts'
-import { isPassword } from '../sign-in/check-credentials.ts'
+import { refusalOf } from '../sign-in/check-credentials.ts'
 import { forgetSessions } from '../sign-in/forget-sessions.ts'
 import { changeUser } from '../store/change-user.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -25,25 +26,46 @@ export function changePassword(app: HttpServer, dependencies: Dependencies): voi
           'password-too-common',
           'user-not-found',
           'version-conflict',
+          'precondition-failed',
           'storage-unavailable',
         ],
       },
       onRequest: dependencies.authenticate,
       preHandler: only(self),
-      schema: { params: Type.Object({ id: UserId }), body: ChangePassword, response: { 200: UserAnswer } },
+      schema: {
+        params: Type.Object({ id: UserId }),
+        headers: ConditionHeaders,
+        body: ChangePassword,
+        response: { 200: UserAnswer },
+      },
     },
     async (request, reply) => {
       const { id } = request.params
       const { currentPassword, newPassword } = request.body
       const context = contextOf(request)
+      const { audit, passwords } = dependencies
       let passwordHash: string | undefined
+      let wrong: string | undefined
       const decide = async (current: User) => {
-        const claim = { user: current, email: current.email, password: currentPassword, action: 'change-password' }
-        if (!(await isPassword(claim, request, dependencies))) throw new Refusal('wrong-password')
-        passwordHash ??= await dependencies.passwords.hash(newPassword, current)
+        refuseUnlessMatching(request.headers, current)
+        wrong = await refusalOf(
+          { user: current, email: current.email, password: currentPassword },
+          request,
+          dependencies,
+        )
+        if (wrong) throw new Refusal('wrong-password')
+        passwordHash ??= await passwords.hash(newPassword, current)
         return replacePassword(current, passwordHash, context)
       }
-      const { user } = await changeUser(dependencies, id, decide)
+      const entry = { action: 'change-password', user_id: id }
+      const { user } = await changeUser(dependencies, id, decide).catch((error) => {
+        audit(
+          { ...entry, outcome: 'failure', reason: wrong ?? (error instanceof Refusal ? error.code : 'internal') },
+          request,
+        )
+        throw error
+      })
+      audit({ ...entry, outcome: 'success' }, request)
       await forgetSessions(id, request, dependencies)
       return reply.header('etag', etagOf(user)).send(answerOf(user))
     },

@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto'
-import { Refusal, RegisterUser, routes, UserAnswer } from '@cqrs/contracts'
+import { isMailbox, normaliseEmail, normaliseName, Refusal, RegisterUser, routes, UserAnswer } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import { refuseGranting } from '../domain/permissions.ts'
 import { register, type User } from '../domain/user.ts'
@@ -11,7 +11,7 @@ import type { Done } from '../store/user-document.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /** POST /api/v1/auth/register: 201 with the user. The read model follows later. */
-export function registerUser(app: HttpServer, { users, relay, passwords, limits }: Dependencies): void {
+export function registerUser(app: HttpServer, { users, relay, passwords, limits, audit }: Dependencies): void {
   app.post(
     routes.registerUser.path,
     {
@@ -30,9 +30,13 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
       schema: { headers: IdempotencyHeaders, body: RegisterUser, response: { 201: UserAnswer } },
     },
     async (request, reply) => {
-      const { body } = request
-      refuseGranting(body.roles) // before the hash, which is the expensive part
-      const done = await doneOf(request.headers, ['register'], [body.email, body.name, body.roles], users)
+      const { roles, password } = request.body
+      const email = normaliseEmail(request.body.email)
+      const name = normaliseName(request.body.name)
+      if (!isMailbox(email)) throw new Refusal('validation-failed', { errors: [noMailbox] })
+      refuseGranting(roles) // before the hash, which is the expensive part
+      const body = { email, password, name, roles }
+      const done = await doneOf(request.headers, ['register', email], [name, roles], users)
       const replay = async () => done && registeredBefore(done, body, { users, passwords })
       const registerOnce = async () => {
         const before = await replay()
@@ -48,6 +52,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
           return { user: first, isReplay: true }
         }
         relay.publish(change.event)
+        audit({ action: 'register', outcome: 'success', user_id: change.state.id, roles }, request)
         return { user: change.state, isReplay: false }
       }
       const { user, isReplay } = await registerOnce()
@@ -58,6 +63,8 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits 
     },
   )
 }
+
+const noMailbox = { pointer: '#/body/email', detail: 'must be an e-mail address' }
 
 /**
  * The user as it was when it was registered with this key, if it was. The record holds no password, so that is compared

@@ -10,25 +10,27 @@ import type { PasswordHasher } from './password-hasher.ts'
 export async function checkCredentials(
   { email: given, password }: { email: string; password: string },
   request: FastifyRequest,
-  parts: PasswordGuards & { users: UserRepository },
+  parts: PasswordGuards & { users: UserRepository; audit: Audit },
 ): Promise<User> {
   const email = normaliseEmail(given)
   const user = await parts.users.findByEmail(email)
-  const isRight = await isPassword({ user, email, password, action: 'log-in' }, request, parts)
-  if (!user || !isRight) throw new Refusal('invalid-credentials')
+  const reason = await refusalOf({ user, email, password }, request, parts)
+  parts.audit({ action: 'log-in', outcome: reason ? 'failure' : 'success', reason, user_id: user?.id }, request)
+  if (!user || reason) throw new Refusal('invalid-credentials')
   await rehash(user, password, request, parts)
   return user
 }
 
 /**
- * Whether the password is the user's. Every failure takes the same steps, so that timing does not reveal its reason;
- * the audit log has it. Failures are counted, and while the account waits the right password is rejected as well.
+ * Why the password is not accepted as the user's; undefined if it is. Every failure takes the same steps, so that timing
+ * does not reveal its reason, which is for the audit log. Failures are counted, and while the account waits the right
+ * password is rejected as well.
  */
-export async function isPassword(
-  { user, email, password, action }: { user: User | undefined; email: string; password: string; action: string },
+export async function refusalOf(
+  { user, email, password }: { user: User | undefined; email: string; password: string },
   request: FastifyRequest,
-  { passwords, backOff, audit }: PasswordGuards,
-): Promise<boolean> {
+  { passwords, backOff }: PasswordGuards,
+): Promise<string | undefined> {
   const source = sourceOf(request)
   const isWaiting = await backOff.isWaiting(email, source)
   const matches = await passwords.verify(isWaiting ? undefined : user?.passwordHash, password)
@@ -36,8 +38,7 @@ export async function isPassword(
   // Checked again: concurrent guesses that finish after the first failures are rejected as well.
   const reason = !wrong && !(await backOff.succeeded(email, source)) ? 'backed-off' : wrong
   if (reason) await backOff.failed(email, source, { wasChecked: !isWaiting })
-  audit({ action, outcome: reason ? 'failure' : 'success', reason, user_id: user?.id }, request)
-  return !reason
+  return reason
 }
 
 function why(user: User | undefined, { isWaiting, matches }: { isWaiting: boolean; matches: boolean }) {
@@ -62,4 +63,4 @@ async function rehash(
   }
 }
 
-type PasswordGuards = { passwords: PasswordHasher; backOff: LoginBackOff; audit: Audit }
+type PasswordGuards = { passwords: PasswordHasher; backOff: LoginBackOff }

@@ -57,23 +57,33 @@ export function passwordHasher(config: Settings) {
      */
     async hash(password: string, owner: Owner): Promise<string> {
       refuseCommon(password, owner)
-      return queued(() => argon2.hash(password, options))
+      return queued(() => argon2.hash(composed(password), options))
     },
 
     /** A new hash of a password that has just been verified; undefined if its digest has the current parameters. */
     async rehash(digest: string, password: string): Promise<string | undefined> {
       if (!argon2.needsRehash(digest, options)) return undefined
-      return queued(() => argon2.hash(password, options))
+      return queued(() => argon2.hash(composed(password), options))
     },
 
     /**
      * Whether the password matches the digest. Without a digest (no such user) it takes as long and returns false.
+     * Digests from before passwords were composed match what was typed then.
      * @throws Refusal `overloaded`
      */
-    verify: async (digest: string | undefined, password: string): Promise<boolean> =>
-      queued(async () => (await argon2.verify(digest ?? (await decoy), password)) && digest !== undefined),
+    verify: async (digest: string | undefined, password: string): Promise<boolean> => {
+      for (const form of new Set([composed(password), password]))
+        if (await queued(async () => argon2.verify(digest ?? (await decoy), form))) return digest !== undefined
+      return false
+    },
   }
 }
+
+/**
+ * Keyboards send the same letter composed or decomposed. The comparison is of the composed form, as RFC 8265 (4.2.2)
+ * and NIST SP 800-63B (3.1.1.2) ask.
+ */
+const composed = (password: string): string => password.normalize('NFC')
 
 /**
  * Lowers the priority of the hashing threads, so that a 20 ms hash does not delay short requests (docs/decisions/0019).
