@@ -1,6 +1,8 @@
-import { maxAccessTokenLifetimeSeconds } from '@cqrs/contracts'
+import { isMailbox, maxAccessTokenLifetimeSeconds, normaliseEmail } from '@cqrs/contracts'
 import { httpSettings, logLevels, metricsSettings, streamSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
+
+const yearSeconds = 31_536_000
 
 /** The settings of command-api. Each is an environment variable, checked when the process starts. */
 export const Config = Type.Object({
@@ -9,7 +11,7 @@ export const Config = Type.Object({
   ...metricsSettings,
   ...httpSettings,
   MONGODB_URI: Type.String({
-    pattern: '^mongodb(\\+srv)?://',
+    pattern: '^mongodb(\\+srv)?://[^/]+/[^/?]+',
     description: 'URI of the write database, with its name in the path',
   }),
   NATS_URL: Type.String({
@@ -30,19 +32,22 @@ export const Config = Type.Object({
   REFRESH_TOKEN_IDLE_SECONDS: Type.Integer({
     default: 604_800,
     minimum: 60,
+    maximum: yearSeconds,
     description: 'Session idle timeout (default: one week)',
   }),
   REFRESH_TOKEN_MAX_SECONDS: Type.Integer({
     default: 2_592_000,
     minimum: 60,
+    maximum: yearSeconds,
     description: 'Maximum lifetime of a session (default: 30 days, as in NIST SP 800-63B, 2.1.3)',
   }),
   ARGON2_MEMORY_KIB: Type.Integer({
     default: 19_456,
     minimum: 19_456,
+    maximum: 2 ** 20,
     description: 'argon2id memory for one hash; the minimum is what OWASP recommends',
   }),
-  ARGON2_ITERATIONS: Type.Integer({ default: 2, minimum: 2, description: 'argon2id iterations' }),
+  ARGON2_ITERATIONS: Type.Integer({ default: 2, minimum: 2, maximum: 100, description: 'argon2id iterations' }),
   PASSWORD_DENY_COMMON: Type.Enum(['on', 'off'], {
     default: 'on',
     description: 'Rejects new passwords that are common, or mostly the e-mail address, the name or the service',
@@ -51,7 +56,11 @@ export const Config = Type.Object({
   RATE_LIMIT_LOGIN: perMinute(30, 'Logins'),
   RATE_LIMIT_REFRESH: perMinute(60, 'Session refreshes'),
   ADMIN_EMAIL: Type.Optional(
-    Type.String({ description: 'With ADMIN_PASSWORD: an admin to create at start, if the address is not taken' }),
+    Type.Refine(
+      Type.String({ description: 'With ADMIN_PASSWORD: the first admin, created at start, once for a database' }),
+      (email) => isMailbox(normaliseEmail(email)),
+      () => 'must be an e-mail address',
+    ),
   ),
   ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, maxLength: 128, description: 'Password of that admin' })),
   LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),

@@ -122,7 +122,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
       await mongo.firstConnection()
       for (const part of [collections, streams, nats, relay]) part.start()
       await app.listen({ host: config.HOST, port: config.PORT })
-      void createFirstAdmin(config, dependencies, closing.signal)
+      void createFirstAdmin(config, { ...dependencies, db }, closing.signal)
     },
     async close() {
       closing.abort()

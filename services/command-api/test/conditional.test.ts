@@ -35,6 +35,18 @@ for (const [method, body, done] of [
     })
   }
 
+  for (const [ifNoneMatch, status] of [
+    ['*', 412],
+    ['"7", W/"1"', 412],
+    ['"7"', done],
+  ] as const) {
+    t.test(`${method} with If-None-Match: ${ifNoneMatch} is answered ${status}`, async (t) => {
+      const { user, token } = await newUser()
+      const headers = { 'if-none-match': ifNoneMatch }
+      t.equal((await send(method, `/api/v1/users/${user.id}`, body, token, headers)).status, status)
+    })
+  }
+
   for (const ifMatch of ['1', '"1', '', '"1" "2"', '*, "1"']) {
     t.test(`${method} with If-Match: ${ifMatch || 'nothing'} is malformed and changes nothing`, async (t) => {
       const { answer, before, after } = await on(ifMatch)

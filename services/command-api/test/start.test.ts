@@ -73,14 +73,29 @@ t.test('a service closes without having started, and a process can have two', as
   t.notMatch(lines.join(''), /NATS|"level":"(warn|error)"/, 'it connected to nothing')
 })
 
-t.test('the first admin is created from the environment, once', async (t) => {
+t.test('the first admin is created from the environment, and does not come back after its deletion', async (t) => {
   const admin = { ADMIN_EMAIL: 'Root@example.com', ADMIN_PASSWORD: 'correct horse' }
-  const { send, server, lines } = await startCommandApi(t, admin)
+  const { send, server, lines, newAdmin, database } = await startCommandApi(t, admin)
   const login = () => send('POST', '/api/v1/auth/login', { email: 'root@example.com', password: 'correct horse' })
   await eventually(async () => (await login()).status === 200)
   await server.restart()
   t.match(await login(), { status: 200 })
+  const root = await database.db.collection<any>('users').findOne({ email: 'root@example.com' })
+  t.equal((await send('DELETE', `/api/v1/users/${root._id}`, undefined, (await newAdmin()).token)).status, 204)
+  await server.restart()
+  await eventually(async () => (await login()).status === 401)
+  t.equal(await database.db.collection('users').countDocuments({ email: 'root@example.com' }), 0)
   t.notMatch(lines.join('\n'), /correct horse|root@/i)
+})
+
+t.test('an ADMIN_EMAIL that somebody else has registered is reported, and makes nobody an admin', async (t) => {
+  const api = await startCommandApi(t)
+  const { user, email } = await api.newUser()
+  const replica = await api.replica({ ADMIN_EMAIL: email, ADMIN_PASSWORD: 'correct horse' })
+  await eventually(() =>
+    replica.logs.some(({ level, msg }) => level === 'error' && /^admin not created/.test(String(msg))),
+  )
+  t.strictSame((await api.database.db.collection<any>('users').findOne({ _id: user.id })).roles, user.roles)
 })
 
 t.test('the operator’s command creates an admin, who may change others', async (t) => {

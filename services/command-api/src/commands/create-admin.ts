@@ -1,8 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto'
-import { Refusal } from '@cqrs/contracts'
+import { normaliseEmail, Refusal } from '@cqrs/contracts'
 import { type Logger, maskEmail, pause } from '@cqrs/service-kit'
+import type { Db } from 'mongodb'
 import type { Config } from '../config.ts'
 import { register, type User } from '../domain/user.ts'
+import { hadFirstAdmin, noteFirstAdmin } from '../store/write-database.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /**
@@ -28,24 +30,35 @@ export async function createAdmin(
   return change.state
 }
 
-/** Creates the admin that the settings name, if there is one. Retries while the database is unavailable. */
+/**
+ * Creates the admin that the settings name, once in the life of a database: an admin that was deleted does not come
+ * back. Retries while the database is unavailable.
+ */
 export async function createFirstAdmin(
   { ADMIN_EMAIL: email, ADMIN_PASSWORD: password }: Config,
-  { logger, ...dependencies }: Pick<Dependencies, 'users' | 'passwords' | 'relay' | 'audit'> & { logger: Logger },
+  { db, logger, ...dependencies }: FirstAdminParts,
   until: AbortSignal,
 ): Promise<void> {
   if (!email || !password) return
   while (!until.aborted) {
     try {
-      const { id } = await createAdmin({ email, password, name: 'Admin' }, dependencies)
-      return logger.info({ user_id: id, email: maskEmail(email) }, 'admin created')
+      if (await hadFirstAdmin(db)) return
+      const taken = await dependencies.users.findByEmail(normaliseEmail(email))
+      if (taken && !taken.roles.includes('admin'))
+        return logger.error(
+          { user_id: taken.id, email: maskEmail(email) },
+          'admin not created: ADMIN_EMAIL is the address of a user who is no admin; use `pnpm admin:create`',
+        )
+      const admin = taken ?? (await createAdmin({ email, password, name: 'Admin' }, dependencies))
+      await noteFirstAdmin(db)
+      return logger.info({ user_id: admin.id, email: maskEmail(email) }, 'admin created')
     } catch (error) {
       if (error instanceof Refusal && error.code === 'password-too-common')
         return logger.error({ reason: error.detail }, 'admin not created: ADMIN_PASSWORD is too weak')
-      if (error instanceof Refusal && error.code === 'email-taken')
-        return logger.info({ email: maskEmail(email) }, 'admin not created: its e-mail address is taken')
       logger.warn({ err: error }, 'admin not created yet; retrying')
       await pause(2_000, until)
     }
   }
 }
+
+type FirstAdminParts = Pick<Dependencies, 'users' | 'passwords' | 'relay' | 'audit'> & { db: Db; logger: Logger }

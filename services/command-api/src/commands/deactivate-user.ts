@@ -10,6 +10,7 @@ import { only } from '../http/only.ts'
 import { forgetSessions } from '../sign-in/forget-sessions.ts'
 import { changeUser } from '../store/change-user.ts'
 import type { Dependencies } from './dependencies.ts'
+import { keepAnAdmin } from './keep-an-admin.ts'
 
 /**
  * POST /api/v1/users/:id/deactivate, for admins: 200 with the user, also if it was inactive already. Its sessions end.
@@ -21,7 +22,7 @@ export function deactivateUser(app: HttpServer, dependencies: Dependencies): voi
       config: {
         summary: 'Deactivate a user',
         headers: ['ETag'],
-        problems: ['user-not-found', 'version-conflict', 'storage-unavailable'],
+        problems: ['user-not-found', 'last-admin', 'version-conflict', 'storage-unavailable'],
       },
       onRequest: dependencies.authenticate,
       preHandler: only(admin),
@@ -30,7 +31,10 @@ export function deactivateUser(app: HttpServer, dependencies: Dependencies): voi
     },
     async (request, reply) => {
       const context = contextOf(request)
-      const { user } = await changeUser(dependencies, request.params.id, (current) => deactivate(current, context))
+      const { user } = await changeUser(dependencies, request.params.id, async (current) => {
+        await keepAnAdmin(current, dependencies)
+        return deactivate(current, context)
+      })
       await forgetSessions(user.id, request, dependencies)
       return reply.header('etag', etagOf(user)).send(answerOf(user))
     },

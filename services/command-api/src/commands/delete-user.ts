@@ -11,6 +11,7 @@ import { only } from '../http/only.ts'
 import { forgetSessions } from '../sign-in/forget-sessions.ts'
 import { changeUser } from '../store/change-user.ts'
 import type { Dependencies } from './dependencies.ts'
+import { keepAnAdmin } from './keep-an-admin.ts'
 
 /** DELETE /api/v1/users/:id: 204; only a tombstone without personal data remains. */
 export function deleteUser(app: HttpServer, dependencies: Dependencies): void {
@@ -20,7 +21,7 @@ export function deleteUser(app: HttpServer, dependencies: Dependencies): void {
       config: {
         summary: 'Delete a user',
         headers: ['ETag'],
-        problems: ['user-not-found', 'version-conflict', 'precondition-failed', 'storage-unavailable'],
+        problems: ['user-not-found', 'last-admin', 'version-conflict', 'precondition-failed', 'storage-unavailable'],
       },
       onRequest: dependencies.authenticate,
       preHandler: only(selfOrAdmin),
@@ -31,7 +32,8 @@ export function deleteUser(app: HttpServer, dependencies: Dependencies): void {
       const { id } = request.params
       const context = contextOf(request)
       const decide = async (current: User) => {
-        refuseUnlessMatching(request.headers['if-match'], current)
+        refuseUnlessMatching(request.headers, current)
+        await keepAnAdmin(current, dependencies)
         // Before the deletion: afterwards nothing knows the address, so a failure could not be retried.
         await dependencies.backOff.forget(current.email)
         return remove(current, context)

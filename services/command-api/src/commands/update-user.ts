@@ -1,4 +1,4 @@
-import { routes, UpdateUser, UserAnswer, UserId } from '@cqrs/contracts'
+import { normaliseName, routes, UpdateUser, UserAnswer, UserId } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { selfOrAdmin } from '../domain/permissions.ts'
@@ -11,6 +11,7 @@ import { IdempotencyHeaders, onceOf, replayed } from '../http/idempotency.ts'
 import { only } from '../http/only.ts'
 import { changeUser } from '../store/change-user.ts'
 import type { Dependencies } from './dependencies.ts'
+import { keepAnAdmin } from './keep-an-admin.ts'
 
 /** PUT /api/v1/users/:id: 200 with the user, also if there is nothing to change. */
 export function updateUser(app: HttpServer, dependencies: Dependencies): void {
@@ -23,6 +24,7 @@ export function updateUser(app: HttpServer, dependencies: Dependencies): void {
         problems: [
           'role-not-allowed',
           'user-not-found',
+          'last-admin',
           'version-conflict',
           'idempotency-key-reused',
           'precondition-failed',
@@ -42,12 +44,14 @@ export function updateUser(app: HttpServer, dependencies: Dependencies): void {
     },
     async (request, reply) => {
       const { headers, body } = request
+      const input = { ...body, name: normaliseName(body.name) }
       const { id } = request.params
       const context = contextOf(request)
-      const once = await onceOf(headers, ['update', context.caller?.id ?? '', id], body, dependencies.users)
-      const decide = (current: User) => {
-        refuseUnlessMatching(headers['if-match'], current)
-        return update(current, body, context)
+      const once = await onceOf(headers, ['update', context.caller?.id ?? '', id], input, dependencies.users)
+      const decide = async (current: User) => {
+        refuseUnlessMatching(headers, current)
+        if (!input.roles.includes('admin')) await keepAnAdmin(current, dependencies)
+        return update(current, input, context)
       }
       const { user, isReplay } = await changeUser(dependencies, id, decide, { once })
       return reply.headers({ etag: etagOf(user), ...(isReplay && replayed) }).send(answerOf(user))

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { Email, Refusal } from '@cqrs/contracts'
+import { isMailbox, normaliseEmail, Refusal } from '@cqrs/contracts'
 import { auditLog, createLogger, missingCollections, mongoClient, readConfig } from '@cqrs/service-kit'
-import Value from 'typebox/value'
 import { createAdmin } from '../commands/create-admin.ts'
 import { Config } from '../config.ts'
 import { collections } from '../resources.ts'
@@ -15,7 +14,8 @@ import { UserRepository } from '../store/user-repository.ts'
  */
 const { positionals } = parseArgs({ allowPositionals: true })
 const [email] = positionals
-if (!email || positionals.length > 1 || !Value.Check(Email, email)) fail('usage: pnpm admin:create admin@example.com')
+if (!email || positionals.length > 1 || !isMailbox(normaliseEmail(email)))
+  fail('usage: pnpm admin:create admin@example.com')
 
 const config = readConfig(Config)
 const password = config.ADMIN_PASSWORD ?? randomBytes(18).toString('base64url')

@@ -59,6 +59,7 @@ export const usersIndexes = [
     unique: true,
     partialFilterExpression: { 'registrationDone.key': { $exists: true } },
   },
+  { name: 'admins', key: { roles: 1 }, partialFilterExpression: { roles: 'admin' } },
   { name: 'pending', key: { pendingSince: 1 }, partialFilterExpression: { pendingSince: { $exists: true } } },
   { name: 'erasure', key: { eraseAt: 1 }, partialFilterExpression: { eraseAt: { $exists: true } } },
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },

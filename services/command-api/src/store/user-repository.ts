@@ -27,6 +27,12 @@ export class UserRepository {
     return found(await this.#users.findOne({ _id: id, email: { $exists: true } }, withoutOutbox))
   }
 
+  /** Whether another user than this one is an active admin. */
+  async hasOtherAdmin(id: string): Promise<boolean> {
+    const other = { _id: { $ne: id }, roles: 'admin', isActive: true } as const
+    return (await this.#users.findOne(other, { projection: { _id: 1 } })) !== null
+  }
+
   /** @param email in its normalised form */
   async findByEmail(email: string): Promise<User | undefined> {
     return found(await this.#users.findOne({ email }, withoutOutbox))

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { CollectionPlan } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 
-type Identity = { _id: 'write-database'; writeDatabase: string }
+type Identity = { _id: 'write-database'; writeDatabase: string; firstAdminAt?: Date }
 
 export const identityCollection: CollectionPlan = { name: 'identity', indexes: [] }
 
@@ -17,6 +17,15 @@ export async function identityOf(db: Db): Promise<string> {
   const identity = await identities(db).findOne({ _id: 'write-database' })
   if (!identity) throw new Error('the write database has no identity: run `node dist/migrate.js`')
   return identity.writeDatabase
+}
+
+/** Whether the admin of the settings was created once. After that, only admins decide who is one. */
+export async function hadFirstAdmin(db: Db): Promise<boolean> {
+  return (await identities(db).findOne({ _id: 'write-database', firstAdminAt: { $exists: true } })) !== null
+}
+
+export async function noteFirstAdmin(db: Db): Promise<void> {
+  await identities(db).updateOne({ _id: 'write-database' }, { $currentDate: { firstAdminAt: true } })
 }
 
 const identities = (db: Db): Collection<Identity> =>
