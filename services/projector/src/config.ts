@@ -7,7 +7,7 @@ export const Config = Type.Object({
   PORT: Type.Integer({ default: 8083, minimum: 0, maximum: 65535, description: 'Port to listen on for health checks' }),
   ...metricsSettings,
   MONGODB_READ_URI: Type.String({
-    pattern: '^mongodb(\\+srv)?://',
+    pattern: '^mongodb(\\+srv)?://[^/]+/[^/?]+',
     description: 'Read database, with its name in the path; the user needs the role `readWrite`',
   }),
   NATS_URL: Type.String({

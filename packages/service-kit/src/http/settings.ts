@@ -15,11 +15,11 @@ const list = (description: string, what: string, isOne: (entry: string) => boole
 export const httpSettings = {
   TRUSTED_PROXIES: list(
     'Comma-separated addresses and CIDR ranges of proxies whose `X-Forwarded-For` is trusted (default: none)',
-    'an address or a CIDR range',
+    'an address, or a CIDR range of fewer than all addresses',
     (range) => {
       const [address = '', prefix, ...more] = range.split('/')
       const bits = { 4: 32, 6: 128 }[isIP(address)]
-      const fits = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (bits ?? 0))
+      const fits = prefix === undefined || (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (bits ?? 0))
       return bits !== undefined && fits && more.length === 0
     },
   ),
