@@ -4,8 +4,7 @@ import Type, { type Static } from 'typebox'
 
 const yearSeconds = 31_536_000
 
-/** The settings of command-api. Each is an environment variable, checked when the process starts. */
-export const Config = Type.Object({
+const Settings = Type.Object({
   HOST: Type.String({ default: '0.0.0.0', description: 'Address to listen on' }),
   PORT: Type.Integer({ default: 8081, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
   ...metricsSettings,
@@ -65,6 +64,13 @@ export const Config = Type.Object({
   ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, maxLength: 128, description: 'Password of that admin' })),
   LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
 })
+
+/** The settings of command-api. Each is an environment variable, checked when the process starts. */
+export const Config = Type.Refine(
+  Settings,
+  (settings) => settings.REFRESH_TOKEN_IDLE_SECONDS <= settings.REFRESH_TOKEN_MAX_SECONDS,
+  () => 'REFRESH_TOKEN_IDLE_SECONDS must not exceed REFRESH_TOKEN_MAX_SECONDS',
+) as unknown as typeof Settings // the type of Refine hides that it is an object
 export type Config = Static<typeof Config>
 
 function perMinute(fallback: number, what: string) {

@@ -1,10 +1,10 @@
 import type { UserPage } from '@cqrs/contracts'
 import t from 'tap'
-import { startQueryApi } from './fixtures/query-api.ts'
+import { queryApiOn, startQueryApi } from './fixtures/query-api.ts'
 import { idOf, sums, tombstone, user } from './fixtures/users.ts'
 
 // Users 1 to 30, not stored in the order of their ids. Every third is also a seller, every tenth is deleted.
-const { get, stored, stats } = await startQueryApi(t)
+const { get, stored, stats, uri } = await startQueryApi(t)
 const numbers = Array.from({ length: 30 }, (_, index) => ((index * 7) % 30) + 1)
 await stored.insertMany(
   numbers.map((number) =>
@@ -89,6 +89,17 @@ t.test('registrations and deletions between pages do not shift a cursor', async 
   await stored.deleteOne({ _id: first.data.at(-1)?.id as string })
   const { body } = await get(`/api/v1/users?limit=5&cursor=${first.pagination.nextCursor}`)
   t.strictSame(ids(body), newestFirst(5, 5))
+})
+
+t.test('with LISTS_FOR=admins only admins list and search; single users and sums stay readable', async (t) => {
+  const { get, mint, app } = await queryApiOn(t, uri, { settings: { LISTS_FOR: 'admins' } })
+  const lists = ['/api/v1/users', '/api/v1/users?q=user', '/api/v1/users/by-role/buyer']
+  const headers = { authorization: `Bearer ${mint({ roles: ['admin'] })}` }
+  for (const list of lists) {
+    t.match(await get(list), { status: 403, body: { code: 'not-allowed' } }, list)
+    t.equal((await app.inject({ url: list, headers })).statusCode, 200, list)
+  }
+  for (const other of [`/api/v1/users/${idOf(1)}`, '/api/v1/stats/users']) t.equal((await get(other)).status, 200)
 })
 
 /** This page and all that follow by cursor. */

@@ -45,5 +45,5 @@ function describe(error: { keyword: string; instancePath: string; params: object
     const { requiredProperties } = error.params as { requiredProperties: string[] }
     return requiredProperties.map((name) => `${name} is not set`)
   }
-  return [`${error.instancePath.slice(1)} ${error.message}`]
+  return [`${error.instancePath.slice(1)} ${error.message}`.trim()]
 }
