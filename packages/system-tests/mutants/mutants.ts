@@ -390,7 +390,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/service.ts`,
     what: 'the first admin of the settings is not created',
-    find: 'void createFirstAdmin(config, { ...dependencies, db }, closing.signal)',
+    find: 'void createFirstAdmin(config, { ...dependencies, firstAdmin: firstAdmin(db) }, closing.signal)',
     replace: 'void createFirstAdmin',
     tests: [`${commandApi}/test/start.test.ts`],
   },

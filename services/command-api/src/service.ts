@@ -30,6 +30,7 @@ import { Sessions } from './sign-in/sessions.ts'
 import { Outbox } from './store/outbox.ts'
 import { UserRepository } from './store/user-repository.ts'
 import { UserSync } from './store/user-sync.ts'
+import { firstAdmin } from './store/write-database.ts'
 
 export type CommandApi = Service & { app: HttpServer; relay: Relay }
 /** What a test replaces. */
@@ -122,7 +123,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
       await mongo.firstConnection()
       for (const part of [collections, streams, nats, relay]) part.start()
       await app.listen({ host: config.HOST, port: config.PORT })
-      void createFirstAdmin(config, { ...dependencies, db }, closing.signal)
+      void createFirstAdmin(config, { ...dependencies, firstAdmin: firstAdmin(db) }, closing.signal)
     },
     async close() {
       closing.abort()

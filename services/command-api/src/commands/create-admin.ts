@@ -1,10 +1,9 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { normaliseEmail, Refusal } from '@cqrs/contracts'
 import { type Logger, maskEmail, pause } from '@cqrs/service-kit'
-import type { Db } from 'mongodb'
 import type { Config } from '../config.ts'
 import { register, type User } from '../domain/user.ts'
-import { hadFirstAdmin, noteFirstAdmin } from '../store/write-database.ts'
+import type { FirstAdmin } from '../store/write-database.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /**
@@ -36,13 +35,13 @@ export async function createAdmin(
  */
 export async function createFirstAdmin(
   { ADMIN_EMAIL: email, ADMIN_PASSWORD: password }: Config,
-  { db, logger, ...dependencies }: FirstAdminParts,
+  { firstAdmin, logger, ...dependencies }: FirstAdminParts,
   until: AbortSignal,
 ): Promise<void> {
   if (!email || !password) return
   while (!until.aborted) {
     try {
-      if (await hadFirstAdmin(db)) return
+      if (await firstAdmin.existed()) return
       const taken = await dependencies.users.findByEmail(normaliseEmail(email))
       if (taken && !taken.roles.includes('admin'))
         return logger.error(
@@ -50,7 +49,7 @@ export async function createFirstAdmin(
           'admin not created: ADMIN_EMAIL is the address of a user who is no admin; use `pnpm admin:create`',
         )
       const admin = taken ?? (await createAdmin({ email, password, name: 'Admin' }, dependencies))
-      await noteFirstAdmin(db)
+      await firstAdmin.exists()
       return logger.info({ user_id: admin.id, email: maskEmail(email) }, 'admin created')
     } catch (error) {
       if (error instanceof Refusal && error.code === 'password-too-common')
@@ -61,4 +60,7 @@ export async function createFirstAdmin(
   }
 }
 
-type FirstAdminParts = Pick<Dependencies, 'users' | 'passwords' | 'relay' | 'audit'> & { db: Db; logger: Logger }
+type FirstAdminParts = Pick<Dependencies, 'users' | 'passwords' | 'relay' | 'audit'> & {
+  firstAdmin: FirstAdmin
+  logger: Logger
+}

@@ -19,14 +19,16 @@ export async function identityOf(db: Db): Promise<string> {
   return identity.writeDatabase
 }
 
-/** Whether the admin of the settings was created once. After that, only admins decide who is one. */
-export async function hadFirstAdmin(db: Db): Promise<boolean> {
-  return (await identities(db).findOne({ _id: 'write-database', firstAdminAt: { $exists: true } })) !== null
-}
+export type FirstAdmin = ReturnType<typeof firstAdmin>
 
-export async function noteFirstAdmin(db: Db): Promise<void> {
-  await identities(db).updateOne({ _id: 'write-database' }, { $currentDate: { firstAdminAt: true } })
-}
+/** Remembers that the admin of the settings was created once. After that, only admins decide who is one. */
+export const firstAdmin = (db: Db) => ({
+  existed: async (): Promise<boolean> =>
+    (await identities(db).findOne({ _id: 'write-database', firstAdminAt: { $exists: true } })) !== null,
+  async exists(): Promise<void> {
+    await identities(db).updateOne({ _id: 'write-database' }, { $currentDate: { firstAdminAt: true } })
+  },
+})
 
 const identities = (db: Db): Collection<Identity> =>
   db.collection(identityCollection.name, { readConcern: { level: 'majority' } })
