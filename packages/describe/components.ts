@@ -1,5 +1,11 @@
 import * as contracts from '@cqrs/contracts'
 
+/**
+ * Unicode properties in a pattern mean something else to tools that compile it without the flag `u`, and JSON Schema
+ * leaves that open. What such a text must be is in `x-detail`.
+ */
+const isPortable = (key: string, value: unknown): boolean => key !== 'pattern' || !String(value).includes('\\p{')
+
 type Document = { components: { schemas: object } }
 
 /** The names of the schemas that contracts export, by the JSON of the schema. */
@@ -20,7 +26,9 @@ export function refer<Described extends Document>(document: Described): Describe
       schemas[name] ??= visit(node, true) as object
       return { $ref: `#/components/schemas/${name}` }
     }
-    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, visit(value)]))
+    return Object.fromEntries(
+      Object.entries(node).flatMap(([key, value]) => (isPortable(key, value) ? [[key, visit(value)]] : [])),
+    )
   }
   const { schemas: _, ...components } = document.components
   // Refusals already refer to it by name.
