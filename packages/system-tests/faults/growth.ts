@@ -13,7 +13,8 @@ export const growth: Scenario[] = [
       await underLoad(world)
       await nats.kill()
       const waiting = [
-        ...Array.from({ length: 5_000 }, () => waitingUser()),
+        ...Array.from({ length: 500 }, () => waitingUser()),
+        ...Array.from({ length: 5_000 }, () => waitingUser({ from: 2 })),
         // As many as one user can have.
         ...Array.from({ length: 20 }, () => waitingUser({ events: 100 })),
       ]

@@ -63,9 +63,9 @@ async function restoreWriteDatabase(world: World): Promise<void> {
 
   await commandApi.stop()
   if (isDeepStrictEqual(acknowledged, kept)) world.wrong.push('no effect: nothing was acknowledged after the backup')
+  await restore(write, backup)
   acknowledged.clear()
   for (const [id, state] of kept) acknowledged.set(id, state)
-  await restore(write, backup)
   const raised = await runProgram('command-api', 'programs/after-restore.js', [], environmentOf('command-api', dataDir))
   if (raised.code !== 0) world.wrong.push(`after-restore failed: ${raised.output}`)
   await commandApi.start()
