@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { ChildServer, migrate, programOf } from '@cqrs/local-stack'
 import { eventually, freePort, freshDatabase, freshNats } from '@cqrs/local-stack/testing'
 import { generateKeyFiles } from '@cqrs/service-kit'
+import { waitingUser } from './waiting-user.ts'
 
 /**
  * `pnpm test:backlog`: three replicas of command-api publish the backlog of a NATS outage. Prints how long it takes,
@@ -17,7 +18,7 @@ await migrate({ name: 'command-api', own: { MONGODB_URI: uri, NATS_URL: nats.url
 await nats.server.stop()
 const users = db.collection<{ _id: string }>('users')
 for (let from = 0; from < events; from += 5_000) {
-  await users.insertMany(Array.from({ length: Math.min(5_000, events - from) }, (_, i) => waiting(from + i)))
+  await users.insertMany(Array.from({ length: Math.min(5_000, events - from) }, () => waitingUser()))
 }
 const replicas = await Promise.all([1, 2, 3].map(startReplica))
 
@@ -41,27 +42,6 @@ console.log(`published by each replica: ${published.join(', ')}; ${each.toFixed(
 console.log(`peak resident memory, MiB: ${peaks.join(', ')}`)
 for (const cleanUp of cleanUps) await cleanUp()
 process.exit(each <= 1.2 ? 0 : 1)
-
-/** A user as an outage leaves it: stored, with an event that is not yet published. */
-function waiting(n: number) {
-  const id = `019a6f0c-3b5e-7c21-9d52-${String(n).padStart(12, '0')}`
-  const now = new Date()
-  const user = { email: `${n}@example.com`, name: `User ${n}`, roles: ['buyer'], isActive: true }
-  const times = { createdAt: now.toISOString(), updatedAt: now.toISOString() }
-  const event = {
-    specversion: '1.0',
-    id: `backlog-${n}`,
-    source: '/command-api',
-    type: 'UserCreated',
-    subject: id,
-    time: now.toISOString(),
-    datacontenttype: 'application/json',
-    schemaversion: 1,
-    version: 1,
-    data: { user: { id, ...user, ...times } },
-  }
-  return { _id: id, ...user, passwordHash: '', version: 1, outbox: [event], pendingSince: new Date(n) }
-}
 
 async function startReplica() {
   const port = await freePort()

@@ -8,9 +8,15 @@ export type Acknowledged = Map<string, { version: number; email: string; deleted
  * Clients that register, change and delete users through any of the addresses, one command after the other, until
  * stopped. A failed command is not retried: it was not acknowledged, and may or may not have taken effect.
  */
-export function startLoad(options: { baseUrls: string[]; adminToken: string; clients: number; random: Random }) {
-  const { baseUrls, adminToken, clients, random } = options
-  const acknowledged: Acknowledged = new Map()
+export function startLoad(options: {
+  baseUrls: string[]
+  adminToken: string
+  /** Gets what clients are told. */
+  acknowledged: Acknowledged
+  clients: number
+  random: Random
+}) {
+  const { baseUrls, adminToken, acknowledged, clients, random } = options
   const counts = { acknowledged: 0, failed: 0 }
   const statuses = new Map<number | string, number>()
   let running = true
@@ -71,7 +77,6 @@ export function startLoad(options: { baseUrls: string[]; adminToken: string; cli
 
   const all = Array.from({ length: clients }, client)
   return {
-    acknowledged,
     counts,
     statuses,
     async stop() {

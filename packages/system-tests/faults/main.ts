@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { failuresIn, reportTable } from './report.ts'
+import { failuresIn, longestRecovery, reportTable } from './report.ts'
 import { type Outcome, runScenario } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
@@ -30,6 +30,7 @@ for (const scenario of chosen) {
   }
 }
 console.log(reportTable(outcomes))
+console.log(longestRecovery(outcomes))
 failures.push(...failuresIn(outcomes))
 for (const failure of failures) console.log(failure)
 process.exit(failures.length > 0 ? 1 : 0)

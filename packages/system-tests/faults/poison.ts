@@ -2,7 +2,7 @@ import { randomUUIDv7 } from 'node:crypto'
 import { deadLetterStream, SCHEMA_VERSION, type UnreadableReason } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
-import type { World } from './scenario.ts'
+import type { World } from './world.ts'
 
 /** A message that cannot be applied, on the subject of a user of its own. */
 type Poison = { id: string; reason: UnreadableReason }

@@ -1,6 +1,6 @@
 import { type RepublishRequest, syncSubjects, userStatsCollection, usersReadCollection } from '@cqrs/contracts'
 import { jetstream } from '@nats-io/jetstream'
-import type { World } from './scenario.ts'
+import type { World } from './world.ts'
 
 type Published = { subject: string; data: Uint8Array }
 

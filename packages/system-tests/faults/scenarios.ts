@@ -2,12 +2,16 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { usersStream } from '@cqrs/contracts'
-import type { ChildServer, Stack } from '@cqrs/local-stack'
+import type { Stack } from '@cqrs/local-stack'
 import { eventually, type Host } from '@cqrs/local-stack/testing'
+import { clocks } from './clocks.ts'
+import { growth } from './growth.ts'
 import { type Hosts, leaderOf } from './hosts.ts'
+import { impostors } from './impostors.ts'
 import { notSetAside, publishPoison } from './poison.ts'
+import { refusals } from './refusals.ts'
 import { replayShuffled } from './replay.ts'
-import type { Scenario, World } from './scenario.ts'
+import { partOf, type Scenario, underLoad, type World } from './world.ts'
 
 /** Every fault of the suite, in the order of the report. */
 export const scenarios: Scenario[] = [
@@ -147,6 +151,10 @@ export const scenarios: Scenario[] = [
       await underLoad(world)
     },
   },
+  ...refusals,
+  ...clocks,
+  ...impostors,
+  ...growth,
 ]
 
 /** Each separates something that its neighbours still see. */
@@ -198,11 +206,3 @@ async function takeAway(
   await server.start()
   await underLoad(world)
 }
-
-function partOf({ stack }: World, name: keyof Stack['servers']): ChildServer {
-  const server = stack?.servers[name]
-  if (!server) throw new Error(`${name} was not started by this stack`)
-  return server
-}
-
-const underLoad = ({ random }: World) => delay(random.between(200, 1_500))

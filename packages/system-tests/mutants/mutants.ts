@@ -225,8 +225,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/publishing/relay.ts`,
     what: 'each replica publishes the whole backlog',
-    find: 'this.#nats.connection() && (await this.#lease.acquire())',
-    replace: 'this.#nats.connection()',
+    find: 'if (connection && (await this.#lease.acquire())) {',
+    replace: 'if (connection) {',
     tests: [`${commandApi}/test/relay.test.ts`],
   },
   {

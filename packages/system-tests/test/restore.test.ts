@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually } from '@cqrs/local-stack/testing'
-import type { Db, Document } from 'mongodb'
 import t from 'tap'
+import { contentsOf, restore } from '../faults/backup.ts'
 import { differences } from '../faults/comparison.ts'
 import { startSystem } from './system.ts'
 
@@ -105,18 +105,3 @@ t.test('the read database, and NATS, are lost (docs/restore.md)', async (t) => {
 
   t.equal(await mails(), users.length + 1, 'no welcome e-mail is sent again')
 })
-
-/** Every document of the database, as a backup contains them. */
-async function contentsOf(db: Db): Promise<Map<string, Document[]>> {
-  const names = (await db.listCollections().toArray()).map(({ name }) => name)
-  return new Map(
-    await Promise.all(names.map(async (name) => [name, await db.collection(name).find().toArray()] as const)),
-  )
-}
-
-async function restore(db: Db, backup: Map<string, Document[]>): Promise<void> {
-  for (const [name, documents] of backup) {
-    await db.collection(name).deleteMany()
-    if (documents.length > 0) await db.collection(name).insertMany(documents)
-  }
-}

@@ -4,7 +4,6 @@ import {
   drifted,
   ensureCollections,
   ensureStream,
-  keepUntilHandled,
   leasesCollection,
   missingCollections,
   missingStreams,
@@ -44,10 +43,7 @@ export async function createResources(
   await createBrokerResources(nats, streamReplicas, maxBytes)
 }
 
-/**
- * Creates the streams and consumers. A broker can lose them, so a running projector does this as well. The stream of
- * events drops what is handled only when every consumer exists, so that no event is dropped before.
- */
+/** Creates the streams and consumers. A broker can lose them, so a running projector does this as well. */
 export async function createBrokerResources(
   nats: NatsConnection,
   streamReplicas: number,
@@ -57,7 +53,6 @@ export async function createBrokerResources(
   await ensureStream(nats, deadLetterStream, streamReplicas)
   for (const consumer of consumers) await ensureDurableConsumer(nats, consumer)
   for (const durable of retiredConsumers) await removeDurableConsumer(nats, durable)
-  await keepUntilHandled(nats, usersStream.name)
 }
 
 /** The collections and indexes that the read database lacks. */

@@ -3,7 +3,6 @@ import {
   JetStreamApiCodes,
   JetStreamApiError,
   jetstreamManager,
-  RetentionPolicy,
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream'
@@ -40,8 +39,7 @@ export const streamSettings = {
 }
 
 /**
- * Creates the stream or updates it to this configuration; several processes may do so at once. A new stream keeps every
- * message until `keepUntilHandled`; an update does not change that.
+ * Creates the stream or updates it to this configuration; several processes may do so at once.
  * @throws ConfigError if the server has no room for `maxBytes`
  */
 export async function ensureStream(nats: NatsConnection, stream: StreamPlan, replicas: number): Promise<void> {
@@ -58,7 +56,7 @@ export async function ensureStream(nats: NatsConnection, stream: StreamPlan, rep
   }
 }
 
-/** The configuration of a stream, but for its replicas and its retention. */
+/** The configuration of a stream, but for its replicas. */
 export const streamConfig = (stream: StreamPlan): Partial<StreamConfig> & { name: string } => ({
   name: stream.name,
   subjects: [...stream.subjects],
@@ -75,35 +73,16 @@ const codeOf = (error: unknown) => (error instanceof JetStreamApiError ? error.c
 const isWithoutRoom = (error: unknown) =>
   codeOf(error) === 10_047 || (codeOf(error) === 10_005 && /insufficient storage/.test((error as Error).message))
 
-/**
- * Makes the stream drop each message that all its consumers have acknowledged. To be called when they exist: a message
- * that no consumer waits for is dropped at once.
- */
-export async function keepUntilHandled(nats: NatsConnection, stream: string): Promise<void> {
-  const { streams } = await jetstreamManager(nats)
-  // The client's type does not know that the server can change this.
-  const config: Partial<StreamConfig> = { retention: RetentionPolicy.Interest }
-  await streams.update(stream, config)
-}
-
-/**
- * Lists the missing ones of these streams and durable consumers: `stream USERS`, `consumer USERS.users_read`. With
- * durables, the stream must also be one of `keepUntilHandled`: `retention USERS`.
- */
+/** Lists the missing ones of these streams and durable consumers: `stream USERS`, `consumer USERS.users_read`. */
 export async function missingStreams(
   nats: NatsConnection,
   streams: readonly { name: string; durables?: readonly string[] }[],
 ): Promise<string[]> {
   const manager = await jetstreamManager(nats, { checkAPI: false })
   const missing = streams.map(async ({ name, durables = [] }) => {
-    const stream = await found(manager.streams.info(name))
-    if (!stream) return [`stream ${name}`]
+    if (!(await found(manager.streams.info(name)))) return [`stream ${name}`]
     const consumers = await Promise.all(durables.map((durable) => found(manager.consumers.info(name, durable))))
-    const retention = durables.length === 0 || stream.config.retention === RetentionPolicy.Interest
-    return [
-      ...durables.filter((_, i) => !consumers[i]).map((durable) => `consumer ${name}.${durable}`),
-      ...(retention ? [] : [`retention ${name}`]),
-    ]
+    return durables.filter((_, i) => !consumers[i]).map((durable) => `consumer ${name}.${durable}`)
   })
   return (await Promise.all(missing)).flat()
 }

@@ -5,6 +5,7 @@ import { JetStreamApiError, jetstream } from '@nats-io/jetstream'
 import { InvalidArgumentError } from '@nats-io/transport-node'
 import type { Outbox } from '../store/outbox.ts'
 import { eraseHistory } from './erase-history.ts'
+import { HandledEvents } from './handled-events.ts'
 import * as metrics from './relay-metrics.ts'
 
 /**
@@ -29,6 +30,7 @@ export class Relay {
   /** Events that were refused for what they are; the reason is logged once. */
   readonly #refused = new Set<string>()
   #acknowledged: Pick<UserEvent, 'id' | 'subject'>[] = []
+  readonly #handled = new HandledEvents()
   #removal: Promise<void> | undefined
   #failing: { sinceMs: number; lastMs: number } | undefined
   #erasureFails = false
@@ -105,7 +107,11 @@ export class Relay {
   async #keepSweeping(): Promise<void> {
     while (!this.#stopped) {
       try {
-        if (this.#nats.connection() && (await this.#lease.acquire())) await this.#sweep()
+        const connection = this.#nats.connection()
+        if (connection && (await this.#lease.acquire())) {
+          await this.#sweep()
+          await this.#handled.purge(connection)
+        }
         // Another process may reach the broker.
         if (this.#failing) await this.#lease.release()
       } catch (error) {

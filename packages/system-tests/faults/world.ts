@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type ChildServer, type ReplicaSet, type ServiceName, type Stack, startStack } from '@cqrs/local-stack'
+import {
+  eventually,
+  type FreshMail,
+  freshDatabase,
+  freshDirectory,
+  freshMail,
+  tokenMint,
+} from '@cqrs/local-stack/testing'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { type Db, MongoClient } from 'mongodb'
+import { type Hosts, startHosts } from './hosts.ts'
+import type { Acknowledged } from './load.ts'
+import { type Random, randomFrom } from './random.ts'
+import { startReplica } from './replica.ts'
+import { startThreeNodes } from './three-nodes.ts'
+
+/** The system of a scenario, and what its fault reaches of it. */
+export type World = {
+  /** The whole system on this machine, unless the scenario runs on hosts. */
+  stack: Stack | undefined
+  /** The system on hosts of its own, if the scenario runs on hosts. */
+  hosts: Hosts | undefined
+  dataDir: string
+  random: Random
+  write: Db
+  read: Db
+  nats: NatsConnection
+  mail: FreshMail
+  /** Where the load sends commands. */
+  baseUrls: string[]
+  adminToken: string
+  /** What clients were told, in every round. */
+  acknowledged: Acknowledged
+  /** Every process of these services. */
+  processes: Record<'command-api' | 'projector', ChildServer[]>
+  /** Every process of every service. */
+  services: Service[]
+  /** What the stack's own services have logged as a warning or an error. */
+  warnings: string[]
+  /** The write database, if it has three nodes. */
+  writeSet: ReplicaSet | undefined
+  /** Failures that a fault itself finds, in words, in addition to the checks after every fault. */
+  wrong: string[]
+  /** Starts another process of a service, with the connections of the stack's own. It is killed at the end. */
+  addReplica: (name: ServiceName, env?: Record<string, string>) => Promise<Service>
+  onEnd: OnEnd
+}
+
+export type Service = { name: ServiceName; url: string; server: ChildServer }
+
+export type Scenario = {
+  name: string
+  /** The number of rounds in the long form. */
+  rounds: number
+  /** Injects the fault and ends it, under load. */
+  fault: (world: World, round: number) => Promise<void>
+  /** Environment variables of single services. */
+  env?: NonNullable<Parameters<typeof startStack>[0]['env']>
+  /** Runs a second command-api and a second projector; both command-apis get commands. */
+  twoOfEach?: true
+  /** The write database is a replica set of three nodes. */
+  threeNodes?: true
+  /** Databases, brokers and command-apis run on hosts of their own, whose network can be cut. Needs root. */
+  onHosts?: true
+  /** Projectors are killed, so that an e-mail can be in the window that cannot be closed. */
+  killsProjectors?: true
+  /** NATS loses data, and with it registrations that nobody has received. */
+  losesEvents?: true
+  /** The scenario has database servers of its own, which it may kill. */
+  ownDatabases?: true
+}
+
+type OnEnd = (cleanUp: () => Promise<unknown>) => void
+
+/**
+ * Starts the system of a scenario. The functions given to `onEnd` stop its parts, the last one first. A service or
+ * server that ends by itself is a failure of the scenario.
+ */
+export async function startWorld(scenario: Scenario, seed: number, onEnd: OnEnd): Promise<World> {
+  const world = await (scenario.onHosts ? startOnHosts : startHere)(scenario, seed, onEnd)
+  const { services, stack, writeSet } = world
+  for (const server of [
+    ...services.map(({ server }) => server),
+    ...Object.values(stack?.servers ?? {}),
+    ...(writeSet?.nodes ?? []),
+  ])
+    server.onCrash = (message) => world.wrong.push(message)
+  return world
+}
+
+async function startOnHosts(_scenario: Scenario, seed: number, onEnd: OnEnd): Promise<World> {
+  const hosts = await startHosts({ teardown: onEnd }, { adminEmail })
+  const { mail, commandApis, projector, queryApi, uris, signingKeyFile } = hosts
+  const connected = await connectTo(uris, onEnd)
+  return {
+    ...connected,
+    stack: undefined,
+    hosts,
+    dataDir: '',
+    random: randomFrom(seed),
+    mail,
+    baseUrls: commandApis.map(({ url }) => url),
+    adminToken: await mintForAdmin(connected.write, signingKeyFile),
+    acknowledged: new Map(),
+    processes: { 'command-api': commandApis.map(({ server }) => server), projector: [projector.server] },
+    services: [
+      ...commandApis.map(({ url, server }) => ({ name: 'command-api' as const, url, server })),
+      { name: 'projector', ...projector },
+      { name: 'query-api', ...queryApi },
+    ],
+    warnings: [],
+    writeSet: hosts.writeSet,
+    wrong: [],
+    addReplica: () => Promise.reject(new Error('the system is on hosts')),
+    onEnd,
+  }
+}
+
+async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promise<World> {
+  const dataDir = await freshDirectory({ teardown: onEnd })
+  const mail = await freshMail({ teardown: onEnd })
+  const threeNodes = scenario.threeNodes && (await startThreeNodes(dataDir))
+  if (threeNodes) onEnd(() => threeNodes.stop())
+  const shared = async () => (await freshDatabase({ teardown: onEnd })).uri
+  const databases = threeNodes
+    ? threeNodes.uris
+    : scenario.ownDatabases
+      ? undefined
+      : { write: await shared(), read: await shared() }
+
+  const env = {
+    ...scenario.env,
+    'command-api': { ...scenario.env?.['command-api'], ADMIN_EMAIL: adminEmail, ADMIN_PASSWORD: randomUUID() },
+    projector: { ...scenario.env?.projector, SMTP_URL: mail.url },
+  }
+  const warnings: string[] = []
+  const onLogLine = (line: string) => {
+    if (/"level":"(warn|error|fatal)"/.test(line)) warnings.push(line)
+  }
+  const stack = await startStack({ dataDir, env, databases, onLogLine })
+  onEnd(() => stack.stop())
+  const connected = await connectTo(stack.uris, onEnd)
+  const world: World = {
+    ...connected,
+    stack,
+    hosts: undefined,
+    dataDir,
+    random: randomFrom(seed),
+    mail,
+    baseUrls: [stack.baseUrl],
+    adminToken: await mintForAdmin(connected.write, join(dataDir, 'keys/signing-key.pem')),
+    acknowledged: new Map(),
+    processes: { 'command-api': [stack.servers['command-api']], projector: [stack.servers.projector] },
+    services: (['command-api', 'projector', 'query-api'] as const).map((name) => ({
+      name,
+      url: `http://127.0.0.1:${stack.ports[name]}`,
+      server: stack.servers[name],
+    })),
+    warnings,
+    writeSet: threeNodes ? threeNodes.writeSet : undefined,
+    wrong: [],
+    async addReplica(name, more) {
+      // The Windows build of MongoDB crashes when two processes create the same collection at the same time.
+      await eventually(() => mail.mails.length > 0, { timeoutMs: 10_000 })
+      const own = name === 'projector' ? env.projector : scenario.env?.[name]
+      const replica = { name, ...(await startReplica(name, { dataDir, env: { ...own, ...more } })) }
+      onEnd(() => replica.server.kill())
+      replica.server.onCrash = (message) => world.wrong.push(message)
+      world.services.push(replica)
+      return replica
+    },
+    onEnd,
+  }
+  if (scenario.twoOfEach) {
+    await registerFirst(stack.baseUrl)
+    for (const name of ['command-api', 'projector'] as const) {
+      const { server, url } = await world.addReplica(name)
+      world.processes[name].push(server)
+      if (name === 'command-api') world.baseUrls.push(url)
+    }
+  }
+  return world
+}
+
+async function connectTo(uris: Record<'write' | 'read' | 'nats', string>, onEnd: OnEnd) {
+  const clients = { write: new MongoClient(uris.write), read: new MongoClient(uris.read) }
+  const nats = await connect({
+    servers: uris.nats,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    ignoreAuthErrorAbort: true,
+  })
+  onEnd(() => Promise.all([clients.write.close(), clients.read.close(), nats.close()]))
+  return { write: clients.write.db(), read: clients.read.db(), nats }
+}
+
+/**
+ * A token that is valid for longer than one of command-api, so that the load needs no login for each user, and for any
+ * version of the admin, also after a restore.
+ */
+async function mintForAdmin(write: Db, signingKeyFile: string): Promise<string> {
+  const find = async () => (await write.collection('users').findOne({ email: adminEmail })) ?? false
+  const admin = await eventually(find)
+  const mint = tokenMint(signingKeyFile)
+  return mint({ sub: String(admin._id), roles: ['admin'], ver: 2 ** 31 }, { expiresIn: 24 * 3600 * 1000 })
+}
+
+/** When its welcome e-mail has arrived, every collection exists. */
+async function registerFirst(baseUrl: string): Promise<void> {
+  await fetch(`${baseUrl}/api/v1/auth/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ email: 'first@example.com', password: 'password123', name: 'First', roles: ['buyer'] }),
+  })
+}
+
+const adminEmail = 'admin@example.com'
+
+/** The stack's own process or server of this name. */
+export function partOf({ stack }: World, name: keyof Stack['servers']): ChildServer {
+  const server = stack?.servers[name]
+  if (!server) throw new Error(`${name} was not started by this stack`)
+  return server
+}
+
+/** A moment in which only the load does something. */
+export const underLoad = ({ random }: World) => delay(random.between(200, 1_500))

@@ -1,0 +1,39 @@
+import { usersStream } from '@cqrs/contracts'
+import { eventually } from '@cqrs/local-stack/testing'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import t from 'tap'
+import { startCommandApi } from './fixture.ts'
+
+t.setTimeout(90_000)
+
+t.test('an event leaves the stream when every consumer has handled it, and not before', async (t) => {
+  const { nats, newUser, published } = await startCommandApi(t)
+  const connection = await connect({ servers: nats.url })
+  t.teardown(() => connection.close())
+  const { streams, consumers } = await jetstreamManager(connection)
+  const stream = async () => (await streams.info(usersStream.name)).state
+  const handle = async (durable: string, count: number) => {
+    const consumer = await jetstream(connection).consumers.get(usersStream.name, durable)
+    for (let handled = 0; handled < count; handled++) await (await consumer.next({ expires: 5_000 }))?.ackAck()
+  }
+  const { user: first } = await newUser()
+  await published(first.id, 'created')
+  const filters = { all: 'users.>', registrations: 'users.*.created', deletions: 'users.*.deleted' }
+  for (const [durable_name, filter_subject] of Object.entries(filters))
+    await consumers.add(usersStream.name, { durable_name, filter_subject, ack_policy: 'explicit' })
+  const { user: second } = await newUser()
+  await published(second.id, 'created')
+
+  const { user: third } = await newUser()
+  await published(third.id, 'created')
+
+  await handle('all', 3)
+  await handle('registrations', 1)
+  // A consumer that no event concerns does not keep any.
+  await eventually(async () => (await stream()).first_seq === 2, { timeoutMs: 30_000 })
+  t.equal((await stream()).messages, 2, 'one consumer still needs the second')
+  await handle('registrations', 2)
+  await eventually(async () => (await stream()).messages === 1, { timeoutMs: 30_000 })
+  t.equal((await stream()).first_seq, 3, 'the last one stays')
+})
