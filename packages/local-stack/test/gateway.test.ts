@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import { createServer, type IncomingHttpHeaders } from 'node:http'
+import { createServer, get, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { createLogger } from '@cqrs/service-kit'
@@ -42,6 +43,23 @@ t.test('the response reaches the client unchanged', async (t) => {
   t.equal(await response.text(), 'query-api says GET')
   const head = await fetch(`${base}/api/v1/users`, { method: 'HEAD' })
   t.match([head.status, head.headers.get('etag')], [418, '"7"'])
+})
+
+t.test('headers of the connection to a service are not passed on', async (t) => {
+  const { base } = await gatewayBefore(t)
+  const [response] = await once(get(`${base}/api/v1/users`), 'response')
+  response.resume()
+  t.notOk(response.headers.connection === '' || response.headers['keep-alive'] === '')
+})
+
+t.test('/readyz and /metrics are not public, however they are written', async (t) => {
+  const { base, received } = await gatewayBefore(t)
+  for (const path of ['/readyz', '/metrics', '/%6detrics', '/./readyz']) {
+    const [response] = await once(get(new URL(base).origin, { path }), 'response')
+    response.resume()
+    t.equal(response.statusCode, 404, path)
+  }
+  t.strictSame(received, [])
 })
 
 t.test('the path that is routed is the path that is forwarded', async (t) => {

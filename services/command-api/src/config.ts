@@ -5,7 +5,7 @@ import Type, { type Static } from 'typebox'
 const yearSeconds = 31_536_000
 
 const Settings = Type.Object({
-  HOST: Type.String({ default: '0.0.0.0', description: 'Address to listen on' }),
+  HOST: Type.String({ default: '::', description: 'Address to listen on; `::` is every address of IPv6 and IPv4' }),
   PORT: Type.Integer({ default: 8081, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
   ...metricsSettings,
   ...httpSettings,

@@ -3,7 +3,10 @@ import Type, { type Static } from 'typebox'
 
 /** The projector's settings, each an environment variable, checked at start. */
 export const Config = Type.Object({
-  HOST: Type.String({ default: '0.0.0.0', description: 'Address to listen on for health checks' }),
+  HOST: Type.String({
+    default: '::',
+    description: 'Address to listen on for health checks; `::` is every address of IPv6 and IPv4',
+  }),
   PORT: Type.Integer({ default: 8083, minimum: 0, maximum: 65535, description: 'Port to listen on for health checks' }),
   ...metricsSettings,
   MONGODB_READ_URI: Type.String({

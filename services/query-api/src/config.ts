@@ -6,7 +6,7 @@ import Type, { type Static } from 'typebox'
  * a signing key: this service verifies tokens and cannot make one.
  */
 export const Config = Type.Object({
-  HOST: Type.String({ default: '0.0.0.0', description: 'Address to listen on' }),
+  HOST: Type.String({ default: '::', description: 'Address to listen on; `::` is every address of IPv6 and IPv4' }),
   PORT: Type.Integer({ default: 8082, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
   ...metricsSettings,
   ...httpSettings,

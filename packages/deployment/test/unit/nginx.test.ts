@@ -28,6 +28,13 @@ t.test('the gateway’s own answers are problems of the contracts', async (t) =>
   }
 })
 
+t.test('status line and body have the same status', async (t) => {
+  const pages = [...conf.matchAll(/error_page [\d ]+=(\d+) (\S+);/g)]
+  t.equal(pages.length, conf.match(/error_page/g)?.length)
+  for (const [, status, target] of pages)
+    t.match(conf, new RegExp(`location (= )?${target} \\{[^}]*return ${status} `), target)
+})
+
 t.test('the API reference is served as by the local gateway', async (t) => {
   t.match(conf, `Content-Security-Policy "${referencePolicy}"`)
   t.match(conf, 'location = /docs {\n      rewrite ^ /docs/index.html last;')

@@ -41,12 +41,14 @@ export function buildGateway(services: ServiceUrls, logger: Logger): HttpServer 
 }
 
 function forward(request: FastifyRequest, reply: FastifyReply, services: ServiceUrls): FastifyReply {
-  const path = request.url.split('?', 1)[0] ?? '/'
-  const upstream = upstreamFor(request.method, path)
-  return reply.from(normalisePath(path), {
+  const received = request.url.split('?', 1)[0] ?? '/'
+  const path = normalisePath(received)
+  if (internalPaths.has(path)) return sendProblem(reply, problem('route-not-found'))
+  const upstream = upstreamFor(request.method, received)
+  return reply.from(path, {
     getUpstream: () => services[upstream],
     rewriteRequestHeaders: (_request, headers) => requestHeaders(request, headers),
-    rewriteHeaders: (headers) => ({ ...headers, connection: undefined, 'keep-alive': undefined }),
+    rewriteHeaders: ({ connection: _, 'keep-alive': __, ...headers }) => headers,
     // The client retries after a 503. By default the library itself retries ten times, and it does not accept 0.
     retryDelay: () => null,
     onError: () => {
@@ -55,6 +57,9 @@ function forward(request: FastifyRequest, reply: FastifyReply, services: Service
     },
   })
 }
+
+/** Only for the network of the services. */
+const internalPaths = new Set(['/readyz', '/metrics'])
 
 function requestHeaders(request: FastifyRequest, headers: Headers): Headers {
   const forwarded: Headers = {

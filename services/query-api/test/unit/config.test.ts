@@ -6,7 +6,7 @@ const required = { MONGODB_READ_URI: 'mongodb://127.0.0.1/read', JWKS_FILE: 'jwk
 
 t.test('only two settings are required', async (t) => {
   t.strictSame(parseConfig(Config, required), {
-    HOST: '0.0.0.0',
+    HOST: '::',
     PORT: 8082,
     NATS_URL: 'nats://127.0.0.1:4222',
     LISTS_FOR: 'users',
