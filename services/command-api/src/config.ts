@@ -1,5 +1,5 @@
 import { isMailbox, maxAccessTokenLifetimeSeconds, normaliseEmail } from '@cqrs/contracts'
-import { httpSettings, logLevels, metricsSettings, streamSettings } from '@cqrs/service-kit'
+import { httpSettings, logLevels, metricsSettings, mongodbUri, streamSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 const yearSeconds = 31_536_000
@@ -9,10 +9,7 @@ const Settings = Type.Object({
   PORT: Type.Integer({ default: 8081, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
   ...metricsSettings,
   ...httpSettings,
-  MONGODB_URI: Type.String({
-    pattern: '^mongodb(\\+srv)?://[^/]+/[^/?]+',
-    description: 'URI of the write database, with its name in the path',
-  }),
+  MONGODB_URI: mongodbUri('URI of the write database, with its name in the path'),
   NATS_URL: Type.String({
     default: 'nats://127.0.0.1:4222',
     description: 'NATS server, or several of one cluster, separated by commas',

@@ -1,4 +1,4 @@
-import { logLevels, metricsSettings, streamSettings } from '@cqrs/service-kit'
+import { logLevels, metricsSettings, mongodbUri, streamSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** The projector's settings, each an environment variable, checked at start. */
@@ -9,10 +9,7 @@ export const Config = Type.Object({
   }),
   PORT: Type.Integer({ default: 8083, minimum: 0, maximum: 65535, description: 'Port to listen on for health checks' }),
   ...metricsSettings,
-  MONGODB_READ_URI: Type.String({
-    pattern: '^mongodb(\\+srv)?://[^/]+/[^/?]+',
-    description: 'Read database, with its name in the path; the user needs the role `readWrite`',
-  }),
+  MONGODB_READ_URI: mongodbUri('Read database, with its name in the path; the user needs the role `readWrite`'),
   NATS_URL: Type.String({
     default: 'nats://127.0.0.1:4222',
     description: 'NATS server, or several of one cluster, separated by commas',

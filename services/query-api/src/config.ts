@@ -1,4 +1,4 @@
-import { httpSettings, logLevels, metricsSettings } from '@cqrs/service-kit'
+import { httpSettings, logLevels, metricsSettings, mongodbUri } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /**
@@ -10,10 +10,7 @@ export const Config = Type.Object({
   PORT: Type.Integer({ default: 8082, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
   ...metricsSettings,
   ...httpSettings,
-  MONGODB_READ_URI: Type.String({
-    pattern: '^mongodb(\\+srv)?://[^/]+/[^/?]+',
-    description: 'Read database, with its name in the path; a user with the role `read` is sufficient',
-  }),
+  MONGODB_READ_URI: mongodbUri('Read database, with its name in the path; a user with the role `read` is sufficient'),
   LISTS_FOR: Type.Enum(['users', 'admins'], {
     default: 'users',
     description: 'Who may list and search users: everyone who is logged in, or admins only',

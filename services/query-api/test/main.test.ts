@@ -119,7 +119,8 @@ for (const [what, env, says] of [
   ['an unreadable JWKS file', { JWKS_FILE: dir }, 'EISDIR'],
   ['a JWKS file that is not JSON', { JWKS_FILE: join(dir, 'hello.txt') }, 'hello.txt is not a JWKS'],
   ['a JWKS file without keys', { JWKS_FILE: join(dir, 'empty.json') }, 'empty.json is not a JWKS'],
-  ['an invalid database URI', { MONGODB_READ_URI: 'mongodb://jane:secret@:x' }, 'MongoDB'],
+  ['an invalid database URI', { MONGODB_READ_URI: 'mongodb://jane:secret@:x/read' }, 'MongoDB'],
+  ['a URI without a database', { MONGODB_READ_URI: 'mongodb://jane:secret@host' }, 'with the name of the database'],
 ] as const) {
   t.test(`does not start with ${what}`, async (t) => {
     const { line } = await refusedStart(t, { MONGODB_READ_URI: presentUri, JWKS_FILE: jwksFile, ...env })

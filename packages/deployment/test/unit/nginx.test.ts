@@ -31,7 +31,7 @@ t.test('the gateway’s own answers are problems of the contracts', async (t) =>
 t.test('status line and body have the same status', async (t) => {
   const pages = [...conf.matchAll(/error_page [\d ]+=(\d+) (\S+);/g)]
   t.equal(pages.length, conf.match(/error_page/g)?.length)
-  for (const [, status, target] of pages)
+  for (const [, status, target = ''] of pages)
     t.match(conf, new RegExp(`location (= )?${target} \\{[^}]*return ${status} `), target)
 })
 

@@ -6,6 +6,7 @@ import {
   MongoServerError,
   MongoServerSelectionError,
 } from 'mongodb'
+import Type from 'typebox'
 import { ConfigError } from '../process/config.ts'
 import { pause } from '../process/pause.ts'
 
@@ -140,3 +141,11 @@ const refusedCodes = new Set<unknown>([
   ...[12501, 14031], // QuotaExceeded, OutOfDiskSpace
   371, // UserWritesBlocked
 ])
+
+/** A setting with the URI of a database. */
+export const mongodbUri = (description: string) =>
+  Type.Refine(
+    Type.String({ description }),
+    (uri) => /^mongodb(\+srv)?:\/\/[^/]+\/[^/?]+/.test(uri),
+    () => 'must be a URI with the name of the database, as in mongodb://host/name',
+  )
