@@ -68,7 +68,7 @@ async function run(suite, environment) {
   // Printed as a whole at the end, because another suite runs at the same time.
   const lines = []
   const options = { cwd: join(repository, suite), env: environment, stdio: ['inherit', 'pipe', 'inherit'] }
-  const tap = spawn('tap', ['--reporter=tap', '--jobs=1'], options)
+  const tap = spawn(process.execPath, [join(repository, 'scripts/run-suite.mjs')], options)
   const printer = tapPrinter((line) => lines.push(line))
   createInterface({ input: tap.stdout }).on('line', printer.line)
   const [code] = await once(tap, 'close')

@@ -8,7 +8,7 @@ t.setTimeout(600_000)
 
 const seed = 7
 const rounds: Record<string, number> = {
-  'kill -9 of a service': 4,
+  'kill -9 of a service': 2,
   'NATS loses its data': 1,
   'kill -9 of the write database': 1,
   'two of each, killed with kill -9': 2,

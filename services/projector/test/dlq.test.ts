@@ -3,10 +3,7 @@ import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, updated, userId } from './fixtures/user-events.ts'
 
-// It starts the command line about twenty times.
-t.setTimeout(300_000)
-
-const { broker, cli, mail, nats, projector, visible } = await startSystem(t)
+const { broker, cli, cliProgram, mail, nats, projector, visible } = await startSystem(t)
 
 /** Contains personal data, and is unreadable. */
 const poison = (n: number) => JSON.stringify({ ...updated(n, 2, { name: 'Jane Doe' }), schemaversion: 0 })
@@ -24,7 +21,7 @@ const numbers = async () => (await broker.deadLetters()).map(({ seq }) => seq)
 t.test('an empty list says so', async (t) => {
   await broker.publish(created(1))
   await visible(1, 1)
-  t.match(await cli('dlq', 'list'), { code: 0, output: /^0 dead letters\n$/ })
+  t.match(await cliProgram('dlq', 'list'), { code: 0, output: /^0 dead letters\n$/ })
 })
 
 t.test('list shows each dead letter and its reason, and nothing of its content', async (t) => {
@@ -123,5 +120,5 @@ t.test('an unknown sequence is one line, and invalid arguments print the usage',
 
 t.test('while NATS is unavailable the error is one line', async (t) => {
   await nats.server.stop()
-  t.match(await cli('dlq', 'list'), { code: 1, stdout: '', stderr: /^error: NATS does not answer at [^\n]+\n$/ })
+  t.match(await cliProgram('dlq', 'list'), { code: 1, stdout: '', stderr: /^error: NATS does not answer at [^\n]+\n$/ })
 })

@@ -7,7 +7,7 @@ import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { deleted, updated, userId } from './fixtures/user-events.ts'
 
-const { broker, cli, database, settings, ...system } = await startSystem(t)
+const { broker, cli, cliProgram, database, settings, ...system } = await startSystem(t)
 const { db } = database
 const states = db.collection<{ _id: string; live: string; written: string[]; rebuild?: { filled: number } }>(
   'read_models',
@@ -40,7 +40,7 @@ const mustBe = () => last.map((event) => project(usersRead, event))
 t.test('a rebuild fills a new collection while users change and are deleted, and makes it live', async (t) => {
   await db.collection('users_read').deleteMany({ _id: { $lt: userId(1_500) } } as object)
   let isOver = false
-  const rebuilding = cli('rebuild', 'users_read').finally(() => {
+  const rebuilding = cliProgram('rebuild', 'users_read').finally(() => {
     isOver = true
   })
   for (let n = 0; !isOver; n += 3) {

@@ -25,8 +25,7 @@ export type ServiceOptions = {
 
 /** Runs the `migrate` of a service, which creates what the service needs in the database and the broker. */
 export async function migrate({ name, own, settings }: MigrateOptions): Promise<void> {
-  const { PATH, HOME } = process.env
-  const env = { PATH, HOME, ...withoutConnections(settings), ...own }
+  const env = { ...inherited(), ...withoutConnections(settings), ...own }
   const { command, args } = programOf(name, 'migrate')
   const running = execute(command, args, { env })
   const end = () => running.child.kill()
@@ -41,6 +40,12 @@ export async function migrate({ name, own, settings }: MigrateOptions): Promise<
   }
 }
 
+// With a directory of compiled code, as the tests set it, a start takes 0.2 s less of processor time.
+function inherited(): NodeJS.ProcessEnv {
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env
+  return { PATH, HOME, NODE_COMPILE_CACHE }
+}
+
 type MigrateOptions = { name: 'command-api' | 'projector' } & Pick<ServiceOptions, 'own' | 'settings'>
 
 const execute = promisify(execFile)
@@ -50,13 +55,11 @@ const lastLine = (text: string) => text.trim().split('\n').at(-1)
 export async function startService(options: ServiceOptions): Promise<{ server: ChildServer }> {
   const { name, port, own, envFile, overrides, settings, onLine } = options
   await writeEnvironment(envFile, own)
-  const { PATH, HOME } = process.env
   const server = new ChildServer({
     name,
     ...programOf(name),
     env: {
-      PATH,
-      HOME,
+      ...inherited(),
       // One malloc arena serves the few threads of Node, and memory that one frees can be used by the others.
       MALLOC_ARENA_MAX: '1',
       ...withoutConnections(settings),

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { distFile, type ServiceName } from '../stack/services.ts'
+import { compileCache } from './compile-cache.ts'
 
 /**
  * `output` is both streams in the order in which they were written; `code` is null where a signal ended the program.
@@ -10,7 +11,7 @@ export type Ended = { code: number | null; output: string; stdout: string; stder
 /**
  * Runs a program of a service to its end, for example `migrate.js` or `programs/create-admin.js`.
  * @param program the file below the service's `dist`
- * @param env the whole environment of the program
+ * @param env the whole environment of the program, besides the directory of compiled code
  */
 export const runProgram = (
   service: ServiceName,
@@ -27,7 +28,7 @@ export function startProgram(
   env: NodeJS.ProcessEnv,
 ): { child: ChildProcess; ended: Promise<Ended> } {
   const child = spawn(process.execPath, [distFile(service, program), ...args], {
-    env,
+    env: { ...compileCache, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)

@@ -2,6 +2,7 @@ import { ChildServer } from '../child-server.ts'
 import type { Host } from '../hosts/network.ts'
 import { freePort } from '../ports.ts'
 import { distFile, type ServiceName } from '../stack/services.ts'
+import { compileCache } from './compile-cache.ts'
 import type { Teardown } from './teardown.ts'
 
 export type LogLine = { level: string; msg: string; [field: string]: unknown }
@@ -27,7 +28,8 @@ export type ServiceProcess = {
 /**
  * Runs a service as in production, in a process of its own, and waits until it answers `/healthz`. The process is
  * killed when the test ends.
- * @param env the whole environment of the process; without HOST and PORT it listens on a free port of 127.0.0.1
+ * @param env the whole environment of the process, besides the directory of compiled code; without HOST and PORT it
+ *   listens on a free port of 127.0.0.1
  * @param program the file below the service's `dist` that is run
  * @param on where it runs, if not on this machine itself
  * @throws where the process does not answer in time, with the end of its output
@@ -48,7 +50,7 @@ export async function startProcess(
     name: service,
     command: process.execPath,
     args: [distFile(service, program)],
-    env: { HOST: address, ...env, PORT: port },
+    env: { ...compileCache, HOST: address, ...env, PORT: port },
     on,
     output: (line) => {
       lines.push(line)

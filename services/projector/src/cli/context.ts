@@ -7,6 +7,6 @@ export type CliContext = {
   db: Db
   /** A link that is connected. */
   nats: NatsLink
-  /** Prints the usage and exits with code 2: the arguments are invalid. */
+  /** Ends the command with the usage and exit code 2: the arguments are invalid. */
   fail: () => never
 }
