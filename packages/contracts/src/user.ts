@@ -25,7 +25,7 @@ export const visibleText = {
   pattern:
     '^(?=.*[^\\s\\p{Default_Ignorable_Code_Point}\\p{Cf}\\u2800])' +
     `[^\\p{Cc}\\p{Zl}\\p{Zp}\\p{Bidi_Control}${noText}]+$`,
-  'x-detail': 'must contain a visible character, and no control characters',
+  'x-detail': 'must contain a visible character and no control characters',
 }
 
 /**

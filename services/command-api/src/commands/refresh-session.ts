@@ -29,10 +29,8 @@ export function refreshSession(app: HttpServer, { users, sessions, tokens, limit
         await sessions.end(refresh.refreshToken)
         return refuse('session-revoked', userId)
       }
-      const answer = { ...tokens.sign(user), ...refresh }
-      await sessions.answered(refresh.refreshToken)
       audit({ action: 'refresh', outcome: 'success', user_id: userId }, request)
-      return reply.send(answer)
+      return reply.send({ ...tokens.sign(user), ...refresh })
     },
   )
 }

@@ -17,7 +17,7 @@ type Session = {
   /** Hash of the valid token. */
   tokenHash: string
   previousHash?: string
-  /** The second half of the valid token, encrypted with the previous token, until it is answered. */
+  /** The second half of the valid token, encrypted with the previous token. */
   sealed?: string
   /** All times are the database's. */
   rotatedAt: Date
@@ -44,9 +44,8 @@ export type Rotation =
  * an older one means that two parties hold the session. Which one is the thief is unknown, so the session ends for
  * both.
  *
- * For `graceMs` the token that was replaced last is only refused: a client that sends it twice, for example from two
- * windows, is no thief (docs/decisions/0012). If its successor was never answered, it gets that successor for
- * `repeatableMs`: an answer of 503 must not use up a token (docs/decisions/0021).
+ * For `graceMs` the token that was replaced last gets its successor again, as long as that was not used: a client that
+ * sends it twice, or did not get the answer, is no thief (docs/decisions/0012).
  */
 export class Sessions {
   readonly #sessions: Collection<Session>
@@ -75,8 +74,7 @@ export class Sessions {
   }
 
   /**
-   * Replaces a token. One atomic step decides, by the database's clock: one of many concurrent calls succeeds. Until
-   * `answered` the token can be replaced again, by the same successor.
+   * Replaces a token. One atomic step decides, by the database's clock: many concurrent calls get the same successor.
    */
   async rotate(token: string): Promise<Rotation> {
     const family = hash(familyOf(token))
@@ -102,13 +100,6 @@ export class Sessions {
     return session ? successorOf(token, session) : this.#repeat(token)
   }
 
-  /** The client gets this successor, from now on. If that cannot be recorded, it can get it once more. */
-  async answered(successor: string): Promise<void> {
-    const rotated = { _id: hash(familyOf(successor)), tokenHash: hash(successor) }
-    const answered = [{ $set: { rotatedAt: '$$NOW' } }, { $unset: 'sealed' }]
-    await this.#sessions.updateOne(rotated, answered, { writeConcern: { w: 1 } }).catch(() => undefined)
-  }
-
   /**
    * Ends the session of a token, valid or replaced. That there was none is confirmed as well.
    * @returns the id of its user, if there was a session
@@ -126,22 +117,16 @@ export class Sessions {
   }
 
   /**
-   * Answers a token that was just replaced if its successor was not answered, and ends the session of any other that is
-   * not valid: the first half is known only from a token of this session, so an older token is in use again.
+   * Answers a token that was just replaced, and ends the session of any other that is not valid: the first half is known
+   * only from a token of this session, so an older token is in use again.
    */
   async #repeat(token: string): Promise<Rotation> {
     const family = { _id: hash(familyOf(token)) }
     const tokenHash = hash(token)
-    const wasReplacedWithin = (ms: number) => ({ previousHash: tokenHash, $expr: { $gt: ['$rotatedAt', inMs(-ms)] } })
-    const session = await this.#sessions.findOne({
-      ...family,
-      sealed: { $exists: true },
-      $nor: [wasReplacedWithin(answeredWithinMs)],
-      $and: [wasReplacedWithin(repeatableMs), isLive],
-    })
+    const justReplaced = { previousHash: tokenHash, $expr: { $gt: ['$rotatedAt', inMs(-graceMs)] } }
+    const session = await this.#sessions.findOne({ ...family, $and: [justReplaced, isLive] })
     if (session) return successorOf(token, session)
-    const isReused = { ...family, tokenHash: { $ne: tokenHash }, $nor: [wasReplacedWithin(graceMs)] }
-    const reused = await this.#sessions.findOneAndDelete(isReused)
+    const reused = await this.#sessions.findOneAndDelete({ ...family, tokenHash: { $ne: tokenHash } })
     return reused ? { refused: 'refresh-token-reused', userId: reused.userId } : { refused: 'refresh-token-unknown' }
   }
 }
@@ -170,9 +155,5 @@ function seal(half: string, token: string): string {
   return Buffer.from(bytes.map((byte, at) => byte ^ (pad[at] ?? 0))).toString('base64url')
 }
 
-/** Long enough for a double click or a retried request, and short for a thief. */
-const graceMs = 10_000
-/** Longer than a fail-over and the time-out of a request. */
-const repeatableMs = 30_000
-/** A concurrent request is refused instead. A client repeats what was answered 503 after `Retry-After`, a second. */
-const answeredWithinMs = 1_000
+/** Longer than a failover and the time-out of a request. */
+const graceMs = 30_000
