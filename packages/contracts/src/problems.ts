@@ -29,7 +29,7 @@ export const problems = {
   'body-too-large': [413, 'The body is too large.'],
   'unsupported-media-type': [415, 'The body must be application/json in UTF-8, not compressed.'],
   'idempotency-key-reused': [422, 'This `Idempotency-Key` was used for a different request.'],
-  'rate-limited': [429, 'Too many requests from this address; try again after `Retry-After` seconds.'],
+  'rate-limited': [429, 'Too many requests of this client; try again after `Retry-After` seconds.'],
   'headers-too-large': [431, 'The headers are too large.'],
   internal: [500, 'An internal error occurred.'],
   overloaded: [503, 'The service is overloaded; try again after `Retry-After` seconds.'],

@@ -82,8 +82,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${contracts}/src/user.ts`,
     what: 'addresses that differ in case only are two users',
-    find: 'email.toLowerCase()',
-    replace: 'email',
+    find: '.hostname}`).toLowerCase()',
+    replace: '.hostname}`)',
     tests: [`${contracts}/test/unit/user.test.ts`, `${commandApi}/test/register.test.ts`],
   },
   // Contracts

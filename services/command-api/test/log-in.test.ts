@@ -2,7 +2,7 @@ import { createPublicKey, verify } from 'node:crypto'
 import t from 'tap'
 import { startCommandApi } from './fixture.ts'
 
-const { send, newUser } = await startCommandApi(t)
+const { send, newUser } = await startCommandApi(t, { TRUSTED_PROXIES: '127.0.0.1' })
 const { user, email, password, token } = await newUser({ roles: ['buyer', 'seller'] })
 
 t.test('a login answers a Bearer token and its lifetime, and is not cached', async (t) => {
@@ -51,8 +51,33 @@ t.test('an unknown address, a wrong password and a deleted user get the same ans
 
 const decode = (part: string) => JSON.parse(Buffer.from(part, 'base64url').toString())
 
+/** A login of the user through a proxy, from this address. */
+const logInFrom = (address: string) =>
+  send('POST', '/api/v1/auth/login', { email, password }, undefined, { 'x-forwarded-for': address })
+
+t.test('a client that keeps the hasher busy leaves room for the others', async (t) => {
+  const { user, token } = await newUser()
+  const change = { currentPassword: 'wrong password', newPassword: 'a new password' }
+  const greedy = {
+    'one token on change-password': () => send('POST', `/api/v1/users/${user.id}/password`, change, token),
+    'one address on login': () => logInFrom('203.0.113.1'),
+    'one address on registration': () =>
+      send('POST', '/api/v1/auth/register', { email, password, name: 'Again', roles: ['buyer'] }, undefined, {
+        'x-forwarded-for': '203.0.113.2',
+      }),
+  }
+  for (const [what, request] of Object.entries(greedy)) {
+    const flood = Array.from({ length: 130 }, request)
+    const others = await Promise.all(Array.from({ length: 10 }, (_, n) => logInFrom(`198.51.100.${n}`)))
+    t.strictSame(new Set(others.map(({ status }) => status)), new Set([200]), what)
+    const refused = (await Promise.all(flood)).filter(({ status }) => status === 429)
+    t.ok(refused.length > 0, `${refused.length} of 130 refused: ${what}`)
+    t.equal(refused[0]?.headers.get('retry-after'), '1')
+  }
+})
+
 t.test('more logins than can be hashed within a second get 503, and health answers in the meantime', async (t) => {
-  const attempts = Array.from({ length: 400 }, () => send('POST', '/api/v1/auth/login', { email, password }))
+  const attempts = Array.from({ length: 400 }, (_, n) => logInFrom(`198.51.${n >> 8}.${n & 255}`))
   let done = 0
   for (const attempt of attempts) void attempt.finally(() => done++)
   const other = await Promise.all(

@@ -49,7 +49,7 @@ t.test('a refresh answers like a login with the current user, and each token wor
   t.match(await refresh(first), refused)
 })
 
-t.test('many concurrent refreshes with one token get the same successor, and so does one whose answer was lost', async (t) => {
+t.test('concurrent refreshes with one token get the same successor, as does one whose answer was lost', async (t) => {
   const { id, first } = await newSession()
   const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(first)))
   const successors = new Set(answers.map(({ status, body }) => status === 200 && body.refreshToken))

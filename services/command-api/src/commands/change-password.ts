@@ -22,6 +22,8 @@ export function changePassword(app: HttpServer, dependencies: Dependencies): voi
         summary: 'Change your own password',
         headers: ['ETag'],
         problems: [
+          'rate-limited',
+          'overloaded',
           'wrong-password',
           'password-too-common',
           'user-not-found',
@@ -58,7 +60,9 @@ export function changePassword(app: HttpServer, dependencies: Dependencies): voi
         return replacePassword(current, passwordHash, context)
       }
       const entry = { action: 'change-password', user_id: id }
-      const { user } = await changeUser(dependencies, id, decide).catch((error) => {
+      // The caller's share, and not the source's: many users can have one source.
+      const change = () => changeUser(dependencies, id, decide)
+      const { user } = await passwords.admit(id, change).catch((error) => {
         audit(
           { ...entry, outcome: 'failure', reason: wrong ?? (error instanceof Refusal ? error.code : 'internal') },
           request,

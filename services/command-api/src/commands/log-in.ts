@@ -1,5 +1,5 @@
 import { LogIn, routes, SessionAnswer } from '@cqrs/contracts'
-import type { HttpServer } from '@cqrs/service-kit'
+import { type HttpServer, sourceOf } from '@cqrs/service-kit'
 import { limited } from '../http/limited.ts'
 import { checkCredentials } from '../sign-in/check-credentials.ts'
 import { openSession } from '../sign-in/open-session.ts'
@@ -22,7 +22,9 @@ export function logIn(app: HttpServer, dependencies: Dependencies): void {
       schema: { body: LogIn, response: { 200: SessionAnswer } },
     },
     async (request, reply) => {
-      const user = await dependencies.passwords.admit(() => checkCredentials(request.body, request, dependencies))
+      const user = await dependencies.passwords.admit(sourceOf(request), () =>
+        checkCredentials(request.body, request, dependencies),
+      )
       return reply.send(await openSession(user, dependencies))
     },
   )

@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { isMailbox, normaliseEmail, normaliseName, Refusal, RegisterUser, routes, UserAnswer } from '@cqrs/contracts'
-import type { HttpServer } from '@cqrs/service-kit'
+import { type HttpServer, sourceOf } from '@cqrs/service-kit'
 import { refuseGranting } from '../domain/permissions.ts'
 import { register, type User } from '../domain/user.ts'
 import { answerOf, etagOf } from '../http/answers.ts'
@@ -55,7 +55,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits,
         audit({ action: 'register', outcome: 'success', user_id: change.state.id, roles }, request)
         return { user: change.state, isReplay: false }
       }
-      const { user, isReplay } = await registerOnce()
+      const { user, isReplay } = await passwords.admit(sourceOf(request), registerOnce)
       return reply
         .status(201)
         .headers({ location: `/api/v1/users/${user.id}`, etag: etagOf(user), ...(isReplay && replayed) })

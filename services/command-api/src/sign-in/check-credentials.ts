@@ -22,9 +22,9 @@ export async function checkCredentials(
 }
 
 /**
- * Why the password is not accepted as the user's; undefined if it is. Every failure takes the same steps, so that timing
- * does not reveal its reason, which is for the audit log. Failures are counted, and while the account waits the right
- * password is rejected as well.
+ * Why the password is not accepted as the user's; undefined if it is. Every failure takes the same steps, so that
+ * timing does not reveal its reason, which is for the audit log. Failures are counted, and while the account waits the
+ * right password is rejected as well.
  */
 export async function refusalOf(
   { user, email, password }: { user: User | undefined; email: string; password: string },

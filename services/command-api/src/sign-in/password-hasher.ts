@@ -6,6 +6,7 @@ import pLimit from 'p-limit'
 import type { Config } from '../config.ts'
 import { type Owner, passwordPolicy } from '../domain/password-policy.ts'
 import { commonPasswords } from './common-passwords.ts'
+import { shares } from './shares.ts'
 
 export type PasswordHasher = ReturnType<typeof passwordHasher>
 
@@ -31,24 +32,27 @@ export function passwordHasher(config: Settings) {
     return limit(work)
   }
   let admitted = 0
+  const inShare = shares({ running: limit.concurrency, waiting: limit.concurrency * 8 })
   const decoy = argon2.hash('nobody has this password', options)
   // libuv starts all of its threads at the first hash. If the priority cannot be changed, hashing still works.
   decoy.then(lowerPriority).catch(() => {})
 
   return {
     /**
-     * Bounds work that ends in a hash: what would exceed the queue is refused before its look-ups, and does not load
-     * the database. @throws Refusal `overloaded`
+     * Bounds work that ends in a hash, of each client (a source, or a caller) and of all: what would exceed a queue is
+     * refused before its look-ups, and does not load the database.
+     * @throws Refusal `rate-limited`, `overloaded`
      */
-    async admit<Result>(work: () => Promise<Result>): Promise<Result> {
-      if (admitted >= limit.concurrency + maxWaiting) throw new Refusal('overloaded', { retryAfterSeconds: 1 })
-      admitted++
-      try {
-        return await work()
-      } finally {
-        admitted--
-      }
-    },
+    admit: <Result>(client: string, work: () => Promise<Result>): Promise<Result> =>
+      inShare(client, async () => {
+        if (admitted >= limit.concurrency + maxWaiting) throw new Refusal('overloaded', { retryAfterSeconds: 1 })
+        admitted++
+        try {
+          return await work()
+        } finally {
+          admitted--
+        }
+      }),
 
     /**
      * Hashes a new password, after the password policy.

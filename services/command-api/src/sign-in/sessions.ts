@@ -73,9 +73,7 @@ export class Sessions {
     return { refreshToken, refreshExpiresIn }
   }
 
-  /**
-   * Replaces a token. One atomic step decides, by the database's clock: many concurrent calls get the same successor.
-   */
+  /** Replaces a token. One atomic step decides, by the database's clock: concurrent calls get the same successor. */
   async rotate(token: string): Promise<Rotation> {
     const family = hash(familyOf(token))
     // Fails without a majority: a rotation that only one server has would age, and its token with it.
@@ -117,8 +115,8 @@ export class Sessions {
   }
 
   /**
-   * Answers a token that was just replaced, and ends the session of any other that is not valid: the first half is known
-   * only from a token of this session, so an older token is in use again.
+   * Answers a token that was just replaced, and ends the session of any other that is not valid: the first half is
+   * known only from a token of this session, so an older token is in use again.
    */
   async #repeat(token: string): Promise<Rotation> {
     const family = { _id: hash(familyOf(token)) }

@@ -173,7 +173,7 @@ function compose(userId: string, { email, name }: Recipient): Mail {
   }
 }
 
-/** Control and direction characters, which no name has any more; an address; a link, or a domain as in `evil.example`. */
+/** Control and direction characters, which no new name has; an address; a link, or a domain as in `evil.example`. */
 const carriesMessage = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}@/\\]|:\w|[\p{L}\p{N}]\.\p{L}{2}/u
 
 const escapeHtml = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)

@@ -17,6 +17,7 @@ export class AppliedNotices {
   readonly #onApplied: (...applied: Applied) => void
   readonly #watches = new Map<string, Set<{ version: number; wake: () => void }>>()
   #count = 0
+  readonly #byCaller = new Map<string, number>()
 
   /** @param onApplied called for each user of a notice, before its watches wake */
   constructor(onApplied: (...applied: Applied) => void = () => {}) {
@@ -40,10 +41,14 @@ export class AppliedNotices {
 
   /**
    * Starts to watch for this version of a user, or a higher one.
-   * @throws Refusal `overloaded` if there are `maxWatches` already
+   * @param caller who waits for it
+   * @throws Refusal `rate-limited` if this caller has `maxWatchesOfOne` already, `overloaded` if there are `maxWatches`
    */
-  watch(id: string, version: number): Watch {
+  watch(id: string, version: number, caller: string): Watch {
+    const own = this.#byCaller.get(caller) ?? 0
+    if (own >= maxWatchesOfOne) throw new Refusal('rate-limited')
     if (this.#count >= maxWatches) throw new Refusal('overloaded')
+    this.#byCaller.set(caller, own + 1)
     let notice = new AbortController()
     const watch = { version, wake: () => notice.abort() }
     const ofUser = this.#watches.get(id) ?? new Set()
@@ -55,10 +60,17 @@ export class AppliedNotices {
         notice = new AbortController()
       },
       end: () => {
-        if (ofUser.delete(watch)) this.#count--
+        if (ofUser.delete(watch)) this.#ended(caller)
         if (ofUser.size === 0) this.#watches.delete(id)
       },
     }
+  }
+
+  #ended(caller: string): void {
+    this.#count--
+    const left = (this.#byCaller.get(caller) ?? 1) - 1
+    if (left > 0) this.#byCaller.set(caller, left)
+    else this.#byCaller.delete(caller)
   }
 
   #wake(id: string, version: number): void {
@@ -71,3 +83,5 @@ export class AppliedNotices {
  * the smallest database server (2 cores) sustains.
  */
 export const maxWatches = 1_000
+/** So that one client leaves room for the others. */
+export const maxWatchesOfOne = 50

@@ -10,10 +10,16 @@ import type { AppliedNotices } from './applied-notices.ts'
  * @param first the result of the first look-up
  * @param timeoutMs maximum wait, without the time that the database takes
  * @param until aborted when the client disconnects
- * @throws Refusal `read-model-behind` after that time, `overloaded` if too many callers wait
+ * @throws Refusal `read-model-behind` after that time, `rate-limited` if the caller waits too often, `overloaded` if too
+ * many callers wait
  */
 export async function waitForVersion(
-  { id, version, first }: { id: string; version: number; first: Promise<ReadyUser | undefined> },
+  {
+    id,
+    version,
+    caller,
+    first,
+  }: { id: string; version: number; caller: string; first: Promise<ReadyUser | undefined> },
   {
     lookUp,
     notices,
@@ -33,7 +39,7 @@ export async function waitForVersion(
   const atFirst = await first
   if (isThere(atFirst)) return atFirst
 
-  const watch = notices.watch(id, version)
+  const watch = notices.watch(id, version, caller)
   try {
     for (;;) {
       const isLast = until.aborted || performance.now() >= deadline

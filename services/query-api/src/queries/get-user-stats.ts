@@ -1,25 +1,28 @@
 import { routes, UserStats } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
+import { inTurn } from '../read-store/batches.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /** GET /api/v1/stats/users: counts of users, and registrations on the last 31 days that have any. */
 export function getUserStats(app: HttpServer, { stats, authenticate }: Dependencies): void {
+  const shared = inTurn<UserStats>({ maxRunning: 1, maxWaiting: 1 })
   app.get(
     routes.userStats.path,
     {
       config: {
         summary: 'Count users',
         headers: ['Cache-Control'],
-        problems: ['storage-unavailable'],
+        problems: ['overloaded', 'storage-unavailable'],
       },
       onRequest: authenticate,
       schema: { querystring: Type.Object({}, { additionalProperties: false }), response: { 200: UserStats } },
     },
-    async () => {
-      const { byDay, ...sums } = await stats.sums()
-      return { ...sums, registrationsByDay: newestDays(byDay) }
-    },
+    () =>
+      shared('', async () => {
+        const { byDay, ...sums } = await stats.sums()
+        return { ...sums, registrationsByDay: newestDays(byDay) }
+      }),
   )
 }
 

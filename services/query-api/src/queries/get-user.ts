@@ -1,5 +1,5 @@
 import { minVersionHeader, Refusal, routes, UserId, UserReadModel } from '@cqrs/contracts'
-import { EntityTags, type HttpServer, ifNoneMatchHolds } from '@cqrs/service-kit'
+import { callerOf, EntityTags, type HttpServer, ifNoneMatchHolds } from '@cqrs/service-kit'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { ReadyUser } from '../by-id/user-cache.ts'
@@ -18,7 +18,7 @@ export function getUser(app: HttpServer, { lookUp, notices, authenticate, waitMs
         summary: 'Get a user',
         boundsItself: true,
         headers: ['ETag', 'Cache-Control'],
-        problems: ['user-not-found', 'read-model-behind', 'overloaded', 'storage-unavailable'],
+        problems: ['user-not-found', 'rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
       },
       onRequest: authenticate,
       schema: {
@@ -39,11 +39,12 @@ export function getUser(app: HttpServer, { lookUp, notices, authenticate, waitMs
     (request, reply) => {
       const { id } = request.params
       const version = request.headers[minVersionHeader]
+      const caller = callerOf(request)?.id ?? ''
       const first = lookUp.find(id, version)
       // Most users are in memory. They are answered synchronously, which saves a turn of the promise queue.
       if (!(first instanceof Promise)) return answer(request, reply, first)
       const found = version
-        ? waitForVersion({ id, version, first }, { lookUp, notices, timeoutMs: waitMs, until: request.signal })
+        ? waitForVersion({ id, version, caller, first }, { lookUp, notices, timeoutMs: waitMs, until: request.signal })
         : first
       found.then((user) => answer(request, reply, user)).catch((error) => reply.send(error))
     },

@@ -67,7 +67,7 @@ function script(finds: (ReadyUser | undefined)[], options: { timeoutMs?: number;
   const { timeoutMs = 60_000, until = new AbortController().signal } = options
   const run = () =>
     waitForVersion(
-      { id: 'the-user', version: 3, first: find() },
+      { id: 'the-user', version: 3, caller: 'a caller', first: find() },
       { lookUp: { find }, notices: { watch }, timeoutMs, until },
     )
   return { run, did, waitedMs }
