@@ -3,8 +3,8 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 
 /**
- * Removes from the stream what every durable consumer has handled, but the last event (docs/decisions/0023). One process
- * at a time calls it, again and again.
+ * Removes from the stream what every durable consumer has handled, but the last event (docs/decisions/0023). One
+ * process at a time calls it, again and again.
  */
 export class HandledEvents {
   #lookAt = 0

@@ -10,8 +10,8 @@ import type { AppliedNotices } from './applied-notices.ts'
  * @param first the result of the first look-up
  * @param timeoutMs maximum wait, without the time that the database takes
  * @param until aborted when the client disconnects
- * @throws Refusal `read-model-behind` after that time, `rate-limited` if the caller waits too often, `overloaded` if too
- * many callers wait
+ * @throws Refusal `read-model-behind` after that time, `rate-limited` if the caller waits too often, `overloaded` if
+ * too many callers wait
  */
 export async function waitForVersion(
   {
