@@ -3,7 +3,7 @@ import { appliedSubject, type UserReadDocument, usersReadCollection } from '@cqr
 import { eventually, freshNats } from '@cqrs/local-stack/testing'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
-import { maxWatches } from '../src/freshness/applied-notices.ts'
+import { maxWatches, maxWatchesOfOne } from '../src/freshness/applied-notices.ts'
 import { startQueryApi } from './fixtures/query-api.ts'
 import { idOf, tombstone, user } from './fixtures/users.ts'
 
@@ -128,6 +128,27 @@ t.test('a timeout of 0 looks once and does not wait', async (t) => {
   await stored.insertOne(user(1))
   t.match(await get(path(1), from(1)), { status: 200 })
   t.match(await get(path(1), from(2)), { status: 503, body: { code: 'read-model-behind' } })
+})
+
+t.test('one caller that waits too often is refused, and others are not', async (t) => {
+  const { app, get, mint, stored, notices } = await startQueryApi(t, { timeoutMs: 30_000 })
+  await stored.insertOne(user(1))
+  const authorization = `Bearer ${mint()}`
+  const url = new URL(path(1), app.listeningOrigin)
+  const waiting = Array.from({ length: maxWatchesOfOne }, () =>
+    request(url, { headers: { authorization, ...from(2) } }).on('error', () => {}),
+  )
+  for (const one of waiting) one.end()
+  await eventually(() => notices.count === maxWatchesOfOne)
+  const refused = await get(path(1), from(2))
+  t.match(refused, { status: 429, headers: { 'retry-after': '1' }, body: { code: 'rate-limited' } })
+  t.match(await get(path(1)), { status: 200 }, 'a query that does not wait is answered')
+
+  const other = fetch(url, { headers: { authorization: `Bearer ${mint({ sub: idOf(2) })}`, ...from(2) } })
+  await eventually(() => notices.count === maxWatchesOfOne + 1)
+  await stored.replaceOne({ _id: idOf(1) }, { ...user(1), version: 2 })
+  t.equal((await other).status, 200)
+  for (const one of waiting) one.destroy()
 })
 
 t.test('the number of waiting queries is bounded; a client that disconnects frees its place', async (t) => {

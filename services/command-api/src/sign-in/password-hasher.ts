@@ -32,7 +32,7 @@ export function passwordHasher(config: Settings) {
     return limit(work)
   }
   let admitted = 0
-  const inShare = shares({ running: limit.concurrency, waiting: limit.concurrency * 8 })
+  const inShare = shares({ running: limit.concurrency, waiting: maxWaiting })
   const decoy = argon2.hash('nobody has this password', options)
   // libuv starts all of its threads at the first hash. If the priority cannot be changed, hashing still works.
   decoy.then(lowerPriority).catch(() => {})
