@@ -447,8 +447,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/store/outbox.ts`,
     what: 'a publish that timed out and arrives after the deletion stays in the stream',
-    find: 'eraseAt: { $ifNull: [next,',
-    replace: "eraseAt: { $ifNull: ['$$REMOVE', next,",
+    find: "[next, '$$REMOVE']",
+    replace: "[{ $cond: [false, next, null] }, '$$REMOVE']",
     tests: [`${commandApi}/test/late-publish.test.ts`],
   },
   {
