@@ -48,6 +48,13 @@ t.test('the caller comes from the token', async (t) => {
   t.strictSame((await app.inject({ url: '/anybody', headers: bearer(first) })).json(), { caller: 'nobody' })
 })
 
+t.test('the type of an access token may have its prefix, in any case (RFC 9068, 4)', async (t) => {
+  for (const typ of ['application/at+jwt', 'AT+JWT']) {
+    const headers = bearer(first, { header: { alg: 'ES256', typ } })
+    t.equal((await app.inject({ url: '/me', headers })).statusCode, 200, typ)
+  }
+})
+
 t.test('admit decides last: it returns the caller or refuses', async (t) => {
   admit = async (caller) => ({ ...caller, roles: ['admin'] })
   t.match((await app.inject({ url: '/me', headers: bearer(first) })).json(), { id: 'jane', roles: ['admin'] })
