@@ -144,7 +144,7 @@ t.test('an address has one form, whatever the case and the script of its domain'
   t.equal(normaliseEmail('User@BÜCHER.de'), 'user@xn--bcher-kva.de')
   t.equal(normaliseEmail('user@xn--bcher-kva.de'), 'user@xn--bcher-kva.de')
   for (const text of ['', '@', 'user', 'user@ü/@example.com'])
-    t.equal(normaliseEmail(text), text, 'what is no address stays')
+    t.equal(normaliseEmail(text), text, 'other text stays as it is')
   t.equal(normaliseEmail('User+Tag@Example.COM'), 'user+tag@example.com')
   t.equal(normaliseEmail(normaliseEmail('User@Example.COM')), 'user@example.com')
 })
