@@ -3,6 +3,7 @@ import { eventually } from '@cqrs/local-stack/testing'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
+import { HandledEvents } from '../src/publishing/handled-events.ts'
 import { startCommandApi } from './fixture.ts'
 
 t.setTimeout(90_000)
@@ -36,4 +37,22 @@ t.test('an event leaves the stream when every consumer has handled it, and not b
   await handle('registrations', 2)
   await eventually(async () => (await stream()).messages === 1, { timeoutMs: 30_000 })
   t.equal((await stream()).first_seq, 3, 'the last one stays')
+})
+
+t.test('nothing leaves while the server does not list every consumer', async (t) => {
+  const { nats, newUser, published } = await startCommandApi(t)
+  const connection = await connect({ servers: nats.url })
+  t.teardown(() => connection.close())
+  const { streams, consumers } = await jetstreamManager(connection)
+  for (const durable_name of ['slow', 'quick'])
+    await consumers.add(usersStream.name, { durable_name, ack_policy: 'explicit' })
+  for (const { user } of [await newUser(), await newUser()]) await published(user.id, 'created')
+  const quick = await jetstream(connection).consumers.get(usersStream.name, 'quick')
+  for (let handled = 0; handled < 2; handled++) await (await quick.next({ expires: 5_000 }))?.ackAck()
+  const listed = (await consumers.list(usersStream.name).next()).filter(({ name }) => name === 'quick')
+  t.equal(listed.length, 1)
+  // As a server of a cluster answers while `slow` has no leader.
+  t.intercept(Object.getPrototypeOf(consumers), 'list', { value: () => ({ next: async () => listed }) })
+  await new HandledEvents().purge(connection)
+  t.equal((await streams.info(usersStream.name)).state.messages, 2)
 })

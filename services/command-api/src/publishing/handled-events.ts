@@ -20,6 +20,8 @@ export class HandledEvents {
     const isSame = created === this.#last.created && state.last_seq >= this.#last.seq
     const lastSeq = isSame ? this.#last.seq : 0
     const found = await consumers.list(usersStream.name).next()
+    // A cluster leaves out a consumer that has no leader at the moment. It may not have handled anything.
+    if (found.length < state.consumer_count) return
     // A consumer without outstanding messages has handled what was there at the last look. Not what is there now: its
     // own server may not have that yet.
     const floors = found.map(({ num_pending, num_ack_pending, ack_floor }) =>
