@@ -13,18 +13,15 @@ export const UserId = Type.String({
   examples: ['019a6f0c-3b5e-7c21-9d52-6b1f0e8a4c37'],
 })
 
-/** What is not text: half a surrogate pair, which UTF-8 cannot hold, and code points that are no character. */
-const noText = '\\p{Cs}\\p{Noncharacter_Code_Point}'
-
 /**
- * Text with something visible in it: no control characters, line or paragraph separators, and none that change the
- * direction of the text around them (Unicode Technical Report 36, 2.10). Invisible characters that join emoji and
- * letters are part of names.
+ * Text with something visible in it: no control characters, line or paragraph separators, noncharacters or halves of
+ * surrogate pairs, and none that change the direction of the text around them (Unicode Technical Report 36, 2.10).
+ * Invisible characters that join emoji and letters are part of names.
  */
 export const visibleText = {
   pattern:
     '^(?=.*[^\\s\\p{Default_Ignorable_Code_Point}\\p{Cf}\\u2800])' +
-    `[^\\p{Cc}\\p{Zl}\\p{Zp}\\p{Bidi_Control}${noText}]+$`,
+    '[^\\p{Cc}\\p{Zl}\\p{Zp}\\p{Bidi_Control}\\p{Cs}\\p{Noncharacter_Code_Point}]+$',
   'x-detail': 'must contain a visible character and no control characters',
 }
 

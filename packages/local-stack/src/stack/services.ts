@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { ChildServer } from '../child-server.ts'
+import { compileCache } from '../compile-cache.ts'
 
 export type ServiceName = 'command-api' | 'projector' | 'query-api'
 export type Environment = Record<string, string>
@@ -40,10 +41,9 @@ export async function migrate({ name, own, settings }: MigrateOptions): Promise<
   }
 }
 
-// With a directory of compiled code, as the tests set it, a start takes 0.2 s less of processor time.
 function inherited(): NodeJS.ProcessEnv {
-  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env
-  return { PATH, HOME, NODE_COMPILE_CACHE }
+  const { PATH, HOME } = process.env
+  return { PATH, HOME, ...compileCache }
 }
 
 type MigrateOptions = { name: 'command-api' | 'projector' } & Pick<ServiceOptions, 'own' | 'settings'>

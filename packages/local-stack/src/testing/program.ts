@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { compileCache } from '../compile-cache.ts'
 import { distFile, type ServiceName } from '../stack/services.ts'
-import { compileCache } from './compile-cache.ts'
 
 /**
  * `output` is both streams in the order in which they were written; `code` is null where a signal ended the program.

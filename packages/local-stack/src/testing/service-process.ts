@@ -1,8 +1,8 @@
 import { ChildServer } from '../child-server.ts'
+import { compileCache } from '../compile-cache.ts'
 import type { Host } from '../hosts/network.ts'
 import { freePort } from '../ports.ts'
 import { distFile, type ServiceName } from '../stack/services.ts'
-import { compileCache } from './compile-cache.ts'
 import type { Teardown } from './teardown.ts'
 
 export type LogLine = { level: string; msg: string; [field: string]: unknown }

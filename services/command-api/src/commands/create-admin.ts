@@ -41,7 +41,7 @@ export async function createFirstAdmin(
   if (!email || !password) return
   while (!until.aborted) {
     try {
-      if (await firstAdmin.existed()) return
+      if (await firstAdmin.wasCreated()) return
       const taken = await dependencies.users.findByEmail(normaliseEmail(email))
       if (taken && !taken.roles.includes('admin'))
         return logger.error(
@@ -49,7 +49,7 @@ export async function createFirstAdmin(
           'admin not created: ADMIN_EMAIL is the address of a user who is no admin; use `pnpm admin:create`',
         )
       const admin = taken ?? (await createAdmin({ email, password, name: 'Admin' }, dependencies))
-      await firstAdmin.exists()
+      await firstAdmin.noteCreated()
       return logger.info({ user_id: admin.id, email: maskEmail(email) }, 'admin created')
     } catch (error) {
       if (error instanceof Refusal && error.code === 'password-too-common')

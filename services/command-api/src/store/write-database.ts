@@ -23,9 +23,9 @@ export type FirstAdmin = ReturnType<typeof firstAdmin>
 
 /** Remembers that the admin of the settings was created once. After that, only admins decide who is one. */
 export const firstAdmin = (db: Db) => ({
-  existed: async (): Promise<boolean> =>
+  wasCreated: async (): Promise<boolean> =>
     (await identities(db).findOne({ _id: 'write-database', firstAdminAt: { $exists: true } })) !== null,
-  async exists(): Promise<void> {
+  async noteCreated(): Promise<void> {
     await identities(db).updateOne({ _id: 'write-database' }, { $currentDate: { firstAdminAt: true } })
   },
 })
