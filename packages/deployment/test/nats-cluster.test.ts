@@ -23,17 +23,17 @@ t.test(
     t.teardown(() => connection.close())
 
     // The servers answer shortly before they have elected a leader.
-    await eventually(() => ensureStream(connection, usersStream, 3).then(() => true), { timeoutMs: 30_000 })
+    await eventually(() => ensureStream(connection, usersStream, 3).then(() => true))
     const events = jetstream(connection)
     const before = await events.publish('users.1.created', 'before')
 
     await nodes[1]?.server.kill()
-    const after = await eventually(() => events.publish('users.1.updated', 'after'), { timeoutMs: 30_000 })
+    const after = await eventually(() => events.publish('users.1.updated', 'after'))
     t.ok(after.seq > before.seq)
 
     // The stopped server may have been the leader: until the others elect a new one, requests get no answer.
     const about = async () => (await jetstreamManager(connection)).streams.info(usersStream.name)
-    const { config, state, cluster } = await eventually(about, { timeoutMs: 30_000 })
+    const { config, state, cluster } = await eventually(about)
     t.equal(config.num_replicas, 3)
     t.equal(cluster?.replicas?.length, 2, 'two besides the leader')
     t.ok(state.messages >= 2)
@@ -44,21 +44,19 @@ t.test('on three servers an existing stream forgets what is handled, also when i
   const nodes = await startCluster(t, configuration, await freshDirectory(t))
   const connection = await connect({ servers: nodes.map(({ url }) => url), reconnectTimeWait: 100 })
   t.teardown(() => connection.close())
-  const patient = { timeoutMs: 30_000 }
-  const [events, manager] = [jetstream(connection), await eventually(() => jetstreamManager(connection), patient)]
+  const [events, manager] = [jetstream(connection), await eventually(() => jetstreamManager(connection))]
   const small = { ...usersStream, maxBytes: 100_000 }
   const tooLarge = { ...usersStream, maxBytes: 2 ** 42 }
   const refusal = () => ensureStream(connection, tooLarge, 3).catch((error) => error instanceof ConfigError && error)
-  t.match(await eventually(refusal, patient), { message: /see STREAM_MAX_BYTES/ })
+  t.match(await eventually(refusal), { message: /see STREAM_MAX_BYTES/ })
 
-  await eventually(() => ensureStream(connection, small, 3).then(() => true), patient)
-  const info = () => eventually(() => manager.streams.info(usersStream.name), patient)
-  const publish = (msgID: string) =>
-    eventually(() => events.publish('users.1.created', 'x'.repeat(500), { msgID }), patient)
-  const hasOne = () => eventually(async () => (await info()).state.messages === 1, patient)
+  await eventually(() => ensureStream(connection, small, 3).then(() => true))
+  const info = () => eventually(() => manager.streams.info(usersStream.name))
+  const publish = (msgID: string) => eventually(() => events.publish('users.1.created', 'x'.repeat(500), { msgID }))
+  const hasOne = () => eventually(async () => (await info()).state.messages === 1)
   const handle = async (durable: string, count: number) => {
     for (let handled = 0; handled < count; ) {
-      const consumer = await eventually(() => events.consumers.get(usersStream.name, durable), patient)
+      const consumer = await eventually(() => events.consumers.get(usersStream.name, durable))
       // Until a new leader is elected, a fetch may fail.
       const message = await consumer.next({ expires: 1_000 }).catch(() => null)
       if (await message?.ackAck()) handled++
@@ -73,7 +71,7 @@ t.test('on three servers an existing stream forgets what is handled, also when i
   const handled = new HandledEvents()
   const purging = setInterval(() => void handled.purge(connection).catch(() => undefined), 500)
   t.teardown(() => clearInterval(purging))
-  await eventually(async () => (await info()).state.messages === 5, patient)
+  await eventually(async () => (await info()).state.messages === 5)
   await handle('two', 5)
   await hasOne()
   t.match(await publish('before-3'), { duplicate: true }, 'what has left is still recognised')
@@ -114,5 +112,5 @@ function settingOf(name: string): string | undefined {
 t.test('a server in lame duck mode, which the preStop hook starts, exits by itself', async (t) => {
   const [leaving] = await startCluster(t, configuration, await freshDirectory(t))
   await promisify(execFile)(await findNatsServer(), ['--signal', `ldm=${leaving?.pidFile}`])
-  await eventually(() => leaving?.server.pid === undefined, { timeoutMs: 60_000 })
+  await eventually(() => leaving?.server.pid === undefined)
 })

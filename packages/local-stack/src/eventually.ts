@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Retries until `attempt` neither throws nor returns `false`, and resolves to what it returned.
+ * Retries until `attempt` neither throws nor returns `false`, and resolves to what it returned. The default bound is far
+ * above what a busy machine needs.
  * @throws after `timeoutMs`, with the last failure as message and cause
  */
 export async function eventually<T>(
   attempt: () => T | Promise<T>,
-  { timeoutMs = 5_000, intervalMs = 20 }: { timeoutMs?: number; intervalMs?: number } = {},
+  { timeoutMs = 60_000, intervalMs = 20 }: { timeoutMs?: number; intervalMs?: number } = {},
 ): Promise<Exclude<T, false>> {
   const deadline = performance.now() + timeoutMs
   let failure: unknown = new Error('no attempt was made')

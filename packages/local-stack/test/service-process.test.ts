@@ -44,7 +44,7 @@ t.test('a program can be ended by a signal', async (t) => {
   const { child, ended } = startProgram('query-api', 'main.js', [], await settings(t))
   let output = ''
   child.stdout?.on('data', (text) => (output += text))
-  await eventually(() => output !== '', { timeoutMs: 30_000 })
+  await eventually(() => output !== '')
   child.kill('SIGKILL')
   t.match(await ended, { code: null, output })
 })

@@ -40,7 +40,7 @@ t.test('without a projector, the response says that the read model is behind; la
     'without a version the query is answered',
   )
   await servers.projector.start()
-  await eventually(async () => (await getFrom(body.version)).status === 200, { timeoutMs: 60_000 })
+  await eventually(async () => (await getFrom(body.version)).status === 200)
   t.match(await getFrom(body.version), { status: 200, body: { name: 'Not yet seen' } })
 })
 

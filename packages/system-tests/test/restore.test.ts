@@ -14,7 +14,7 @@ t.test('the write database is restored from an older backup (docs/restore.md)', 
     send('PUT', path(user), { name, roles: ['buyer'] }, user.token)
   const several = (count: number) =>
     Promise.all(Array.from({ length: count }, (_, n) => newUser({ email: `${n}-${count}@example.com` })))
-  const isWhole = () => eventually(async () => (await differences(write, read)).length === 0, { timeoutMs: 60_000 })
+  const isWhole = () => eventually(async () => (await differences(write, read)).length === 0)
   const kept = await several(20)
   const [changed, deleted, loggedOut] = kept as [(typeof kept)[0], (typeof kept)[0], (typeof kept)[0]]
   await rename(changed, 'In the backup')
@@ -55,7 +55,7 @@ t.test('the write database is restored from an older backup (docs/restore.md)', 
 t.test('the read database, and NATS, are lost (docs/restore.md)', async (t) => {
   const system = await startSystem(t)
   const { newUser, send, write, read, servers, dataDir } = system
-  const isWhole = () => eventually(async () => (await differences(write, read)).length === 0, { timeoutMs: 60_000 })
+  const isWhole = () => eventually(async () => (await differences(write, read)).length === 0)
   const rename = ({ id, token }: { id: string; token: string }, name: string) =>
     send('PUT', `/api/v1/users/${id}`, { name, roles: ['buyer'] }, token)
   const users = [await newUser(), await newUser(), await newUser()] as const
@@ -98,7 +98,7 @@ t.test('the read database, and NATS, are lost (docs/restore.md)', async (t) => {
     t.match(await system.usersRestored(), { code: 0 })
     await servers['command-api']?.start()
     await loseRead()
-    await eventually(async () => (await system.projector('verify', '--repair').ended).code === 0, { timeoutMs: 60_000 })
+    await eventually(async () => (await system.projector('verify', '--repair').ended).code === 0)
     await isWhole()
     t.equal(await read.collection('users_read').countDocuments(), users.length)
   })

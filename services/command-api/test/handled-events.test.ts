@@ -32,10 +32,10 @@ t.test('an event leaves the stream when every consumer has handled it, and not b
   await handle('all', 3)
   await handle('registrations', 1)
   // A consumer that no event concerns does not keep any.
-  await eventually(async () => (await stream()).first_seq === 2, { timeoutMs: 30_000 })
+  await eventually(async () => (await stream()).first_seq === 2)
   t.equal((await stream()).messages, 2, 'one consumer still needs the second')
   await handle('registrations', 2)
-  await eventually(async () => (await stream()).messages === 1, { timeoutMs: 30_000 })
+  await eventually(async () => (await stream()).messages === 1)
   t.equal((await stream()).first_seq, 3, 'the last one stays')
 })
 

@@ -50,7 +50,7 @@ t.test('events that a killed process left in the outbox are published by the nex
   await api.nats.server.start()
   await api.server.start()
   // The dead process still holds the sweeper's lease, for 5 s.
-  t.ok(await eventually(() => api.published(user.id, 'created'), { timeoutMs: 15_000 }))
+  t.ok(await eventually(() => api.published(user.id, 'created')))
 })
 
 t.test('three replicas do not publish one backlog three times', async (t) => {
@@ -60,7 +60,7 @@ t.test('three replicas do not publish one backlog three times', async (t) => {
   const backlog = Array.from({ length: 300 }, (_, i) => planted(i))
   await api.database.db.collection<any>('users').insertMany(backlog)
   await api.nats.server.start()
-  await eventually(async () => (await pending(api.database)) === 0, { timeoutMs: 15_000 })
+  await eventually(async () => (await pending(api.database)) === 0)
 
   const { state } = await streamInfo(api.nats)
   t.equal(state.messages, 300)

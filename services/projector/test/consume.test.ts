@@ -1,6 +1,6 @@
 import { type AppliedNotice, usersReadIndexes } from '@cqrs/contracts'
+import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, deleted, updated, userId } from './fixtures/user-events.ts'
 

@@ -1,6 +1,5 @@
-import { freshDatabase } from '@cqrs/local-stack/testing'
+import { eventually, freshDatabase } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { eventually } from './fixtures/eventually.ts'
 import { deliveries, startSystem } from './fixtures/system.ts'
 import { tunnelTo } from './fixtures/tunnel.ts'
 import { updated } from './fixtures/user-events.ts'

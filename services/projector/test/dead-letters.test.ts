@@ -1,6 +1,6 @@
 import { SCHEMA_VERSION } from '@cqrs/contracts'
+import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, userId } from './fixtures/user-events.ts'
 

@@ -1,5 +1,5 @@
+import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, updated, userId } from './fixtures/user-events.ts'
 

@@ -1,7 +1,7 @@
+import { eventually } from '@cqrs/local-stack/testing'
 import { createLogger } from '@cqrs/service-kit'
 import t, { type Test } from 'tap'
 import { Mailer } from '../src/welcome-email/mailer.ts'
-import { eventually } from './fixtures/eventually.ts'
 import { moodyMail } from './fixtures/moody-mail.ts'
 
 t.jobs = 4

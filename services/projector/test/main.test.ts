@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
-import { freePort, runProgram, startProcess } from '@cqrs/local-stack/testing'
+import { eventually, freePort, runProgram, startProcess } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created } from './fixtures/user-events.ts'
 

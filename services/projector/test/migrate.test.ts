@@ -106,14 +106,14 @@ t.test('a running projector recreates a lost consumer, and everything that NATS 
   const { streams, consumers } = await jetstreamManager(connection)
   await consumers.delete(usersStream.name, 'users_read')
   await writeSide.apply(created(2))
-  await eventually(() => visible(2, 1), { timeoutMs: 20_000 })
+  await eventually(() => visible(2, 1))
   await streams.delete(usersStream.name)
   await streams.delete(deadLetterStream.name)
   await eventually(async () => (await streams.info(usersStream.name)) && (await streams.info(deadLetterStream.name)), {
     timeoutMs: 20_000,
   })
   await writeSide.apply(created(3))
-  await eventually(() => visible(3, 1), { timeoutMs: 20_000 })
+  await eventually(() => visible(3, 1))
   await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
 })
 

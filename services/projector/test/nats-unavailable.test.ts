@@ -1,10 +1,9 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startNats } from '@cqrs/local-stack'
-import { freePort, freshDirectory } from '@cqrs/local-stack/testing'
+import { eventually, freePort, freshDirectory } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { brokerAt } from './fixtures/broker.ts'
-import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, updated } from './fixtures/user-events.ts'
 

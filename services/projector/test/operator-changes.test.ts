@@ -1,8 +1,7 @@
-import { freshDatabase, eventually as within } from '@cqrs/local-stack/testing'
+import { eventually, freshDatabase } from '@cqrs/local-stack/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
-import { eventually } from './fixtures/eventually.ts'
 import { deliveries, startSystem } from './fixtures/system.ts'
 import { tunnelTo } from './fixtures/tunnel.ts'
 import { updated } from './fixtures/user-events.ts'
@@ -72,6 +71,6 @@ no_auth_user: "any"
   t.match(await projector.metrics(), /^projector_lag_messages\{consumer="users_read"\} 1$/m)
 
   await nats.reconfigure(users('nothing'))
-  t.ok(await within(() => visible(1, 2), { timeoutMs: 60_000 }))
+  t.ok(await eventually(() => visible(1, 2)))
   await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
 })

@@ -1,9 +1,8 @@
 import { type UserEvent, type UserStatsSums, userStatsSums } from '@cqrs/contracts'
-import { startProgram } from '@cqrs/local-stack/testing'
+import { eventually, startProgram } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { project } from '../src/projections/projection.ts'
 import { usersRead } from '../src/projections/users-read.ts'
-import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { deleted, updated, userId } from './fixtures/user-events.ts'
 

@@ -1,5 +1,5 @@
+import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { eventually } from './fixtures/eventually.ts'
 import { deliveries, startSystem } from './fixtures/system.ts'
 import { updated } from './fixtures/user-events.ts'
 

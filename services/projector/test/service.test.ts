@@ -1,13 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
-import { freshDatabase, freshMail, freshNats } from '@cqrs/local-stack/testing'
+import { eventually, freshDatabase, freshMail, freshNats } from '@cqrs/local-stack/testing'
 import { createLogger, parseConfig } from '@cqrs/service-kit'
 import t, { type Test } from 'tap'
 import { Config } from '../src/config.ts'
 import { createResources } from '../src/resources.ts'
 import { createProjector } from '../src/service.ts'
 import { brokerAt } from './fixtures/broker.ts'
-import { eventually } from './fixtures/eventually.ts'
 import { created, userId } from './fixtures/user-events.ts'
 
 t.test('a projector that is not started connects to nothing, and closes', async (t) => {

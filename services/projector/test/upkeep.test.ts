@@ -1,6 +1,5 @@
-import { freshDatabase } from '@cqrs/local-stack/testing'
+import { eventually, freshDatabase } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { eventually } from './fixtures/eventually.ts'
 import { startSystem } from './fixtures/system.ts'
 import { updated, userId } from './fixtures/user-events.ts'
 

@@ -1,5 +1,5 @@
+import { eventually } from '@cqrs/local-stack/testing'
 import t, { type Test } from 'tap'
-import { eventually } from './fixtures/eventually.ts'
 import { type Moment, type Mood, moodyMail } from './fixtures/moody-mail.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, userId } from './fixtures/user-events.ts'

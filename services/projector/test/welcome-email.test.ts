@@ -1,5 +1,5 @@
+import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { eventually } from './fixtures/eventually.ts'
 import { moodyMail } from './fixtures/moody-mail.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, deleted, updated, userId } from './fixtures/user-events.ts'

@@ -134,7 +134,7 @@ t.test('users read from one collection are not returned once another is live', a
   const before = lookUp.find(idOf(2))
   await release.isHeld
   await db.collection<Document>(readModelsCollection).insertOne({ _id: 'users_read' as never, live: 'users_read_2' })
-  await eventually(async () => collections.nameOf(usersReadCollection) === 'users_read_2', { timeoutMs: 20_000 })
+  await eventually(async () => collections.nameOf(usersReadCollection) === 'users_read_2')
   release()
   await before
   t.equal(cached(idOf(1)), undefined)

@@ -10,7 +10,10 @@ export type FreshDatabase = {
   db: Db
 }
 
-/** An empty database for this test only, on the server that TEST_MONGODB_URI names. Dropped when the test ends. */
+/**
+ * An empty database for this test only, on the server that TEST_MONGODB_URI names. Dropped when the test ends. The
+ * client reads what a majority has, like the services: what a test has seen, a service sees.
+ */
 export async function freshDatabase(t: Teardown): Promise<FreshDatabase> {
   if (!process.env.TEST_MONGODB_URI) {
     throw new Error('TEST_MONGODB_URI is not set: run the tests with `pnpm test`, which starts the servers they need')
@@ -19,7 +22,7 @@ export async function freshDatabase(t: Teardown): Promise<FreshDatabase> {
   const uri = new URL(process.env.TEST_MONGODB_URI)
   uri.pathname = name
   uri.searchParams.set('authSource', uri.searchParams.get('authSource') ?? 'admin')
-  const client = await new MongoClient(uri.href).connect()
+  const client = await new MongoClient(uri.href, { readConcern: 'majority' }).connect()
   const db = client.db(name)
   t.teardown(async () => {
     await db.dropDatabase()
