@@ -63,7 +63,7 @@ export async function startSystem(
     ? undefined
     : { write: (await freshDatabase(t)).uri, read: (await freshDatabase(t)).uri }
   const stack = await startStack({ dataDir, env, databases, onLogLine: (line) => logs.push(line) })
-  const clientOf = (uri: string) => new MongoClient(uri, { readConcern: 'majority' })
+  const clientOf = (uri: string) => new MongoClient(uri, { readConcern: { level: 'majority' } })
   const clients = { write: clientOf(stack.uris.write), read: clientOf(stack.uris.read) }
   t.teardown(async () => {
     await Promise.all([clients.write.close(), clients.read.close()])

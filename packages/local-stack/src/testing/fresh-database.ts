@@ -22,7 +22,7 @@ export async function freshDatabase(t: Teardown): Promise<FreshDatabase> {
   const uri = new URL(process.env.TEST_MONGODB_URI)
   uri.pathname = name
   uri.searchParams.set('authSource', uri.searchParams.get('authSource') ?? 'admin')
-  const client = await new MongoClient(uri.href, { readConcern: 'majority' }).connect()
+  const client = await new MongoClient(uri.href, { readConcern: { level: 'majority' } }).connect()
   const db = client.db(name)
   t.teardown(async () => {
     await db.dropDatabase()
