@@ -14,7 +14,7 @@ export const removalSize = new Histogram({
 
 new Gauge({
   name: 'outbox_pending_users',
-  help: 'Users with events that are not published yet',
+  help: 'Users with events that are not published yet, counted up to 100,000',
   async collect() {
     this.set((await backlog()).users)
   },

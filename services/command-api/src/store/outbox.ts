@@ -83,11 +83,11 @@ export class Outbox {
     )
   }
 
-  /** How many users have pending events, and the age in seconds of the oldest. */
+  /** How many users have pending events, counted up to 100,000, and the age in seconds of the oldest. */
   async backlog(): Promise<{ users: number; oldestSeconds: number }> {
     const pending = { pendingSince: { $exists: true } }
     const [users, oldest] = await Promise.all([
-      this.#users.countDocuments(pending, { hint: 'pending' }),
+      this.#users.countDocuments(pending, { hint: 'pending', limit: 100_000 }),
       this.#users.findOne<{ seconds: number }>(pending, {
         projection: { seconds: { $divide: [{ $subtract: ['$$NOW', '$pendingSince'] }, 1_000] } },
         sort: { pendingSince: 1 },
