@@ -1,8 +1,8 @@
-import { logLevels, metricsSettings, mongodbUri, streamSettings } from '@cqrs/service-kit'
+import { logLevels, metricsSettings, mongodbUri, natsRules, natsSettings, withRules } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** The projector's settings, each an environment variable, checked at start. */
-export const Config = Type.Object({
+const Settings = Type.Object({
   HOST: Type.String({
     default: '::',
     description: 'Address to listen on for health checks; `::` is every address of IPv6 and IPv4',
@@ -10,11 +10,7 @@ export const Config = Type.Object({
   PORT: Type.Integer({ default: 8083, minimum: 0, maximum: 65535, description: 'Port to listen on for health checks' }),
   ...metricsSettings,
   MONGODB_READ_URI: mongodbUri('Read database, with its name in the path; the user needs the role `readWrite`'),
-  NATS_URL: Type.String({
-    default: 'nats://127.0.0.1:4222',
-    description: 'NATS server, or several of one cluster, separated by commas',
-  }),
-  ...streamSettings,
+  ...natsSettings,
   SMTP_URL: Type.String({
     pattern: '^smtps?://',
     description: 'Mail server, with user name and password if it requires them',
@@ -31,4 +27,5 @@ export const Config = Type.Object({
   }),
   LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
 })
+export const Config = withRules(Settings, natsRules)
 export type Config = Static<typeof Config>

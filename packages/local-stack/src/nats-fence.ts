@@ -1,0 +1,35 @@
+import { copyFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { secretIn } from './secrets.ts'
+
+/** The processes that have a user of their own at NATS, and the user of a person. */
+export const natsUsers = ['command-api', 'projector', 'query-api', 'migrate', 'operator', 'admin'] as const
+export type NatsUser = (typeof natsUsers)[number]
+
+export type NatsFence = {
+  /** For the configuration of a server in `dataDir`. */
+  configuration: string
+  /** The settings with which each process connects. */
+  settings: Record<NatsUser, { NATS_USER: string; NATS_PASSWORD_FILE: string }>
+}
+
+/** The users and rights that production has, with generated passwords, which are kept in `dataDir`. */
+export async function natsFence(dataDir: string): Promise<NatsFence> {
+  const passwordFile = (user: NatsUser) => join(dataDir, 'secrets', user)
+  const lines = natsUsers.map(async (user) => {
+    const variable = `PASSWORD_OF_${user.toUpperCase().replace('-', '_')}`
+    return `${variable}: "${await secretIn(passwordFile(user))}"\n`
+  })
+  await writeFile(join(dataDir, 'secrets/passwords.conf'), (await Promise.all(lines)).join(''), { mode: 0o600 })
+  // It includes the passwords from its own folder.
+  await copyFile(usersFile, join(dataDir, 'users.conf'))
+  return {
+    configuration: 'include "users.conf"\n',
+    settings: Object.fromEntries(
+      natsUsers.map((user) => [user, { NATS_USER: user, NATS_PASSWORD_FILE: passwordFile(user) }]),
+    ) as NatsFence['settings'],
+  }
+}
+
+const usersFile = fileURLToPath(new URL('../../../k8s/components/nats/users.conf', import.meta.url))
