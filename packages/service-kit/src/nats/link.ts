@@ -125,7 +125,7 @@ export function linkNats(options: { settings: NatsSettings; name: string; logger
     if (closing.signal.aborted) return
     isUp = false
     isRefused = isRefusal(error)
-    down = isRefused ? `NATS refuses this client: ${(error as Error).message}` : 'NATS is unavailable'
+    down = isRefused ? `NATS refuses this client: ${(error as Error).message}` : reasonOf(error)
     if (down !== logged) logger.warn(error === undefined ? {} : { err: error }, down)
     logged = down
   }
@@ -219,6 +219,18 @@ const clientOptions = {
 
 const isRefusal = (error: unknown): boolean =>
   error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError
+
+/** A certificate that is not trusted stays so until an operator acts, which a server that is down does not. */
+function reasonOf(error: unknown): string {
+  const { message = '', code = (error as Error | undefined)?.cause } = Object(error) as {
+    message?: string
+    code?: unknown
+  }
+  const reason = String(Object(code).code ?? code)
+  if (/^(ERR_(SSL|TLS|OSSL)|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(reason))
+    return `TLS with NATS fails: ${reason}`
+  return /does not support 'tls'/.test(message) ? 'TLS with NATS fails: the server has none' : 'NATS is unavailable'
+}
 
 const retryDeniedMs = 5_000
 const drainMs = 2_000
