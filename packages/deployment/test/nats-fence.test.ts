@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { deadLetterStream, usersStream } from '@cqrs/contracts'
-import { type NatsUser, natsFence, natsUsers, startNats } from '@cqrs/local-stack'
+import { natsFence, startNats } from '@cqrs/local-stack'
 import { freePort, freshDirectory } from '@cqrs/local-stack/testing'
-import { ensureStream } from '@cqrs/service-kit'
+import { ensureStream, type NatsUser, natsUsers } from '@cqrs/service-kit'
 import { connect, errors, type NatsConnection } from '@nats-io/transport-node'
 import t from 'tap'
 

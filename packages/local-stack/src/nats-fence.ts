@@ -1,11 +1,8 @@
 import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type NatsUser, natsPasswords, natsUsers } from '@cqrs/service-kit'
 import { secretIn } from './secrets.ts'
-
-/** The processes that have a user of their own at NATS, and the user of a person. */
-export const natsUsers = ['command-api', 'projector', 'query-api', 'migrate', 'operator', 'admin'] as const
-export type NatsUser = (typeof natsUsers)[number]
 
 export type NatsFence = {
   /** For the configuration of a server in `dataDir`. */
@@ -17,11 +14,10 @@ export type NatsFence = {
 /** The users and rights that production has, with generated passwords, which are kept in `dataDir`. */
 export async function natsFence(dataDir: string): Promise<NatsFence> {
   const passwordFile = (user: NatsUser) => join(dataDir, 'secrets', user)
-  const lines = natsUsers.map(async (user) => {
-    const variable = `PASSWORD_OF_${user.toUpperCase().replace('-', '_')}`
-    return `${variable}: "${await secretIn(passwordFile(user))}"\n`
-  })
-  await writeFile(join(dataDir, 'secrets/passwords.conf'), (await Promise.all(lines)).join(''), { mode: 0o600 })
+  const secrets = natsUsers.map(async (user) => [user, await secretIn(passwordFile(user))] as const)
+  const passwords = new Map(await Promise.all(secrets))
+  const included = natsPasswords((user) => passwords.get(user) as string)
+  await writeFile(join(dataDir, 'secrets/passwords.conf'), included, { mode: 0o600 })
   // It includes the passwords from its own folder.
   await copyFile(usersFile, join(dataDir, 'users.conf'))
   return {

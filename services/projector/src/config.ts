@@ -1,4 +1,12 @@
-import { logLevels, metricsSettings, mongodbUri, natsRules, natsSettings, withRules } from '@cqrs/service-kit'
+import {
+  logLevels,
+  metricsSettings,
+  mongodbUri,
+  natsRules,
+  natsSettings,
+  streamSettings,
+  withRules,
+} from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** The projector's settings, each an environment variable, checked at start. */
@@ -11,6 +19,8 @@ const Settings = Type.Object({
   ...metricsSettings,
   MONGODB_READ_URI: mongodbUri('Read database, with its name in the path; the user needs the role `readWrite`'),
   ...natsSettings,
+  // For `migrate`, which may be the first to create the streams.
+  ...streamSettings,
   SMTP_URL: Type.String({
     pattern: '^smtps?://',
     description: 'Mail server, with user name and password if it requires them',
