@@ -3,7 +3,7 @@
 // match the data.
 import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { newKey, publicJwk } from '@cqrs/service-kit'
+import { natsPasswords, natsUsers, newKey, publicJwk } from '@cqrs/service-kit'
 
 const volumes = '/volumes'
 const service = 1000
@@ -13,8 +13,10 @@ const nodes = Number(process.env.NODES ?? 1)
 
 // Written last.
 if (!existsSync(`${volumes}/public-keys/jwks.json`)) makeSecrets()
+if (!existsSync(`${volumes}/nats-secrets/passwords.conf`)) makeNatsUsers()
 for (const name of ['command-api', 'query-api', 'projector']) nameEveryNode(`${volumes}/${name}/settings.env`)
-for (const name of readdirSync(volumes)) if (name.startsWith('nats-')) chownSync(`${volumes}/${name}`, service, service)
+for (const name of readdirSync(volumes))
+  if (/^nats-.*data$/.test(name)) chownSync(`${volumes}/${name}`, service, service)
 
 function makeSecrets() {
   const commandApi = { user: 'command-api', pwd: password(), role: 'readWrite' }
@@ -28,6 +30,18 @@ function makeSecrets() {
   const key = newKey()
   write('command-api/signing-key.pem', key, service)
   write('public-keys/jwks.json', `${JSON.stringify({ keys: [publicJwk(key)] }, null, 2)}\n`, service)
+}
+
+/** A password for each process, in its own volume. NATS reads all of them. */
+function makeNatsUsers() {
+  const passwords = Object.fromEntries(natsUsers.map((user) => [user, password()]))
+  for (const user of natsUsers)
+    write(`${user === 'admin' ? 'nats-secrets' : user}/nats-password`, passwords[user], service)
+  write(
+    'nats-secrets/passwords.conf',
+    natsPasswords((user) => passwords[user]),
+    service,
+  )
 }
 
 function makeDatabase(host, db, users) {

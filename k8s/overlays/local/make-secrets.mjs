@@ -4,25 +4,36 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { generateKeyFiles } from '../../../packages/service-kit/dist/index.js'
+import { generateKeyFiles, natsPasswords, natsUsers } from '../../../packages/service-kit/dist/index.js'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 await generateKeyFiles(`${here}secrets`)
 // Written last.
 if (!existsSync(`${here}secrets/projector.env`)) makeConnections()
+if (!existsSync(`${here}secrets/nats/passwords.conf`)) makeNatsUsers()
+
+/** A password for each process. NATS reads all of them. */
+function makeNatsUsers() {
+  const passwords = Object.fromEntries(natsUsers.map((user) => [user, password()]))
+  for (const user of natsUsers) write(`secrets/nats/${user}`, passwords[user])
+  write(
+    'secrets/nats/passwords.conf',
+    natsPasswords((user) => passwords[user]),
+  )
+}
 
 function makeConnections() {
   const commandApi = { user: 'command-api', pwd: password(), role: 'readWrite' }
   const queryApi = { user: 'query-api', pwd: password(), role: 'read' }
   const projector = { user: 'projector', pwd: password(), role: 'readWrite' }
-  write('mongodb-write/secrets/mongodb.env', database('mongodb-write', 'users_write', [commandApi]))
-  write('mongodb-read/secrets/mongodb.env', database('mongodb-read', 'users_read', [queryApi, projector]))
-  write('secrets/command-api.env', { MONGODB_URI: uri(commandApi, 'mongodb-write', 'users_write') })
-  write('secrets/query-api.env', {
+  writeSettings('mongodb-write/secrets/mongodb.env', database('mongodb-write', 'users_write', [commandApi]))
+  writeSettings('mongodb-read/secrets/mongodb.env', database('mongodb-read', 'users_read', [queryApi, projector]))
+  writeSettings('secrets/command-api.env', { MONGODB_URI: uri(commandApi, 'mongodb-write', 'users_write') })
+  writeSettings('secrets/query-api.env', {
     MONGODB_READ_URI: uri(queryApi, 'mongodb-read', 'users_read'),
     REDIS_URL: 'redis://valkey:6379',
   })
-  write('secrets/projector.env', {
+  writeSettings('secrets/projector.env', {
     MONGODB_READ_URI: uri(projector, 'mongodb-read', 'users_read'),
     SMTP_URL: 'smtp://mailpit:1025',
   })
@@ -49,9 +60,13 @@ function password() {
   return randomBytes(24).toString('hex')
 }
 
-function write(name, settings) {
+function writeSettings(name, settings) {
   const lines = Object.entries(settings).map(([setting, value]) => `${setting}=${value}\n`)
+  write(name, lines.join(''))
+}
+
+function write(name, text) {
   const file = `${here}${name}`
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  writeFileSync(file, lines.join(''), { mode: 0o600 })
+  writeFileSync(file, text, { mode: 0o600 })
 }

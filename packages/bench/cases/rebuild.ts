@@ -68,7 +68,7 @@ export const rebuild: Case = {
 
 async function runRebuild({ dataDir, stack }: Bench) {
   const { command, args } = programOf('projector', 'cli')
-  const env = { ...process.env, ...parseEnv(readText(`${dataDir}/env/projector.env`)) }
+  const env = { ...process.env, ...parseEnv(readText(`${dataDir}/env/operator.env`)) }
   const startedAt = performance.now()
   const child = spawn(command, [...args, 'rebuild', 'users_read'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const memory = sampling(() => ({

@@ -37,7 +37,7 @@ export const impostors: Scenario[] = [
       await underLoad(world)
       const { uri } = await freshDatabase({ teardown: onEnd })
       const own = { MONGODB_URI: uri, NATS_URL: stack?.uris.nats as string }
-      await migrate({ name: 'command-api', own, settings: {} })
+      await migrate({ name: 'command-api', own: { ...own, ...stack?.natsUsers.migrate }, settings: {} })
       const before = warnings.length
       const foreign = await world.addReplica('command-api', own)
       const isRefused = () => warnings.slice(before).some((line) => /follow the write database .* answers/.test(line))
@@ -73,7 +73,7 @@ async function restoreWriteDatabase(world: World): Promise<void> {
 
   // Users who registered after the backup: up to 10 are deleted by the comparison, of more a person decides.
   const verify = (...args: string[]): Promise<Ended> =>
-    runProgram('projector', 'cli.js', ['verify', ...args], environmentOf('projector', dataDir))
+    runProgram('projector', 'cli.js', ['verify', ...args], environmentOf('operator', dataDir))
   const decided = async () => {
     const { stdout } = await verify()
     const held = /--allow-deletions (\d+)/.exec(stdout)?.[1]

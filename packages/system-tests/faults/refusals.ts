@@ -81,7 +81,7 @@ async function refuseClients(world: World): Promise<void> {
   const refusals = async () =>
     (await readFile(join(dataDir, 'logs/nats.log'), 'utf8')).match(/authentication error/g)?.length ?? 0
   const before = await refusals()
-  await reconfigure(`${configuration}authorization { user: "other", password: "wrong" }\n`)
+  await reconfigure(configuration.replace('include "users.conf"', 'authorization { user: "other", password: "wrong" }'))
   try {
     // Of each service, and of this process.
     await seen(world, 'NATS refuses the credentials', async () => (await refusals()) - before >= 4 * 4)

@@ -23,7 +23,7 @@ export async function startReplica(
 }
 
 /** The connections and keys of the stack's own process, for programs that work on its data. */
-export function environmentOf(name: ServiceName, dataDir: string): NodeJS.ProcessEnv {
+export function environmentOf(name: ServiceName | 'operator', dataDir: string): NodeJS.ProcessEnv {
   const { PATH, HOME } = process.env
   return { PATH, HOME, ...parseEnv(readFileSync(join(dataDir, 'env', `${name}.env`), 'utf8')) }
 }

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { eventually } from '@cqrs/local-stack/testing'
 import { lostCommands, untilWhole } from './comparison.ts'
 import { type LargestHeap, watchHeap } from './heap.ts'
@@ -59,7 +61,7 @@ export async function runScenario(
       commands += load.counts.acknowledged
       const whole = await untilWhole(world.write, world.read, 90_000)
       differing.push(...whole.differing)
-      world.wrong.push(...(await notReady(world)))
+      world.wrong.push(...(await notReady(world)), ...(await deniedByNats(world)))
       longestRecoveryMs = Math.max(longestRecoveryMs, whole.ms)
       const answers = [...load.statuses].map(([status, count]) => `${status}: ${count}`).join(', ')
       log(`${name} ${round}/${rounds}: ${answers}; ${whole.differing.length} differ after ${Math.round(whole.ms)} ms`)
@@ -92,6 +94,13 @@ async function notReady({ services }: World): Promise<string[]> {
       return await eventually(isReady, { timeoutMs: 60_000, intervalMs: 100 }).then(() => undefined, failed)
     })
   return (await Promise.all(waiting)).filter((problem) => problem !== undefined)
+}
+
+/** What NATS refused to a process that needs it for its job. */
+async function deniedByNats({ stack, dataDir }: World): Promise<string[]> {
+  if (!stack) return []
+  const log = await readFile(join(dataDir, 'logs/nats.log'), 'utf8')
+  return [...new Set(log.match(/"\$G\/user:.*Violation.*/g))]
 }
 
 /** Waits until no more e-mail is due, then counts the e-mails of each user. */

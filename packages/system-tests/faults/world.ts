@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ChildServer, type ReplicaSet, type ServiceName, type Stack, startStack } from '@cqrs/local-stack'
 import {
+  asNatsAdmin,
   eventually,
   type FreshMail,
   freshDatabase,
@@ -10,7 +11,7 @@ import {
   freshMail,
   tokenMint,
 } from '@cqrs/local-stack/testing'
-import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node'
 import { type Db, MongoClient } from 'mongodb'
 import { type Hosts, startHosts } from './hosts.ts'
 import type { Acknowledged } from './load.ts'
@@ -95,7 +96,7 @@ export async function startWorld(scenario: Scenario, seed: number, onEnd: OnEnd)
 async function startOnHosts(_scenario: Scenario, seed: number, onEnd: OnEnd): Promise<World> {
   const hosts = await startHosts({ teardown: onEnd }, { adminEmail })
   const { mail, commandApis, projector, queryApi, uris, signingKeyFile } = hosts
-  const connected = await connectTo(uris, onEnd)
+  const connected = await connectTo(uris, { servers: uris.nats }, onEnd)
   return {
     ...connected,
     stack: undefined,
@@ -143,7 +144,7 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
   }
   const stack = await startStack({ dataDir, env, databases, onLogLine })
   onEnd(() => stack.stop())
-  const connected = await connectTo(stack.uris, onEnd)
+  const connected = await connectTo(stack.uris, asNatsAdmin(stack), onEnd)
   const world: World = {
     ...connected,
     stack,
@@ -186,10 +187,10 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
   return world
 }
 
-async function connectTo(uris: Record<'write' | 'read' | 'nats', string>, onEnd: OnEnd) {
+async function connectTo(uris: Record<'write' | 'read', string>, broker: ConnectionOptions, onEnd: OnEnd) {
   const clients = { write: new MongoClient(uris.write), read: new MongoClient(uris.read) }
   const nats = await connect({
-    servers: uris.nats,
+    ...broker,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     ignoreAuthErrorAbort: true,

@@ -383,8 +383,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/service.ts`,
     what: 'a stream that disappears is not recreated',
-    find: 'if (connection) await resources.createStream(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)',
-    replace: 'void [connection, resources.createStream]',
+    find: 'if (connection) await resources.createStreams(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)',
+    replace: 'void [connection, resources.createStreams]',
     tests: [`${commandApi}/test/migrate.test.ts`],
   },
   {

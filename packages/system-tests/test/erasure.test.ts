@@ -1,13 +1,14 @@
 import { deadLetterStream, usersStream } from '@cqrs/contracts'
-import { eventually } from '@cqrs/local-stack/testing'
+import { asNatsAdmin, eventually } from '@cqrs/local-stack/testing'
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import type { Db } from 'mongodb'
 import t from 'tap'
 import { startSystem } from './system.ts'
 
-const { send, newUser, logs, mails, write, read, uris } = await startSystem(t)
-const nats = await connect({ servers: uris.nats })
+const system = await startSystem(t)
+const { send, newUser, logs, mails, write, read } = system
+const nats = await connect(asNatsAdmin(system))
 t.teardown(() => nats.close())
 const manager = await jetstreamManager(nats)
 // A consumer that handles nothing: the stream keeps every event for it.

@@ -117,13 +117,13 @@ export async function startSystem(
       return { id: user.id, token: session.accessToken }
     },
     mails: async () => (await (await fetch(`${stack.mailUrl}/api/email`)).json()) as any[],
-    migrate: (service) => runProgram(service, 'migrate.js', [], settingsOf(service)),
+    migrate: (service) => runProgram(service, 'migrate.js', [], { ...settingsOf(service), ...stack.natsUsers.migrate }),
     dataDir,
     jwksFile: join(dataDir, 'keys/jwks.json'),
     keysRotate: (...args) => runProgram('command-api', 'programs/rotate-keys.js', args, settingsOf('command-api')),
     usersRestored: () => runProgram('command-api', 'programs/after-restore.js', [], settingsOf('command-api')),
     projector(...args) {
-      const program = startProgram('projector', 'cli.js', args, settingsOf('projector'))
+      const program = startProgram('projector', 'cli.js', args, settingsOf('operator'))
       t.teardown(() => program.child.kill('SIGKILL'))
       return program
     },

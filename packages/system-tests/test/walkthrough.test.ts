@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { startSystem } from './system.ts'
 
 // The steps of "Testing the Implementation" in the mission, in order, through the gateway.
-const { send, newUser, logs, mails } = await startSystem(t, {}, { ownDatabases: true })
+const { send, newUser, logs, mails, dataDir } = await startSystem(t, {}, { ownDatabases: true })
 const email = 'test@example.com'
 const password = 'password123'
 let id = ''
@@ -107,4 +109,8 @@ t.test('the log shows the flow of the events, with the address masked', async (t
   const log = logs.join('\n')
   t.notMatch(log, /test@example\.com|Test User|Jane Doe|password123|guessed-wrong|argon2id/)
   t.notMatch(log, token.split('.')[2], 'no token')
+})
+
+t.test('no process lacks a right at NATS', async (t) => {
+  t.notMatch(readFileSync(join(dataDir, 'logs/nats.log'), 'utf8'), /Violation/)
 })

@@ -1,5 +1,14 @@
 import { isMailbox, maxAccessTokenLifetimeSeconds, normaliseEmail } from '@cqrs/contracts'
-import { httpSettings, logLevels, metricsSettings, mongodbUri, streamSettings } from '@cqrs/service-kit'
+import {
+  httpSettings,
+  logLevels,
+  metricsSettings,
+  mongodbUri,
+  natsRules,
+  natsSettings,
+  streamSettings,
+  withRules,
+} from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 const yearSeconds = 31_536_000
@@ -10,10 +19,7 @@ const Settings = Type.Object({
   ...metricsSettings,
   ...httpSettings,
   MONGODB_URI: mongodbUri('URI of the write database, with its name in the path'),
-  NATS_URL: Type.String({
-    default: 'nats://127.0.0.1:4222',
-    description: 'NATS server, or several of one cluster, separated by commas',
-  }),
+  ...natsSettings,
   ...streamSettings,
   JWT_SIGNING_KEY_FILE: Type.String({ description: 'PEM file with the private EC P-256 key that signs access tokens' }),
   JWKS_FILE: Type.String({ description: 'JSON file (JWKS) with the public keys that verify access tokens' }),
@@ -63,11 +69,13 @@ const Settings = Type.Object({
 })
 
 /** The settings of command-api. Each is an environment variable, checked when the process starts. */
-export const Config = Type.Refine(
-  Settings,
-  (settings) => settings.REFRESH_TOKEN_IDLE_SECONDS <= settings.REFRESH_TOKEN_MAX_SECONDS,
-  () => 'REFRESH_TOKEN_IDLE_SECONDS must not exceed REFRESH_TOKEN_MAX_SECONDS',
-) as unknown as typeof Settings // the type of Refine hides that it is an object
+export const Config = withRules(Settings, [
+  ...natsRules,
+  [
+    (settings) => settings.REFRESH_TOKEN_IDLE_SECONDS <= settings.REFRESH_TOKEN_MAX_SECONDS,
+    'REFRESH_TOKEN_IDLE_SECONDS must not exceed REFRESH_TOKEN_MAX_SECONDS',
+  ],
+])
 export type Config = Static<typeof Config>
 
 function perMinute(fallback: number, what: string) {

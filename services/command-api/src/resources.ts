@@ -1,4 +1,4 @@
-import { usersStream } from '@cqrs/contracts'
+import { deadLetterStream, usersStream } from '@cqrs/contracts'
 import { type CollectionPlan, ensureCollections, ensureStream, leasesCollection } from '@cqrs/service-kit'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Db } from 'mongodb'
@@ -18,7 +18,7 @@ export const collections: readonly CollectionPlan[] = [
   identityCollection,
 ]
 
-/** Creates the collections, their indexes, the identity of the database and the event stream. Safe to repeat. */
+/** Creates the collections, their indexes, the identity of the database and the streams. Safe to repeat. */
 export async function createResources(
   db: Db,
   nats: NatsConnection,
@@ -27,13 +27,14 @@ export async function createResources(
 ): Promise<void> {
   await ensureCollections(db, collections)
   await ensureIdentity(db)
-  await createStream(nats, streamReplicas, maxBytes)
+  await createStreams(nats, streamReplicas, maxBytes)
 }
 
 /**
- * Creates the stream of events. It keeps everything until the projector has created its consumers, and knows what to
- * wait for.
+ * Creates both streams. That of events keeps everything until the projector has created its consumers, and knows what
+ * to wait for. A broker can lose them, so a running command-api does this as well; the projector has no right to.
  */
-export async function createStream(nats: NatsConnection, replicas: number, maxBytes?: number): Promise<void> {
+export async function createStreams(nats: NatsConnection, replicas: number, maxBytes?: number): Promise<void> {
   await ensureStream(nats, { ...usersStream, ...(maxBytes && { maxBytes }) }, replicas)
+  await ensureStream(nats, deadLetterStream, replicas)
 }

@@ -1,4 +1,4 @@
-import { usersStream } from '@cqrs/contracts'
+import { deadLetterStream, usersStream } from '@cqrs/contracts'
 import {
   acceptsWrites,
   auditLog,
@@ -68,19 +68,21 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     maxSeconds: config.REFRESH_TOKEN_MAX_SECONDS,
   })
 
-  const nats = linkNats({ url: config.NATS_URL, name: 'command-api', logger })
+  const nats = linkNats({ settings: config, name: 'command-api', logger })
   const streams = new RequiredResources({
     missing: async () => {
       const connection = nats.connection()
-      return connection && missingStreams(connection, [usersStream])
+      return connection && missingStreams(connection, [usersStream, deadLetterStream])
     },
     drifted: async () => {
       const connection = nats.connection()
-      return connection && drifted(connection, streamConfig(usersStream))
+      if (!connection) return undefined
+      const found = [usersStream, deadLetterStream].map((stream) => drifted(connection, streamConfig(stream)))
+      return (await Promise.all(found)).flat()
     },
     putBack: async () => {
       const connection = nats.connection()
-      if (connection) await resources.createStream(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)
+      if (connection) await resources.createStreams(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)
     },
     logger,
   })

@@ -1,4 +1,4 @@
-import { usersStream } from '@cqrs/contracts'
+import { deadLetterStream, usersStream } from '@cqrs/contracts'
 import { eventually, freePort, freshDatabase, freshNats, runProgram } from '@cqrs/local-stack/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
@@ -107,12 +107,14 @@ t.test('readiness names a missing stream, and commands work without it', async (
   await eventually(async () => (await send('GET', '/readyz')).body.status === 'ready')
 })
 
-t.test('a stream that disappears while the process runs is recreated', async (t) => {
+t.test('streams that disappear while the process runs are recreated', async (t) => {
   const { newUser, nats, published, send } = await startCommandApi(t)
   await eventually(async () => (await send('GET', '/readyz')).body.status === 'ready')
   const connection = await connect({ servers: nats.url })
   t.teardown(() => connection.close())
-  await (await jetstreamManager(connection)).streams.delete(usersStream.name)
+  const { streams } = await jetstreamManager(connection)
+  for (const { name } of [usersStream, deadLetterStream]) await streams.delete(name)
   const { user } = await newUser()
   t.match(await eventually(() => published(user.id, 'created')), { subject: user.id })
+  t.ok(await eventually(() => streams.info(deadLetterStream.name)))
 })

@@ -1,8 +1,16 @@
-import { logLevels, metricsSettings, mongodbUri, streamSettings } from '@cqrs/service-kit'
+import {
+  logLevels,
+  metricsSettings,
+  mongodbUri,
+  natsRules,
+  natsSettings,
+  streamSettings,
+  withRules,
+} from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** The projector's settings, each an environment variable, checked at start. */
-export const Config = Type.Object({
+const Settings = Type.Object({
   HOST: Type.String({
     default: '::',
     description: 'Address to listen on for health checks; `::` is every address of IPv6 and IPv4',
@@ -10,10 +18,8 @@ export const Config = Type.Object({
   PORT: Type.Integer({ default: 8083, minimum: 0, maximum: 65535, description: 'Port to listen on for health checks' }),
   ...metricsSettings,
   MONGODB_READ_URI: mongodbUri('Read database, with its name in the path; the user needs the role `readWrite`'),
-  NATS_URL: Type.String({
-    default: 'nats://127.0.0.1:4222',
-    description: 'NATS server, or several of one cluster, separated by commas',
-  }),
+  ...natsSettings,
+  // For `migrate`, which may be the first to create the streams.
   ...streamSettings,
   SMTP_URL: Type.String({
     pattern: '^smtps?://',
@@ -31,4 +37,5 @@ export const Config = Type.Object({
   }),
   LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
 })
+export const Config = withRules(Settings, natsRules)
 export type Config = Static<typeof Config>

@@ -1,4 +1,12 @@
-import { createLogger, readConfig, runMigration } from '@cqrs/service-kit'
+import {
+  createLogger,
+  natsRules,
+  natsSettings,
+  readConfig,
+  runMigration,
+  streamSettings,
+  withRules,
+} from '@cqrs/service-kit'
 import Type from 'typebox'
 import { Config } from './config.ts'
 import { createResources } from './resources.ts'
@@ -7,12 +15,13 @@ import { createResources } from './resources.ts'
  * `node dist/migrate.js`: creates the missing collections and indexes of the read database, streams and durable
  * consumers, before the projector is started.
  */
+const { MONGODB_READ_URI, LOG_LEVEL } = Config.properties
 const config = readConfig(
-  Type.Pick(Config, ['MONGODB_READ_URI', 'NATS_URL', 'STREAM_REPLICAS', 'STREAM_MAX_BYTES', 'LOG_LEVEL']),
+  withRules(Type.Object({ MONGODB_READ_URI, ...natsSettings, ...streamSettings, LOG_LEVEL }), natsRules),
 )
 const succeeded = await runMigration({
   mongodbUri: config.MONGODB_READ_URI,
-  natsUrl: config.NATS_URL,
+  nats: config,
   logger: createLogger('projector-migrate', config.LOG_LEVEL),
   migrate: (db, nats) => createResources(db, nats, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES),
 })

@@ -40,17 +40,16 @@ export async function createResources(
   maxBytes?: number,
 ): Promise<void> {
   await ensureCollections(db, await collections(db))
-  await createBrokerResources(nats, streamReplicas, maxBytes)
-}
-
-/** Creates the streams and consumers. A broker can lose them, so a running projector does this as well. */
-export async function createBrokerResources(
-  nats: NatsConnection,
-  streamReplicas: number,
-  maxBytes?: number,
-): Promise<void> {
   await ensureStream(nats, { ...usersStream, ...(maxBytes && { maxBytes }) }, streamReplicas)
   await ensureStream(nats, deadLetterStream, streamReplicas)
+  await createConsumers(nats)
+}
+
+/**
+ * Creates the consumers. A broker can lose them, so a running projector does this as well. The streams are then put
+ * back by command-api.
+ */
+export async function createConsumers(nats: NatsConnection): Promise<void> {
   for (const consumer of consumers) await ensureDurableConsumer(nats, consumer)
   for (const durable of retiredConsumers) await removeDurableConsumer(nats, durable)
 }

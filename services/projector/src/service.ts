@@ -22,7 +22,7 @@ import { FollowedDatabase } from './read-store/followed-database.ts'
 import { ReadModel } from './read-store/read-model.ts'
 import { RebuildRecord } from './read-store/rebuild-record.ts'
 import { updateReadModel } from './read-store/update-read-model.ts'
-import { createBrokerResources, driftedInBroker, missingInBroker, missingInDatabase } from './resources.ts'
+import { createConsumers, driftedInBroker, missingInBroker, missingInDatabase } from './resources.ts'
 import { comparisonOf } from './upkeep/comparison.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
 import { WriteSide } from './upkeep/write-side.ts'
@@ -41,7 +41,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
   const logger = overrides.logger ?? createLogger('projector', config.LOG_LEVEL)
   const mongo = mongoClient(config.MONGODB_READ_URI, 'projector')
   const db = mongo.db()
-  const nats = linkNats({ url: config.NATS_URL, name: 'projector', logger })
+  const nats = linkNats({ settings: config, name: 'projector', logger })
   const collections = new RequiredResources({ missing: () => missingInDatabase(db), logger })
   const streams = new RequiredResources({
     missing: async () => {
@@ -54,7 +54,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     },
     putBack: async () => {
       const connection = nats.connection()
-      if (connection) await createBrokerResources(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)
+      if (connection) await createConsumers(connection)
     },
     logger,
   })

@@ -1,11 +1,19 @@
-import { httpSettings, logLevels, metricsSettings, mongodbUri } from '@cqrs/service-kit'
+import {
+  httpSettings,
+  logLevels,
+  metricsSettings,
+  mongodbUri,
+  natsRules,
+  natsSettings,
+  withRules,
+} from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /**
  * Every setting of query-api. Each is an environment variable and is checked when the process starts. No setting names
  * a signing key: this service verifies tokens and cannot make one.
  */
-export const Config = Type.Object({
+const Settings = Type.Object({
   HOST: Type.String({ default: '::', description: 'Address to listen on; `::` is every address of IPv6 and IPv4' }),
   PORT: Type.Integer({ default: 8082, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
   ...metricsSettings,
@@ -20,10 +28,7 @@ export const Config = Type.Object({
     description:
       'Members of the read database that answer. `secondaryPreferred` may return older data, not with `X-Min-Version`',
   }),
-  NATS_URL: Type.String({
-    default: 'nats://127.0.0.1:4222',
-    description: 'NATS server, or several of one cluster, separated by commas',
-  }),
+  ...natsSettings,
   READ_YOUR_WRITES_TIMEOUT_MS: Type.Integer({
     default: 2_000,
     minimum: 0,
@@ -54,4 +59,5 @@ export const Config = Type.Object({
   JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),
   LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
 })
+export const Config = withRules(Settings, natsRules)
 export type Config = Static<typeof Config>

@@ -39,7 +39,7 @@ export async function createQueryApi(
   { logger = createLogger('query-api', config.LOG_LEVEL) }: { logger?: Logger } = {},
 ): Promise<QueryApi> {
   const mongo = mongoClient(config.MONGODB_READ_URI, 'query-api')
-  const nats = linkNats({ url: config.NATS_URL, name: 'query-api', logger })
+  const nats = linkNats({ settings: config, name: 'query-api', logger })
   const isNatsUp = () => nats.problems().length === 0
   const required = requiredCollections(mongo.db(), logger)
   const collections = new LiveCollections(mongo.db(undefined, { readPreference: config.READ_PREFERENCE }))

@@ -28,6 +28,10 @@ const secretSettings = (service: string): Record<string, string> =>
       .map(([, , name]) => [name, 'mongodb://user:password@mongodb:27017/database']),
   )
 
+/** The volume with the password of a container's user at NATS. */
+const passwordVolume = (name: string) =>
+  mounted(services[name]).find(([, to]) => services[name].environment.NATS_PASSWORD_FILE.startsWith(`${to}/`))?.[0]
+
 t.test('only the gateway and the web pages are published, on loopback', async (t) => {
   const published = containers.filter(([, { ports }]) => ports)
   t.strictSame(published.map(([name]) => name).sort(), ['gateway', 'mailpit', 'prometheus'])
@@ -51,7 +55,7 @@ for (const [name, container] of containers) {
   })
 
   t.test(`${name} is restarted automatically, and reports when it is ready`, async (t) => {
-    if (isJob(container)) {
+    if (isJob(container) || name === 'operator') {
       t.strictSame(container.healthcheck, { disable: true })
       return
     }
@@ -71,7 +75,8 @@ for (const [name, container] of containers) {
   t.test(`${name}: the compose file holds no secret`, async (t) => {
     for (const [setting, value] of Object.entries<string>(container.environment ?? {})) {
       t.notMatch(String(value), /:\/\/[^/]*:[^/]*@/, setting)
-      if (/PASSWORD|SECRET|KEY/.test(setting) && setting !== 'PASSWORD_DENY_COMMON') t.match(value, /^\/run\/secrets\//)
+      if (/PASSWORD|SECRET|KEY/.test(setting) && setting !== 'PASSWORD_DENY_COMMON')
+        t.match(value, /^\/run\/(secrets|migrate|operator)\//)
     }
   })
 }
@@ -136,11 +141,25 @@ for (const [name, config] of Object.entries(configs)) {
 t.test('no service reaches the other side’s database, and only command-api can sign', async (t) => {
   const on = (network: string) => containers.filter(([, one]) => one.networks?.includes(network)).map(([name]) => name)
   t.strictSame(on('write').sort(), ['command-api', 'command-api-migrate', 'mongodb-write', 'mongodb-write-users'])
-  t.strictSame(on('read').sort(), ['mongodb-read', 'mongodb-read-users', 'projector', 'projector-migrate', 'query-api'])
+  const ofProjector = ['operator', 'projector', 'projector-migrate']
+  t.strictSame(on('read').sort(), ['mongodb-read', 'mongodb-read-users', ...ofProjector, 'query-api'])
   for (const network of ['write', 'read', 'events', 'cache']) t.strictSame(networks[network], { internal: true })
   const holders = containers.filter(([, one]) => mounted(one).some(([from]) => from === 'command-api-secrets'))
   t.strictSame(holders.map(([name]) => name).sort(), ['command-api', 'command-api-migrate', 'prepare'])
   t.strictSame(Object.keys(secretSettings('query-api')), ['MONGODB_READ_URI'])
+  const passwordFiles = Object.fromEntries(
+    containers.flatMap(([name, { environment }]) =>
+      environment?.NATS_USER ? [[name, [environment.NATS_USER, passwordVolume(name)]]] : [],
+    ),
+  )
+  t.strictSame(passwordFiles, {
+    'command-api': ['command-api', 'command-api-secrets'],
+    'query-api': ['query-api', 'query-api-secrets'],
+    projector: ['projector', 'projector-secrets'],
+    'command-api-migrate': ['migrate', 'migrate-secrets'],
+    'projector-migrate': ['migrate', 'migrate-secrets'],
+    operator: ['operator', 'operator-secrets'],
+  })
   t.match(read('deploy/compose/prepare.mjs'), /user: 'query-api', pwd: password\(\), role: 'read' /)
   for (const [name, container] of containers) {
     const writable = mounted(container).filter(([from, , mode]: any) => from.endsWith('secrets') && mode !== 'ro')
@@ -174,6 +193,6 @@ t.test('the cluster has three nodes of each database and of NATS, each with data
   t.strictSame(routes, ['nats', 'nats-2', 'nats-3'])
   for (const name of routes) t.equal(cluster.services[name as string].hostname, name, 'the name of the server')
   for (const name of Object.keys(configs)) t.equal(cluster.services[name].scale, 2)
-  for (const name of ['command-api', 'command-api-migrate', 'projector', 'projector-migrate'])
+  for (const name of ['command-api', 'command-api-migrate', 'projector-migrate'])
     t.equal(cluster.services[name].environment.STREAM_REPLICAS, 3, name)
 })

@@ -94,14 +94,14 @@ export function programOf(
 export const distFile = (name: ServiceName, file: string): string =>
   fileURLToPath(new URL(`../../../../services/${name}/dist/${file}`, import.meta.url))
 
-async function writeEnvironment(file: string, environment: Environment): Promise<void> {
+export async function writeEnvironment(file: string, environment: Environment): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const lines = Object.entries(environment).map(([name, value]) => `${name}='${value}'\n`)
   await writeFile(file, lines.join(''), { mode: 0o600 })
 }
 
 // A service must not get the credentials of another from the environment of `npm start`.
-const connections = /^(MONGODB_(READ_)?URI|NATS_URL|SMTP_URL|JWT_SIGNING_KEY_FILE|JWKS_FILE|ADMIN_\w+|NODE_OPTIONS)$/
+const connections = /^(MONGODB_(READ_)?URI|NATS_\w+|SMTP_URL|JWT_SIGNING_KEY_FILE|JWKS_FILE|ADMIN_\w+|NODE_OPTIONS)$/
 
 function withoutConnections(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !connections.test(name)))

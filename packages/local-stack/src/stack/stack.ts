@@ -3,11 +3,12 @@ import { generateKeyFiles } from '@cqrs/service-kit'
 import { startGateway } from '../gateway/gateway.ts'
 import { startMail } from '../mail-server.ts'
 import type { Log } from '../mongo/mongod.ts'
+import { type NatsFence, natsFence } from '../nats-fence.ts'
 import { startNats } from '../nats-server.ts'
 import { lockData } from './data-lock.ts'
 import { type GivenDatabases, startDatabases } from './databases.ts'
 import { anyPorts, claimPorts, type PortName, type Ports } from './ports.ts'
-import { type Environment, migrate, type ServiceName, startService } from './services.ts'
+import { type Environment, migrate, type ServiceName, startService, writeEnvironment } from './services.ts'
 import { allServers, becomesReady, type Servers, stopAll } from './together.ts'
 
 export type StackOptions = {
@@ -34,6 +35,8 @@ export type Stack = {
   mailUrl: string
   /** Connection strings: of each service with its own rights, and of both databases with those of an administrator. */
   uris: Record<ServiceName | 'write' | 'read' | 'nats', string>
+  /** The settings with which each process connects to NATS. */
+  natsUsers: NatsFence['settings']
   /** For tests that stop parts. The databases are absent if their connection strings were given. */
   servers: Servers
   ports: Ports
@@ -61,14 +64,19 @@ async function startParts(options: StackOptions): Promise<Stack> {
   const urlOf = (part: PortName, scheme = 'http') => `${scheme}://127.0.0.1:${ports[part]}`
   const directory = (name: string) => ({ dataDir: join(dataDir, name), logDir: join(dataDir, 'logs') })
 
+  const envFileOf = (name: string) => join(dataDir, 'env', `${name}.env`)
+
   const start = async (name: ServiceName, connections: () => Promise<Environment>, overrides: Environment = {}) => {
     const own = await connections()
-    if (name !== 'query-api') await nats.then(() => migrate({ name, own, settings }))
+    const { settings: users } = await fence
+    if (name !== 'query-api') await nats.then(() => migrate({ name, own: { ...own, ...users.migrate }, settings }))
+    // The command line has the rights of an operator, and the projector's database.
+    if (name === 'projector') await writeEnvironment(envFileOf('operator'), { ...own, ...users.operator })
     return startService({
       name,
       port: ports[name],
-      own,
-      envFile: join(dataDir, 'env', `${name}.env`),
+      own: { ...own, ...users[name] },
+      envFile: envFileOf(name),
       overrides: { ...overrides, ...options.env?.[name] },
       settings,
       onLine: onLogLine,
@@ -79,7 +87,8 @@ async function startParts(options: StackOptions): Promise<Stack> {
   const keys = generateKeyFiles(join(dataDir, 'keys'))
   const { write, read } = startDatabases({ ...directory(''), ports }, databases, onProgress)
   const NATS_URL = urlOf('nats', 'nats')
-  const nats = startNats({ ...directory('nats'), port: ports.nats })
+  const fence = natsFence(join(dataDir, 'nats'))
+  const nats = fence.then(({ configuration }) => startNats({ ...directory('nats'), port: ports.nats, configuration }))
   const parts = {
     mongodb: write,
     'mongodb-read': read,
@@ -126,6 +135,7 @@ async function startParts(options: StackOptions): Promise<Stack> {
         read: (await read).rootUri,
         nats: NATS_URL,
       },
+      natsUsers: (await fence).settings,
       servers,
       ports,
       stop,

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { connect, errors, type Msg, type NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
+import { type NatsSettings, natsConnectionOptions } from './settings.ts'
 
 /** A connection to NATS that connects and reconnects in the background. */
 export type NatsLink = {
@@ -26,19 +27,22 @@ type ConnectedHandler = (connection: NatsConnection) => Promise<void> | void
 type Subscription = { subject: string; queue?: string; receive: (message: Msg) => unknown; isDenied?: boolean }
 
 /**
- * A link to the server at this URL, or to another server of its cluster. A list of URLs is separated by commas. `name`
- * identifies this client to an operator of the server.
+ * A link to a server of `NATS_URL`, or to another server of its cluster. `name` identifies this client to an operator of
+ * the server, and is in the subject of its inboxes, `_INBOX.<name>.>`: without rights to those of others, no process can
+ * read the answers to another one.
  *
  * The client itself reconnects after a disconnect, with the same subscriptions, so that acknowledgements of messages
  * delivered before still arrive. Whenever its connection is closed for good, the link makes a new one.
+ * @throws ConfigError if a file that the settings name cannot be read
  */
-export function linkNats(options: { url: string; name: string; logger: Logger }): NatsLink {
-  const { logger } = options
+export function linkNats(options: { settings: NatsSettings; name: string; logger: Logger }): NatsLink {
+  const { logger, name } = options
   const handlers: ConnectedHandler[] = []
   const subscriptions: Subscription[] = []
   const closing = new AbortController()
   const backOff = new BackOff()
-  const seeds = options.url.split(',')
+  const given = natsConnectionOptions(options.settings)
+  const { servers: seeds } = given
   let servers = seeds
   let connection: NatsConnection | undefined
   let isUp = false
@@ -51,7 +55,14 @@ export function linkNats(options: { url: string; name: string; logger: Logger })
   const run = async () => {
     while (!closing.signal.aborted) {
       try {
-        const nats = await connect({ ...clientOptions, servers, name: options.name, reconnectDelayHandler: backOff.ms })
+        const nats = await connect({
+          ...clientOptions,
+          ...given,
+          servers,
+          name,
+          inboxPrefix: `_INBOX.${name}`,
+          reconnectDelayHandler: backOff.ms,
+        })
         if (closing.signal.aborted) return await nats.close()
         connection = nats
         for (const subscription of subscriptions) listen(nats, subscription)
@@ -114,7 +125,7 @@ export function linkNats(options: { url: string; name: string; logger: Logger })
     if (closing.signal.aborted) return
     isUp = false
     isRefused = isRefusal(error)
-    down = isRefused ? `NATS refuses this client: ${(error as Error).message}` : 'NATS is unavailable'
+    down = isRefused ? `NATS refuses this client: ${(error as Error).message}` : reasonOf(error)
     if (down !== logged) logger.warn(error === undefined ? {} : { err: error }, down)
     logged = down
   }
@@ -208,6 +219,18 @@ const clientOptions = {
 
 const isRefusal = (error: unknown): boolean =>
   error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError
+
+/** A certificate that is not trusted stays so until an operator acts, which a server that is down does not. */
+function reasonOf(error: unknown): string {
+  const { message = '', code = (error as Error | undefined)?.cause } = Object(error) as {
+    message?: string
+    code?: unknown
+  }
+  const reason = String(Object(code).code ?? code)
+  if (/^(ERR_(SSL|TLS|OSSL)|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(reason))
+    return `TLS with NATS fails: ${reason}`
+  return /does not support 'tls'/.test(message) ? 'TLS with NATS fails: the server has none' : 'NATS is unavailable'
+}
 
 const retryDeniedMs = 5_000
 const drainMs = 2_000

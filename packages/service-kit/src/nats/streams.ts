@@ -44,7 +44,7 @@ export const streamSettings = {
  */
 export async function ensureStream(nats: NatsConnection, stream: StreamPlan, replicas: number): Promise<void> {
   const config = stamped({ ...streamConfig(stream), num_replicas: replicas })
-  const { streams } = await jetstreamManager(nats)
+  const { streams } = await jetstreamManager(nats, { checkAPI: false })
   // To add a stream that exists would need its bytes a second time.
   const ensure = async () =>
     (await found(streams.info(stream.name))) ? streams.update(stream.name, config) : streams.add(config)

@@ -1,4 +1,4 @@
-import type { Static, TObject, TSchema } from 'typebox'
+import Type, { type Static, type TObject, type TSchema } from 'typebox'
 import Value from 'typebox/value'
 import { readInteger } from './read-integer.ts'
 
@@ -37,6 +37,16 @@ export function exitOnOperatorError(error: unknown): never {
   process.stderr.write(`${error.message}\n`)
   process.exit(1)
 }
+
+/** What must hold for several settings together, and the message if it does not. */
+export type Rule<Settings> = [holds: (settings: Settings) => boolean, message: string]
+
+/** The schema with these rules, for `parseConfig`. */
+export const withRules = <Schema extends TObject>(schema: Schema, rules: Rule<Static<Schema>>[]): Schema =>
+  rules.reduce((ruled, [holds, message]) => {
+    // The type of Refine hides that it is an object.
+    return Type.Refine(ruled, holds as (settings: unknown) => boolean, () => message) as unknown as Schema
+  }, schema)
 
 const isInteger = (property: TSchema): boolean => 'type' in property && property.type === 'integer'
 

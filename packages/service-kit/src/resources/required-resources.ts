@@ -79,7 +79,8 @@ export class RequiredResources {
       const found = await missing()
       if (!found) return
       if (found.length > 0 && this.#wasComplete && putBack) {
-        logger.warn({ missing: found }, 'streams or consumers disappeared; recreating them')
+        if (found.join() !== this.missing().join())
+          logger.warn({ missing: found }, 'streams or consumers disappeared; recreating them')
         await putBack().catch((error) => {
           this.#note(found)
           throw error

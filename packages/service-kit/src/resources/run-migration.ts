@@ -1,9 +1,10 @@
 import { JetStreamApiError } from '@nats-io/jetstream'
-import type { NatsConnection } from '@nats-io/transport-node'
+import { errors, type NatsConnection } from '@nats-io/transport-node'
 import { type Db, MongoServerError } from 'mongodb'
 import { isRefused, isStorageUnavailable, mongoClient } from '../mongo/client.ts'
 import { Lease } from '../mongo/lease.ts'
 import { linkNats } from '../nats/link.ts'
+import type { NatsSettings } from '../nats/settings.ts'
 import { ConfigError } from '../process/config.ts'
 import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
@@ -16,7 +17,7 @@ import { pause } from '../process/pause.ts'
  */
 export async function runMigration(options: {
   mongodbUri: string
-  natsUrl: string
+  nats: NatsSettings
   logger: Logger
   migrate: (db: Db, nats: NatsConnection) => Promise<void>
   waitMs?: number
@@ -24,7 +25,7 @@ export async function runMigration(options: {
   const { logger, waitMs = 120_000 } = options
   const name = 'migrate'
   const mongo = mongoClient(options.mongodbUri, name)
-  const nats = linkNats({ url: options.natsUrl, name, logger: logger.child({}, { level: 'error' }) })
+  const nats = linkNats({ settings: options.nats, name, logger: logger.child({}, { level: 'error' }) })
   mongo.start()
   nats.start()
   const lease = new Lease(mongo.db(), name, leaseMs)
@@ -36,7 +37,7 @@ export async function runMigration(options: {
       try {
         if (!(await lease.acquire())) throw new Unavailable('another process is migrating')
         const connection = nats.connection()
-        if (!connection) throw new Unavailable('NATS is unavailable')
+        if (!connection) throw new Unavailable(nats.problems().join())
         await options.migrate(mongo.db(), connection)
         logger.info('migration completed')
         return true
@@ -60,7 +61,7 @@ class Unavailable extends Error {}
 
 /** Whether a server refused for good: a right or room is missing, or an index exists with another definition. */
 function needsOperator(error: unknown): boolean {
-  if (error instanceof ConfigError) return true
+  if (error instanceof ConfigError || error instanceof errors.PermissionViolationError) return true
   if (error instanceof JetStreamApiError) return error.status < 500
   return isRefused(error) || (error instanceof MongoServerError && !isStorageUnavailable(error))
 }

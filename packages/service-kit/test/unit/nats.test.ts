@@ -9,7 +9,7 @@ import { captureLog } from '../fixtures/capture-log.ts'
 t.test('an unavailable NATS is retried and logged once, until the link is closed', async (t) => {
   const { lines, logger } = captureLog()
   const server = await listen(t)
-  const link = linkNats({ url: urlOf(server), name: 'test', logger })
+  const link = linkNats({ settings: { NATS_URL: urlOf(server) }, name: 'test', logger })
   link.start()
   for (let attempt = 1; attempt <= 2; attempt++) {
     const [socket] = (await once(server, 'connection')) as [Socket]
@@ -26,7 +26,7 @@ t.test('a link can be closed immediately when no server listens', async () => {
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const url = urlOf(server)
   server.close()
-  const link = linkNats({ url, name: 'test', logger: captureLog().logger })
+  const link = linkNats({ settings: { NATS_URL: url }, name: 'test', logger: captureLog().logger })
   link.start()
   await link.close()
 })
@@ -39,7 +39,11 @@ t.test('with several servers, the link takes one that listens', async (t) => {
     socket.on('data', (data) => data.includes('PING') && socket.write('PONG\r\n'))
     socket.write(info)
   })
-  const link = linkNats({ url: `${urlOf(gone)},${urlOf(server)}`, name: 'test', logger: captureLog().logger })
+  const link = linkNats({
+    settings: { NATS_URL: `${urlOf(gone)},${urlOf(server)}` },
+    name: 'test',
+    logger: captureLog().logger,
+  })
   gone.close()
   const connected = Promise.withResolvers<void>()
   link.onConnected(() => connected.resolve())
@@ -52,14 +56,14 @@ t.test('with several servers, the link takes one that listens', async (t) => {
 t.test('a link that was never started connects to nothing, and can be closed', async (t) => {
   const server = await listen(t)
   server.on('connection', () => t.fail('connected without a start'))
-  const link = linkNats({ url: urlOf(server), name: 'test', logger: captureLog().logger })
+  const link = linkNats({ settings: { NATS_URL: urlOf(server) }, name: 'test', logger: captureLog().logger })
   await link.close()
   t.equal(link.connection(), undefined)
 })
 
 t.test('a link can be closed while it is connecting', async (t) => {
   const server = await listen(t)
-  const link = linkNats({ url: urlOf(server), name: 'test', logger: captureLog().logger })
+  const link = linkNats({ settings: { NATS_URL: urlOf(server) }, name: 'test', logger: captureLog().logger })
   link.onConnected(() => void t.fail('a handler was called on a closing link'))
   link.start()
   const [socket] = (await once(server, 'connection')) as [Socket]
@@ -85,7 +89,7 @@ t.test('a server that refuses the client many times is retried, and each reason 
       if (refusal) socket.end()
     })
   })
-  const link = linkNats({ url: urlOf(server), name: 'test', logger })
+  const link = linkNats({ settings: { NATS_URL: urlOf(server) }, name: 'test', logger })
   const connects: unknown[] = []
   const twice = new Promise<void>((done) => link.onConnected((nats) => void (connects.push(nats) === 2 && done())))
   const reasons = new Set<string>()

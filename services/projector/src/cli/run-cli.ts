@@ -27,13 +27,13 @@ export async function runCli([name = '', ...args]: string[], settings: () => Con
   const mongo = mongoClient(config.MONGODB_READ_URI, 'projector-cli')
   const connected = Promise.withResolvers<void>()
   const logger = createLogger('projector-cli', 'silent')
-  const nats = linkNats({ url: config.NATS_URL, name: 'projector-cli', logger })
+  const nats = linkNats({ settings: config, name: 'operator', logger })
   nats.onConnected(() => connected.resolve())
   mongo.start()
   nats.start()
   try {
     const patience = setTimeout(
-      () => connected.reject(new Error(`NATS does not answer at ${config.NATS_URL.replace(/\/\/.*@/, '//')}`)),
+      () => connected.reject(new Error(`${config.NATS_URL}: ${nats.problems().join()}`)),
       5_000,
     )
     await connected.promise

@@ -27,7 +27,7 @@ export class DeadLetterBox {
   static async open(nats: NatsLink): Promise<DeadLetterBox> {
     const connection = nats.connection()
     if (!connection) throw new Error('NATS is unavailable')
-    return new DeadLetterBox(await jetstreamManager(connection))
+    return new DeadLetterBox(await jetstreamManager(connection, { checkAPI: false }))
   }
 
   /** Every letter that exists when it is called, the oldest first. */

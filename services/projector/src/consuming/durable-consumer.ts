@@ -44,7 +44,7 @@ export const consumerConfig = ({
 /** Creates the consumer, or updates and resumes it. Safe to repeat, also by several processes at once. */
 export async function ensureDurableConsumer(nats: NatsConnection, consumer: DurableConsumer): Promise<void> {
   const config = stamped(consumerConfig(consumer))
-  const { consumers } = await jetstreamManager(nats)
+  const { consumers } = await jetstreamManager(nats, { checkAPI: false })
   const { name } = usersStream
   const { durable } = consumer
   const { paused } = await consumers.add(name, config).catch(() => consumers.update(name, durable, config))
@@ -53,7 +53,7 @@ export async function ensureDurableConsumer(nats: NatsConnection, consumer: Dura
 
 /** Removes the consumer if it exists. */
 export async function removeDurableConsumer(nats: NatsConnection, durable: string): Promise<void> {
-  const { consumers } = await jetstreamManager(nats)
+  const { consumers } = await jetstreamManager(nats, { checkAPI: false })
   await consumers.delete(usersStream.name, durable).catch((error) => {
     if (!(error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound)) throw error
   })
