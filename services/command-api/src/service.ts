@@ -63,6 +63,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     register: config.RATE_LIMIT_REGISTER,
     'log-in': config.RATE_LIMIT_LOGIN,
     refresh: config.RATE_LIMIT_REFRESH,
+    change: config.RATE_LIMIT_CHANGE,
   })
   const sessions = new Sessions(db, {
     idleSeconds: config.REFRESH_TOKEN_IDLE_SECONDS,
