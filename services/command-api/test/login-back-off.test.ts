@@ -118,7 +118,8 @@ for (const [addresses, address] of [
     const { email, password } = await newUser()
     const { deviceToken } = (await logIn(email, password, '192.0.2.1')).body
     const attack = (from: number) =>
-      Array.from({ length: 55 }, (_, n) => logIn(email, 'wrong password', address(from + n)))
+      Array.from({ length: 15 }, (_, n) => logIn(email, 'wrong password', address(from + n)))
+    await overallOf(email, { failures: 40, failedAt: new Date() }) // of an attack that began a moment ago
     const guesses = await Promise.all(attack(0))
     t.ok(guesses.every(({ status }) => status === 401))
     t.ok((await failures.findOne({ _id: idOf(email) })).waitsUntil, 'the attack has an effect')
@@ -187,11 +188,9 @@ t.test('a device token that is not valid for the user has no effect', async (t) 
   }
   t.equal((await logIn(email, change.newPassword, '203.0.113.201', good)).status, 200)
   await waited()
-  for (const [n, [what, token]] of Object.entries(useless).entries()) {
-    const { status, body } = await logIn(email, change.newPassword, `203.0.113.${n}`, token)
-    t.equal(status, 200, what)
-    t.notMatch(claimsOf(body.deviceToken).jti, /^another$/)
-  }
+  const { status, body: renewed } = await logIn(email, change.newPassword, '203.0.113.202', useless.modified)
+  t.equal(status, 200, 'without a wait it does no harm')
+  t.not(claimsOf(renewed.deviceToken).jti, 'another')
 })
 
 t.test('a stolen device token allows as many guesses as one source, and locks out no other', async (t) => {
