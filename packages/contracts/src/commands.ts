@@ -7,11 +7,20 @@ const closed = { additionalProperties: false }
 export const RegisterUser = Type.Object({ email: Email, password: Password, name: Name, roles: Roles }, closed)
 export type RegisterUser = Static<typeof RegisterUser>
 
+const exampleDeviceToken = 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImRldmljZStqd3QifQ.e30.c2ln'
+
 /** POST /api/v1/auth/login. Any password is accepted here: one that breaks the rules is merely wrong. */
 export const LogIn = Type.Object(
   {
     email: Type.String({ maxLength: 254, examples: ['user@example.com'] }),
     password: Type.String({ maxLength: 128, ...typeable, examples: ['password123'] }),
+    deviceToken: Type.Optional(
+      Type.String({
+        maxLength: 1_024,
+        description: 'The one that the last login from this device returned; any other text has no effect',
+        examples: [exampleDeviceToken],
+      }),
+    ),
   },
   closed,
 )
@@ -55,9 +64,21 @@ export const RefreshToken = Type.Object({
 })
 export type RefreshToken = Static<typeof RefreshToken>
 
-/** The answer of a login and of a refresh. */
+/** The answer of a refresh. */
 export const SessionAnswer = Type.Object({ ...AccessToken.properties, ...RefreshToken.properties })
 export type SessionAnswer = Static<typeof SessionAnswer>
+
+/** The answer of a login. */
+export const LogInAnswer = Type.Object({
+  ...SessionAnswer.properties,
+  deviceToken: Type.String({
+    description:
+      'Keep it, also after a logout, and send it with the next login: then failed logins from elsewhere do not delay ' +
+      'it. It grants no access',
+    examples: [exampleDeviceToken],
+  }),
+})
+export type LogInAnswer = Static<typeof LogInAnswer>
 
 /** POST /api/v1/auth/refresh and /logout. Any string is accepted here: an unknown token is merely invalid. */
 export const RefreshSession = Type.Object(

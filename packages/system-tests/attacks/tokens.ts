@@ -50,6 +50,7 @@ export function forgeries(good: string, signingKey: string): Record<string, stri
     'crit empty': signed({ crit: [] }),
     'typ JWT': signed({ typ: 'JWT' }),
     'typ of another kind': signed({ typ: 'dpop+jwt' }),
+    'typ of a device token': signed({ typ: 'device+jwt' }),
     'no typ': signed({ typ: undefined }),
     'iss another': with_({ iss: 'https://evil.example' }),
     'iss a list': with_({ iss: [claims['iss'], 'x'] }),

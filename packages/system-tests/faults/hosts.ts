@@ -61,6 +61,7 @@ export async function startHosts(t: Teardown, { adminEmail }: { adminEmail: stri
     PASSWORD_DENY_COMMON: 'off',
     RATE_LIMIT_REGISTER: '0',
     RATE_LIMIT_LOGIN: '0',
+    RATE_LIMIT_CHANGE: '0',
     ADMIN_EMAIL: adminEmail,
     ADMIN_PASSWORD: randomUUID(),
   }

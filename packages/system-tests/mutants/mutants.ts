@@ -80,6 +80,13 @@ export const mutants: readonly Mutant[] = [
     tests: [`${commandApi}/test/unit/login-back-off.test.ts`, `${commandApi}/test/login-back-off.test.ts`],
   },
   {
+    file: `${commandApi}/src/domain/login-back-off.ts`,
+    what: 'failures from elsewhere lock out a known device',
+    find: '!isKnownDevice && ',
+    replace: '',
+    tests: [`${commandApi}/test/unit/login-back-off.test.ts`, `${commandApi}/test/login-back-off.test.ts`],
+  },
+  {
     file: `${contracts}/src/user.ts`,
     what: 'addresses that differ in case only are two users',
     find: '.hostname}`).toLowerCase()',

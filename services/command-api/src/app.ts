@@ -5,6 +5,7 @@ import {
   createServer,
   type HttpServer,
   type Logger,
+  refusing,
   verifyAccessTokens,
 } from '@cqrs/service-kit'
 import type { Dependencies } from './commands/dependencies.ts'
@@ -25,7 +26,8 @@ export function buildApp(
     audience: config.JWT_AUDIENCE,
     admit: (caller) => admit(caller, parts),
   })
-  const dependencies: Dependencies = { ...parts, authenticate }
+  const limitedByCaller = refusing(['rate-limited', ...authenticate.problems], authenticate)
+  const dependencies: Dependencies = { ...parts, authenticate: limitedByCaller }
   answerHealth(app, checks)
   answerMetrics(app, config)
   publicKeys(app, { jwksFile: config.JWKS_FILE })

@@ -12,6 +12,7 @@ import {
 import Type, { type Static } from 'typebox'
 
 const yearSeconds = 31_536_000
+const fromOneAddress = 'per minute from one address (IPv6: one /64), failed ones included'
 
 const Settings = Type.Object({
   HOST: Type.String({ default: '::', description: 'Address to listen on; `::` is every address of IPv6 and IPv4' }),
@@ -54,9 +55,10 @@ const Settings = Type.Object({
     default: 'on',
     description: 'Rejects new passwords that are common, or mostly the e-mail address, the name or the service',
   }),
-  RATE_LIMIT_REGISTER: perMinute(10, 'Registrations'),
-  RATE_LIMIT_LOGIN: perMinute(30, 'Logins'),
-  RATE_LIMIT_REFRESH: perMinute(60, 'Session refreshes'),
+  RATE_LIMIT_REGISTER: perMinute(10, `Registrations ${fromOneAddress}`),
+  RATE_LIMIT_LOGIN: perMinute(30, `Logins ${fromOneAddress}`),
+  RATE_LIMIT_REFRESH: perMinute(60, `Session refreshes ${fromOneAddress}`),
+  RATE_LIMIT_CHANGE: perMinute(300, 'Changes per minute by one caller, in each process, refused ones included'),
   ADMIN_EMAIL: Type.Optional(
     Type.Refine(
       Type.String({ description: 'With ADMIN_PASSWORD: the first admin, created at start, once for a database' }),
@@ -83,6 +85,6 @@ function perMinute(fallback: number, what: string) {
     default: fallback,
     minimum: 0,
     maximum: 1_000_000,
-    description: `${what} per minute from one address (IPv6: one /64), failed ones included; 0: no limit`,
+    description: `${what}; 0: no limit`,
   })
 }

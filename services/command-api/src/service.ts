@@ -23,6 +23,7 @@ import { measureOutbox } from './publishing/relay-metrics.ts'
 import { answerSync } from './publishing/sync-responder.ts'
 import * as resources from './resources.ts'
 import { accessTokenSigner } from './sign-in/access-token-signer.ts'
+import { knownDevices } from './sign-in/known-devices.ts'
 import { LoginBackOff } from './sign-in/login-back-off.ts'
 import { passwordHasher } from './sign-in/password-hasher.ts'
 import { rateLimits } from './sign-in/rate-limits.ts'
@@ -42,14 +43,14 @@ export type Overrides = { logger?: Logger }
  */
 export async function createCommandApi(config: Config, overrides: Overrides = {}): Promise<CommandApi> {
   const { logger = createLogger('command-api', config.LOG_LEVEL) } = overrides
+  const issued = { jwksFile: config.JWKS_FILE, issuer: config.JWT_ISSUER, logger }
   const tokens = accessTokenSigner({
+    ...issued,
     signingKeyFile: config.JWT_SIGNING_KEY_FILE,
-    jwksFile: config.JWKS_FILE,
-    issuer: config.JWT_ISSUER,
     audience: config.JWT_AUDIENCE,
     ttlSeconds: config.ACCESS_TOKEN_TTL_SECONDS,
-    logger,
   })
+  const devices = knownDevices(issued)
   const passwords = passwordHasher(config)
   const audit = auditLog(logger)
 
@@ -62,6 +63,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     register: config.RATE_LIMIT_REGISTER,
     'log-in': config.RATE_LIMIT_LOGIN,
     refresh: config.RATE_LIMIT_REFRESH,
+    change: config.RATE_LIMIT_CHANGE,
   })
   const sessions = new Sessions(db, {
     idleSeconds: config.REFRESH_TOKEN_IDLE_SECONDS,
@@ -101,7 +103,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     relay.wake()
   })
 
-  const dependencies = { users, relay, passwords, tokens, sessions, limits, backOff, audit, logger }
+  const dependencies = { users, relay, passwords, tokens, sessions, limits, backOff, devices, audit, logger }
   const app = buildApp(config, {
     ...dependencies,
     checks: {

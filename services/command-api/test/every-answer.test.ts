@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -85,11 +86,16 @@ t.test('without its rights in the database, each command is refused, and an oper
 })
 
 t.test('each operation with a rate limit refuses further requests', async (t) => {
-  const limits = { RATE_LIMIT_REGISTER: '1', RATE_LIMIT_LOGIN: '1', RATE_LIMIT_REFRESH: '1' }
-  const { send } = await startCommandApi(t, limits)
+  const names = ['RATE_LIMIT_REGISTER', 'RATE_LIMIT_LOGIN', 'RATE_LIMIT_REFRESH', 'RATE_LIMIT_CHANGE']
+  const { send, token } = await startCommandApi(t, Object.fromEntries(names.map((name) => [name, '1'])))
   for (const operation of ['registerUser', 'logIn', 'refreshSession', 'logOut'] as const) {
     await send(...requestOf(operation))
     t.match(await send(...requestOf(operation)), refusal('rate-limited'), operation)
+  }
+  for (const operation of needToken) {
+    const as = token({ sub: randomUUIDv7() })
+    t.match(await send(...requestOf(operation), as), refusal('token-revoked'), operation)
+    t.match(await send(...requestOf(operation), as), refusal('rate-limited'), operation)
   }
 })
 

@@ -61,6 +61,7 @@ export async function surroundings(t: Test, { isMigrated = true } = {}) {
     RATE_LIMIT_REGISTER: '0',
     RATE_LIMIT_LOGIN: '0',
     RATE_LIMIT_REFRESH: '0',
+    RATE_LIMIT_CHANGE: '0',
   }
   return { database, nats, env }
 }

@@ -32,6 +32,18 @@ t.test('the token has the claims of RFC 9068 and is verified by the published ke
   t.notOk(jwks.keys[0].d, 'the private half is not published')
 })
 
+t.test('a device token is not an access token', async (t) => {
+  const { deviceToken } = (await send('POST', '/api/v1/auth/login', { email, password })).body
+  const [header, claims] = deviceToken.split('.')
+  t.match(decode(header), { alg: 'ES256', typ: 'device+jwt' })
+  const { iat, exp, jti, ...rest } = decode(claims)
+  t.strictSame(rest, { sub: user.id, ver: 1, iss: 'cqrs-user-service', aud: 'cqrs-user-service/login' })
+  t.equal(exp - iat, 180 * 24 * 3_600)
+  t.ok(jti)
+  const answer = await send('DELETE', `/api/v1/users/${user.id}`, undefined, deviceToken)
+  t.match(answer, { status: 401, body: { code: 'token-invalid' } })
+})
+
 t.test('an unknown address, a wrong password and a deleted user get the same answer', async (t) => {
   const gone = await newUser()
   await send('DELETE', `/api/v1/users/${gone.user.id}`, undefined, gone.token)

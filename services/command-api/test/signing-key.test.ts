@@ -8,8 +8,12 @@ import { startCommandApi } from './fixture.ts'
 const { send, newUser, logs, replicaEnv } = await startCommandApi(t)
 const { JWT_SIGNING_KEY_FILE: signingKeyFile = '', JWKS_FILE: jwksFile = '' } = replicaEnv
 const { email, password, token } = await newUser()
+const logIn = async (deviceToken?: string) =>
+  (await send('POST', '/api/v1/auth/login', { email, password, deviceToken })).body
+const { deviceToken } = await logIn()
 const kidOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
-const newKid = async () => kidOf((await send('POST', '/api/v1/auth/login', { email, password })).body.accessToken)
+const idOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).jti
+const newKid = async () => kidOf((await logIn()).accessToken)
 
 t.test('a new signing key is used, but not before its public half is published', async (t) => {
   const other = await generateKeyFiles(join(t.testdir(), 'other'))
@@ -22,6 +26,9 @@ t.test('a new signing key is used, but not before its public half is published',
   await writeFile(jwksFile, JSON.stringify({ keys: [...keys, key] }))
   await eventually(async () => (await newKid()) === key.kid)
   t.equal(logs.filter(({ msg }) => msg.includes('could not be verified')).length, 1, 'it is logged once')
+  const renewed = (await logIn(deviceToken)).deviceToken
+  t.equal(kidOf(renewed), key.kid)
+  t.equal(idOf(renewed), idOf(deviceToken), 'a device token of the previous key is valid while that is published')
 })
 
 t.test('an unreadable signing key changes nothing', async (t) => {

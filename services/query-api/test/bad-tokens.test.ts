@@ -72,6 +72,7 @@ const refusals: Record<'token-missing' | 'token-expired' | 'token-invalid', Reco
     'alg RS256': signedWith({ header: { alg: 'RS256' } }),
     'no alg': signedWith({ header: { alg: undefined } }),
     'typ JWT, as ID tokens have': mint({}, { header: { alg: 'ES256', typ: 'JWT' } }),
+    'typ of a device token': signedWith({ header: { typ: 'device+jwt' } }),
     'no typ': signedWith({ header: { typ: undefined } }),
     'typ that is not a string': signedWith({ header: { typ: ['at+jwt'] } }),
     'unknown kid': mint({}, { kid: 'another' }),

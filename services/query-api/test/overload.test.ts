@@ -1,5 +1,6 @@
 import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
+import { UserStatsRepository } from '../src/read-store/user-stats-repository.ts'
 import { startQueryApi } from './fixtures/query-api.ts'
 import { idOf, sums, user } from './fixtures/users.ts'
 
@@ -59,6 +60,27 @@ t.test('callers that wait for the same page share one read; other pages are read
     await Promise.all(running)
     t.equal(reads - 32, new Set(urls).size)
   }
+})
+
+t.test('all who wait for the statistics share one read, and nobody is refused', async (t) => {
+  const { get } = await startQueryApi(t)
+  const { sums } = UserStatsRepository.prototype
+  const slow = Promise.withResolvers<void>()
+  let reads = 0
+  t.intercept(UserStatsRepository.prototype, 'sums', {
+    async value(this: UserStatsRepository) {
+      reads++
+      await slow.promise
+      return sums.call(this)
+    },
+  })
+  const first = get('/api/v1/stats/users')
+  await eventually(() => reads === 1)
+  const others = Array.from({ length: 600 }, () => get('/api/v1/stats/users'))
+  await get('/healthz') // takes longer than the others take to begin to wait
+  slow.resolve()
+  for (const { status } of await Promise.all([first, ...others])) t.equal(status, 200)
+  t.equal(reads, 2)
 })
 
 t.test('a caller that arrives during a read of its page gets a new read', async (t) => {

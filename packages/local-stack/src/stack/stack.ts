@@ -154,6 +154,7 @@ function forDevelopment(settings: NodeJS.ProcessEnv): Environment {
     RATE_LIMIT_REGISTER: '0',
     RATE_LIMIT_LOGIN: '0',
     RATE_LIMIT_REFRESH: '0',
+    RATE_LIMIT_CHANGE: '0',
   }
   return Object.fromEntries(Object.entries(fallbacks).map(([name, value]) => [name, settings[name] ?? value]))
 }

@@ -105,7 +105,7 @@ export function createServer(
  * headers of OWASP's REST Security Cheat Sheet ("Security Headers"); MDN explains each by its name.
  */
 const headersOfAnswers = {
-  'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+  'content-security-policy': "default-src 'none';base-uri 'none';frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'strict-transport-security': 'max-age=31536000; includeSubDomains',

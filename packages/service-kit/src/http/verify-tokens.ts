@@ -97,7 +97,7 @@ function kidOf(token: TokenOrHeader): string | undefined {
 }
 
 /** Looks up public keys by `kid`. Checks the file for changes once a second, and at once for an unknown `kid`. */
-function publicKeysOf(jwksFile: string, logger: FastifyBaseLogger): (kid: string | undefined) => string {
+export function publicKeysOf(jwksFile: string, logger: FastifyBaseLogger): (kid: string | undefined) => string {
   const keys = watchedFile(jwksFile, (text) => parseKeys(text, jwksFile), logger)
   return (kid = '') => {
     const pem = keys().get(kid) ?? keys({ atOnce: true }).get(kid)

@@ -16,7 +16,7 @@ t.test('every answer, including refusals, has the security headers and is not st
   for (const url of ['/', '/nothing']) {
     const { headers } = await server().inject(url)
     t.match(headers, {
-      'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+      'content-security-policy': "default-src 'none';base-uri 'none';frame-ancestors 'none'",
       'x-content-type-options': 'nosniff',
       'x-frame-options': 'DENY',
       'referrer-policy': 'no-referrer',

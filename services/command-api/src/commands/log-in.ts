@@ -1,4 +1,4 @@
-import { LogIn, routes, SessionAnswer } from '@cqrs/contracts'
+import { LogIn, LogInAnswer, routes } from '@cqrs/contracts'
 import { type HttpServer, sourceOf } from '@cqrs/service-kit'
 import { limited } from '../http/limited.ts'
 import { checkCredentials } from '../sign-in/check-credentials.ts'
@@ -6,8 +6,8 @@ import { openSession } from '../sign-in/open-session.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /**
- * POST /api/v1/auth/login: 200 with an access token, and a refresh token to get the next ones. A refusal does not
- * reveal its reason, neither by text nor by time.
+ * POST /api/v1/auth/login: 200 with an access token, a refresh token to get the next ones, and a device token for the
+ * next login. A refusal does not reveal its reason, neither by text nor by time.
  */
 export function logIn(app: HttpServer, dependencies: Dependencies): void {
   app.post(
@@ -19,13 +19,14 @@ export function logIn(app: HttpServer, dependencies: Dependencies): void {
         problems: ['invalid-credentials', 'storage-unavailable'],
       },
       onRequest: limited('log-in', dependencies),
-      schema: { body: LogIn, response: { 200: SessionAnswer } },
+      schema: { body: LogIn, response: { 200: LogInAnswer } },
     },
     async (request, reply) => {
-      const user = await dependencies.passwords.admit(sourceOf(request), () =>
+      const { user, device } = await dependencies.passwords.admit(sourceOf(request), () =>
         checkCredentials(request.body, request, dependencies),
       )
-      return reply.send(await openSession(user, dependencies))
+      const session = await openSession(user, dependencies)
+      return reply.send({ ...session, deviceToken: dependencies.tokens.signDevice(user, device) })
     },
   )
 }

@@ -1,4 +1,4 @@
-/** The failed logins of an account, from one source or from all sources. */
+/** The failed logins of an account, from one source or device, or from all. */
 export type FailedLogins = {
   failures: number
   waitsUntil?: Date
@@ -16,7 +16,7 @@ export type BackOffRule = {
 export const backOffRules = {
   // 100 guesses take about a day (NIST SP 800-63B, 3.2.2, allows 100 in a row).
   bySource: { free: 5, waitsMs: doubling(1_000, 15 * 60_000) },
-  // Guesses from many sources: 1,440 a day at most. A user on a known source is not affected.
+  // Guesses from many sources: 1,440 a day at most. A user on a known source or device is not affected.
   overall: { free: 50, waitsMs: doubling(1_000, 60_000) },
 } satisfies Record<string, BackOffRule>
 
@@ -26,12 +26,16 @@ export const failuresKeptMs = 3_600_000
 export const knownForMs = 30 * 24 * 3_600_000
 
 /** Whether a login is rejected without a check of its password. */
-export function isWaiting(
-  { bySource, overall }: { bySource?: FailedLogins | undefined; overall?: FailedLogins | undefined },
-  now: Date,
-): boolean {
+export function isWaiting({ bySource, overall, isKnownDevice = false }: Failures, now: Date): boolean {
   if (isAfter(bySource?.waitsUntil, now)) return true
-  return isAfter(overall?.waitsUntil, now) && !isAfter(bySource?.knownUntil, now)
+  return isAfter(overall?.waitsUntil, now) && !isKnownDevice && !isAfter(bySource?.knownUntil, now)
+}
+
+type Failures = {
+  bySource?: FailedLogins | undefined
+  overall?: FailedLogins | undefined
+  /** `bySource` is of a device that has logged in before. */
+  isKnownDevice?: boolean
 }
 
 export const isAfter = (date: Date | undefined, now: Date): boolean => date !== undefined && date > now

@@ -1,24 +1,29 @@
-import { normaliseEmail, Refusal } from '@cqrs/contracts'
+import { type LogIn, normaliseEmail, Refusal } from '@cqrs/contracts'
 import { type Audit, sourceOf } from '@cqrs/service-kit'
 import type { FastifyRequest } from 'fastify'
 import type { User } from '../domain/user.ts'
 import type { UserRepository } from '../store/user-repository.ts'
-import type { LoginBackOff } from './login-back-off.ts'
+import type { KnownDevices } from './known-devices.ts'
+import type { Attempt, LoginBackOff } from './login-back-off.ts'
 import type { PasswordHasher } from './password-hasher.ts'
 
-/** The user with this e-mail address and password. @throws Refusal `invalid-credentials` */
+/**
+ * The user with this e-mail address and password, and the id of the device, if it is known.
+ * @throws Refusal `invalid-credentials`
+ */
 export async function checkCredentials(
-  { email: given, password }: { email: string; password: string },
+  { email: given, password, deviceToken }: LogIn,
   request: FastifyRequest,
-  parts: PasswordGuards & { users: UserRepository; audit: Audit },
-): Promise<User> {
+  parts: PasswordGuards & { users: UserRepository; devices: KnownDevices; audit: Audit },
+): Promise<{ user: User; device: string | undefined }> {
   const email = normaliseEmail(given)
   const user = await parts.users.findByEmail(email)
-  const reason = await refusalOf({ user, email, password }, request, parts)
+  const device = await parts.devices.find(deviceToken, user)
+  const reason = await refusalOf({ user, email, password, device }, request, parts)
   parts.audit({ action: 'log-in', outcome: reason ? 'failure' : 'success', reason, user_id: user?.id }, request)
   if (!user || reason) throw new Refusal('invalid-credentials')
   await rehash(user, password, request, parts)
-  return user
+  return { user, device }
 }
 
 /**
@@ -27,17 +32,17 @@ export async function checkCredentials(
  * right password is rejected as well.
  */
 export async function refusalOf(
-  { user, email, password }: { user: User | undefined; email: string; password: string },
+  { user, email, password, device }: { user: User | undefined; email: string; password: string; device?: Device },
   request: FastifyRequest,
   { passwords, backOff }: PasswordGuards,
 ): Promise<string | undefined> {
-  const source = sourceOf(request)
-  const isWaiting = await backOff.isWaiting(email, source)
+  const attempt = { email, source: sourceOf(request), device }
+  const isWaiting = await backOff.isWaiting(attempt)
   const matches = await passwords.verify(isWaiting ? undefined : user?.passwordHash, password)
   const wrong = why(user, { isWaiting, matches })
   // Checked again: concurrent guesses that finish after the first failures are rejected as well.
-  const reason = !wrong && !(await backOff.succeeded(email, source)) ? 'backed-off' : wrong
-  if (reason) await backOff.failed(email, source, { wasChecked: !isWaiting })
+  const reason = !wrong && !(await backOff.succeeded(attempt)) ? 'backed-off' : wrong
+  if (reason) await backOff.failed(attempt, { wasChecked: !isWaiting })
   return reason
 }
 
@@ -63,4 +68,5 @@ async function rehash(
   }
 }
 
+type Device = Attempt['device']
 type PasswordGuards = { passwords: PasswordHasher; backOff: LoginBackOff }

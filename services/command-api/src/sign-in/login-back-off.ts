@@ -11,9 +11,13 @@ import {
   knownForMs,
 } from '../domain/login-back-off.ts'
 
+/** A login: its normalised address, its source, and the id of a device that has logged in to the account before. */
+export type Attempt = { email: string; source: string; device?: string | undefined }
+
 /**
- * The failed logins of an account, one document for each source and one for all together. Ids are hashes, so that no
- * e-mail address of a person without an account is kept. A user's documents are deleted with the user.
+ * The failed logins of an account, one document for each source and one for all together. A known device counts as a
+ * source of its own, wherever its requests come from. Ids are hashes, so that no e-mail address of a person without an
+ * account is kept. A user's documents are deleted with the user.
  */
 type Failures = FailedLogins & { _id: string; failedAt?: Date; expiresAt: Date }
 
@@ -32,46 +36,41 @@ export class LoginBackOff {
   }
 
   /** Whether an attempt is rejected now without a check of its password. */
-  async isWaiting(email: string, source: string): Promise<boolean> {
-    const { now, ...failures } = await this.#read(idsOf(email, source))
+  async isWaiting(attempt: Attempt): Promise<boolean> {
+    const { now, ...failures } = await this.#read(attempt)
     return isWaiting(failures, now)
   }
 
   /**
    * Counts a failure. An attempt that was not checked, or that came during a wait, is not counted, in the same time.
    */
-  async failed(email: string, source: string, { wasChecked }: { wasChecked: boolean }): Promise<void> {
-    const ids = idsOf(email, source)
-    await this.#failures.bulkWrite(
-      [
-        {
-          updateOne: {
-            filter: { _id: ids.bySource },
-            update: counted(backOffRules.bySource, wasChecked),
-            upsert: true,
-          },
-        },
-        {
-          updateOne: { filter: { _id: ids.overall }, update: counted(backOffRules.overall, wasChecked), upsert: true },
-        },
-      ],
-      { ordered: false },
-    )
+  async failed(attempt: Attempt, { wasChecked }: { wasChecked: boolean }): Promise<void> {
+    const { counted, overall } = idsOf(attempt)
+    const count = (_id: string, rule: BackOffRule) => ({
+      updateOne: { filter: { _id }, update: next(rule, wasChecked), upsert: true },
+    })
+    await this.#failures.bulkWrite([count(counted, backOffRules.bySource), count(overall, backOffRules.overall)], {
+      ordered: false,
+    })
   }
 
   /**
-   * Resets the failures of this source, which is known from now on. The failures of all sources together stay.
+   * Resets the failures of this source and device, unless they wait. The source is known from now on. The failures of
+   * all sources together stay.
    * @returns false, with nothing done, if the account began to wait in the meantime
    */
-  async succeeded(email: string, source: string): Promise<boolean> {
-    const ids = idsOf(email, source)
-    const { now, ...failures } = await this.#read(ids)
+  async succeeded(attempt: Attempt): Promise<boolean> {
+    const { counted, source } = idsOf(attempt)
+    const { now, find, ...failures } = await this.#read(attempt)
     if (isWaiting(failures, now)) return false
-    const { bySource: known } = failures
     const renewedAt = new Date(now.getTime() + knownForMs - knownAgainMs)
-    if (known?.failures === 0 && isAfter(known.knownUntil, renewedAt)) return true
-    const fresh = { _id: ids.bySource, failures: 0, knownUntil: inMs(knownForMs), expiresAt: inMs(knownForMs) }
-    await this.#failures.updateOne({ _id: ids.bySource }, [{ $replaceWith: fresh }], { upsert: true })
+    for (const _id of new Set([counted, source])) {
+      const known = find(_id)
+      if (known?.failures === 0 && isAfter(known.knownUntil, renewedAt)) continue
+      const fresh = { _id, failures: 0, knownUntil: inMs(knownForMs), expiresAt: inMs(knownForMs) }
+      const update = [{ $replaceWith: { $cond: [isWaitingNow, '$$ROOT', fresh] } }]
+      await this.#failures.updateOne({ _id }, update, { upsert: true })
+    }
     return true
   }
 
@@ -82,30 +81,34 @@ export class LoginBackOff {
   }
 
   /** Also the database's time, by which all of them are. Without a document there is nothing to compare with it. */
-  async #read({ bySource, overall }: Ids) {
+  async #read(attempt: Attempt) {
+    const { counted, source, overall } = idsOf(attempt)
     const projection = { failures: 1, waitsUntil: 1, knownUntil: 1, now: '$$NOW' }
-    const found = this.#failures.find<Failures & { now: Date }>({ _id: { $in: [bySource, overall] } }, { projection })
+    const ids = [counted, source, overall]
+    const found = this.#failures.find<Failures & { now: Date }>({ _id: { $in: ids } }, { projection })
     const documents = await found.toArray()
+    const find = (id: string): FailedLogins | undefined => documents.find(({ _id }) => _id === id)
     return {
       now: documents[0]?.now ?? new Date(0),
-      bySource: documents.find(({ _id }) => _id === bySource),
-      overall: documents.find(({ _id }) => _id === overall),
+      find,
+      bySource: find(counted),
+      overall: find(overall),
+      isKnownDevice: attempt.device !== undefined,
     }
   }
 }
 
-type Ids = { bySource: string; overall: string }
-
 /** A login renews the 30 days of its source once a day, not each time. */
 const knownAgainMs = 24 * 3_600_000
 
+const isWaitingNow = { $gt: ['$waitsUntil', '$$NOW'] }
+
 /** The next failure, decided in the database by its own clock, so that none of many concurrent ones is lost. */
-const counted = ({ free, waitsMs }: BackOffRule, wasChecked: boolean) => {
-  const isWaiting = { $gt: ['$waitsUntil', '$$NOW'] }
+const next = ({ free, waitsMs }: BackOffRule, wasChecked: boolean) => {
   const isRecent = { $gt: ['$failedAt', { $subtract: ['$$NOW', failuresKeptMs] }] }
   const waitMs = { $arrayElemAt: [waitsMs, { $min: [{ $subtract: ['$failures', free] }, waitsMs.length - 1] }] }
   return [
-    { $set: { counts: { $and: [wasChecked, { $not: [isWaiting] }] } } },
+    { $set: { counts: { $and: [wasChecked, { $not: [isWaitingNow] }] } } },
     {
       $set: {
         failures: { $cond: ['$counts', { $add: [{ $cond: [isRecent, '$failures', 0] }, 1] }, '$failures'] },
@@ -126,8 +129,9 @@ const counted = ({ free, waitsMs }: BackOffRule, wasChecked: boolean) => {
 
 const accountOf = (email: string): string => createHash('sha256').update(email).digest('base64url')
 
-function idsOf(email: string, source: string): Ids {
+/** Failures are counted for the device, if it is known, else for the source. */
+function idsOf({ email, source, device }: Attempt) {
   const account = accountOf(email)
-  const place = createHash('sha256').update(`${email}\n${source}`).digest('base64url')
-  return { bySource: `${account} ${place}`, overall: account }
+  const idOf = (place: string) => `${account} ${createHash('sha256').update(`${email}\n${place}`).digest('base64url')}`
+  return { counted: idOf(device ? `device ${device}` : source), source: idOf(source), overall: account }
 }

@@ -1,10 +1,10 @@
 import { Refusal } from '@cqrs/contracts'
 import type { Db } from 'mongodb'
-import { RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible'
+import { RateLimiterMemory, RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible'
 
-/** Limits the requests of one source per minute, also of those that fail. 0: no limit. */
-export type RateLimits = { consume(what: Limited, source: string): Promise<void> }
-type Limited = 'register' | 'log-in' | 'refresh'
+/** Limits the requests of one client per minute, also of those that fail. 0: no limit. */
+export type RateLimits = { consume(what: Limited, client: string): Promise<void> }
+type Limited = 'register' | 'log-in' | 'refresh' | 'change'
 
 /** Counters of the current minute for each route and source, shared by all replicas. */
 export const rateLimitsCollection = 'rate_limits'
@@ -14,7 +14,7 @@ export const rateLimitsIndexes = [
 ] as const
 
 /**
- * Counts in MongoDB. While that is unavailable `consume` fails, as the route itself would.
+ * Counts in MongoDB, and changes in memory. While MongoDB is unavailable `consume` fails, as the route itself would.
  * `consume` throws the Refusal `rate-limited`.
  */
 export function rateLimits(db: Db, perMinute: Record<Limited, number>): RateLimits {
@@ -29,13 +29,19 @@ export function rateLimits(db: Db, perMinute: Record<Limited, number>): RateLimi
       // A source above its limit is refused from memory, so that a flood does not reach the database.
       inMemoryBlockOnConsumed: perMinute[what] + 1,
     })
-  const limiters = { register: limiterOf('register'), 'log-in': limiterOf('log-in'), refresh: limiterOf('refresh') }
+  const limiters = {
+    register: limiterOf('register'),
+    'log-in': limiterOf('log-in'),
+    refresh: limiterOf('refresh'),
+    // A change reads two documents and writes one: a shared count would add a write to each.
+    change: new RateLimiterMemory({ points: perMinute.change, duration: 60 }),
+  }
 
   return {
-    async consume(what, source) {
+    async consume(what, client) {
       if (perMinute[what] === 0) return
       try {
-        await limiters[what].consume(source)
+        await limiters[what].consume(client)
       } catch (refused) {
         if (!(refused instanceof RateLimiterRes)) throw refused
         throw new Refusal('rate-limited', { retryAfterSeconds: Math.ceil(refused.msBeforeNext / 1000) })

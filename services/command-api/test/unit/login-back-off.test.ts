@@ -23,4 +23,7 @@ t.test('an account waits for one source, or for all that are not known', async (
     [{ failures, knownUntil: past }, { failures, waitsUntil: future }, true],
   ] as const)
     t.equal(isWaiting({ bySource, overall }, now), waits, JSON.stringify({ bySource, overall }))
+  const isKnownDevice = true
+  t.notOk(isWaiting({ overall: { failures, waitsUntil: future }, isKnownDevice }, now), 'a known device')
+  t.ok(isWaiting({ bySource: { failures, waitsUntil: future }, isKnownDevice }, now), 'a known device that failed')
 })
