@@ -1,5 +1,5 @@
 import { isMailbox, maxAccessTokenLifetimeSeconds, normaliseEmail } from '@cqrs/contracts'
-import { httpSettings, logLevels, metricsSettings, mongodbUri, streamSettings } from '@cqrs/service-kit'
+import { httpSettings, logLevels, metricsSettings, mongodbUri, streamSettings, tlsSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 const yearSeconds = 31_536_000
@@ -15,6 +15,7 @@ const Settings = Type.Object({
     description: 'NATS server, or several of one cluster, separated by commas',
   }),
   ...streamSettings,
+  ...tlsSettings,
   JWT_SIGNING_KEY_FILE: Type.String({ description: 'PEM file with the private EC P-256 key that signs access tokens' }),
   JWKS_FILE: Type.String({ description: 'JSON file (JWKS) with the public keys that verify access tokens' }),
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),

@@ -1,4 +1,4 @@
-import { logLevels, metricsSettings, mongodbUri, streamSettings } from '@cqrs/service-kit'
+import { logLevels, metricsSettings, mongodbUri, streamSettings, tlsSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** The projector's settings, each an environment variable, checked at start. */
@@ -17,8 +17,9 @@ export const Config = Type.Object({
   ...streamSettings,
   SMTP_URL: Type.String({
     pattern: '^smtps?://',
-    description: 'Mail server, with user name and password if it requires them',
+    description: 'Mail server, with user name and password if it requires them; they are sent only under TLS',
   }),
+  ...tlsSettings,
   MAIL_FROM: Type.String({
     default: 'Users <no-reply@example.com>',
     pattern: '[^\\s<]@[^\\s>]',

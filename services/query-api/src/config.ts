@@ -1,4 +1,4 @@
-import { httpSettings, logLevels, metricsSettings, mongodbUri } from '@cqrs/service-kit'
+import { httpSettings, logLevels, metricsSettings, mongodbUri, tlsSettings } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /**
@@ -49,6 +49,7 @@ export const Config = Type.Object({
         'Redis or Valkey server that caches users for all processes; by default each process has only its own cache',
     }),
   ),
+  ...tlsSettings,
   JWKS_FILE: Type.String({ description: 'JSON file with the public keys that verify access tokens' }),
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
   JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),
