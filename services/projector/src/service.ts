@@ -39,7 +39,7 @@ export type Overrides = { logger?: Logger }
 /** Builds and connects the parts of the projector. Nothing connects, reads or listens before `start`. */
 export async function createProjector(config: Config, overrides: Overrides = {}): Promise<Projector> {
   const logger = overrides.logger ?? createLogger('projector', config.LOG_LEVEL)
-  const mongo = mongoClient(config.MONGODB_READ_URI, 'projector')
+  const mongo = mongoClient(config.MONGODB_READ_URI, 'projector', logger)
   const db = mongo.db()
   const nats = linkNats({ url: config.NATS_URL, name: 'projector', logger })
   const collections = new RequiredResources({ missing: () => missingInDatabase(db), logger })
@@ -101,7 +101,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
 
   const app = createServer(logger)
   answerHealth(app, {
-    mongodb: acceptsWrites(db, () => collections.isComplete()),
+    mongodb: acceptsWrites(mongo, () => collections.isComplete()),
     collections: collections.check({ required: true }),
     nats: { required: true, reasons: () => nats.problems() },
     streams: streams.check({ required: true }),
