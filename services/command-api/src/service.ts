@@ -54,7 +54,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
   const passwords = passwordHasher(config)
   const audit = auditLog(logger)
 
-  const mongo = mongoClient(config.MONGODB_URI, 'command-api')
+  const mongo = mongoClient(config.MONGODB_URI, 'command-api', logger)
   const db = mongo.db()
   const collections = new RequiredResources({ missing: () => missingCollections(db, resources.collections), logger })
   const users = new UserRepository(db, () => collections.confirm())
@@ -107,7 +107,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
   const app = buildApp(config, {
     ...dependencies,
     checks: {
-      mongodb: acceptsWrites(db, () => collections.isComplete()),
+      mongodb: acceptsWrites(mongo, () => collections.isComplete()),
       collections: collections.check({ required: true }),
       // Commands work without NATS: their events wait in the outbox.
       nats: { required: false, reasons: () => nats.problems() },

@@ -23,7 +23,7 @@ const Settings = Type.Object({
   ...streamSettings,
   SMTP_URL: Type.String({
     pattern: '^smtps?://',
-    description: 'Mail server, with user name and password if it requires them',
+    description: 'Mail server, with user name and password if it requires them; they are sent only under TLS',
   }),
   MAIL_FROM: Type.String({
     default: 'Users <no-reply@example.com>',

@@ -5,6 +5,7 @@ import {
   answerMetrics,
   createLogger,
   createServer,
+  exposesPassword,
   type HttpServer,
   Lease,
   type Logger,
@@ -39,7 +40,7 @@ export type Overrides = { logger?: Logger }
 /** Builds and connects the parts of the projector. Nothing connects, reads or listens before `start`. */
 export async function createProjector(config: Config, overrides: Overrides = {}): Promise<Projector> {
   const logger = overrides.logger ?? createLogger('projector', config.LOG_LEVEL)
-  const mongo = mongoClient(config.MONGODB_READ_URI, 'projector')
+  const mongo = mongoClient(config.MONGODB_READ_URI, 'projector', logger)
   const db = mongo.db()
   const nats = linkNats({ settings: config, name: 'projector', logger })
   const collections = new RequiredResources({ missing: () => missingInDatabase(db), logger })
@@ -73,7 +74,8 @@ export async function createProjector(config: Config, overrides: Overrides = {})
       }),
     ),
   )
-  const mailer = new Mailer({ url: config.SMTP_URL, from: config.MAIL_FROM, logger })
+  const requireTls = config.PLAINTEXT_PASSWORDS !== 'allowed' && exposesPassword(config.SMTP_URL)
+  const mailer = new Mailer({ url: config.SMTP_URL, requireTls, from: config.MAIL_FROM, logger })
   const record = new WelcomeEmailRecord(db, new ReadModel(db, usersRead))
   const welcomes = welcomeEmail({
     mailer,
@@ -101,7 +103,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
 
   const app = createServer(logger)
   answerHealth(app, {
-    mongodb: acceptsWrites(db, () => collections.isComplete()),
+    mongodb: acceptsWrites(mongo, () => collections.isComplete()),
     collections: collections.check({ required: true }),
     nats: { required: true, reasons: () => nats.problems() },
     streams: streams.check({ required: true }),
@@ -109,7 +111,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
     'write side': { required: false, isUp: () => upkeep.followsWriteSide() },
     events: { required: false, isUp: () => consumers.every((consumer) => consumer.isFetching()) },
-    mail: { required: false, isUp: () => mailer.isUp() },
+    mail: { required: false, isUp: () => mailer.isUp(), reasons: () => mailer.reasons },
     'schema version': { required: false, isUp: () => !consumers.some((consumer) => consumer.awaitsNewer()) },
   })
   answerMetrics(app, config)

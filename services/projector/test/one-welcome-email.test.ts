@@ -197,7 +197,7 @@ async function twoProcesses(t: Test) {
   const process = () => {
     const client = new MongoClient(database.uri)
     const logger = createLogger('test', 'silent')
-    const mailer = new Mailer({ url: mail.url, from: 'Users <no-reply@example.com>', logger })
+    const mailer = new Mailer({ url: mail.url, requireTls: false, from: 'Users <no-reply@example.com>', logger })
     const letters: [UserCreated, PermanentFailure][] = []
     const setAside = async (...letter: [UserCreated, PermanentFailure]) => void letters.push(letter)
     t.teardown(() => Promise.all([mailer.close(), client.close()]))

@@ -1,5 +1,6 @@
 import {
   answerHealth,
+  type Check,
   createServer,
   type HttpServer,
   type Logger,
@@ -24,7 +25,7 @@ export function buildApp(
     redis,
     revocations,
     required,
-    isDatabaseUp,
+    mongodb,
     natsProblems,
     ...dependencies
   }: Omit<Dependencies, 'authenticate' | 'listing' | 'waitMs' | 'mayList'> & {
@@ -33,7 +34,7 @@ export function buildApp(
     redis: RedisCache | undefined
     revocations: RevocationList
     required: RequiredResources
-    isDatabaseUp: () => Promise<boolean>
+    mongodb: Check
     natsProblems: () => readonly string[]
   },
 ): HttpServer {
@@ -45,12 +46,12 @@ export function buildApp(
     admit: (caller) => revocations.admit(caller),
   })
   answerHealth(app, {
-    mongodb: { required: true, isUp: isDatabaseUp },
+    mongodb,
     collections: required.check({ required: true }),
     'revoked tokens': { required: true, isUp: () => revocations.loaded().then(() => true) },
     // Without NATS, a query that waits for a version polls.
     nats: { required: false, reasons: natsProblems },
-    ...(redis && { redis: { required: false, isUp: () => redis.isConnected } }),
+    ...(redis && { redis: { required: false, isUp: () => redis.isConnected, reasons: () => redis.reasons } }),
   })
 
   // The driver's pool has 100 connections: the others are left to look-ups by id and health checks.

@@ -38,7 +38,7 @@ export async function createQueryApi(
   config: Config,
   { logger = createLogger('query-api', config.LOG_LEVEL) }: { logger?: Logger } = {},
 ): Promise<QueryApi> {
-  const mongo = mongoClient(config.MONGODB_READ_URI, 'query-api')
+  const mongo = mongoClient(config.MONGODB_READ_URI, 'query-api', logger)
   const nats = linkNats({ settings: config, name: 'query-api', logger })
   const isNatsUp = () => nats.problems().length === 0
   const required = requiredCollections(mongo.db(), logger)
@@ -64,12 +64,7 @@ export async function createQueryApi(
   })
 
   // A ping needs no rights.
-  const isDatabaseUp = () =>
-    mongo
-      .db()
-      .collection(readModelsCollection)
-      .findOne()
-      .then(() => true)
+  const ask = () => mongo.db().collection(readModelsCollection).findOne()
   const app = buildApp(config, {
     logger,
     lookUp,
@@ -80,7 +75,7 @@ export async function createQueryApi(
     redis,
     revocations,
     required,
-    isDatabaseUp,
+    mongodb: { required: true, isUp: () => mongo.answers(ask()), reasons: () => mongo.reasons },
     natsProblems: () => nats.problems(),
   })
   answerMetrics(app, config)

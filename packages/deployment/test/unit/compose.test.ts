@@ -75,7 +75,7 @@ for (const [name, container] of containers) {
   t.test(`${name}: the compose file holds no secret`, async (t) => {
     for (const [setting, value] of Object.entries<string>(container.environment ?? {})) {
       t.notMatch(String(value), /:\/\/[^/]*:[^/]*@/, setting)
-      if (/PASSWORD|SECRET|KEY/.test(setting) && setting !== 'PASSWORD_DENY_COMMON')
+      if (/PASSWORD|SECRET|KEY/.test(setting) && !/^(PASSWORD_DENY_COMMON|PLAINTEXT_PASSWORDS)$/.test(setting))
         t.match(value, /^\/run\/(secrets|migrate|operator)\//)
     }
   })

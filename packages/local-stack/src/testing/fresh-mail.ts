@@ -1,9 +1,11 @@
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import PostalMime, { type Email } from 'postal-mime'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import { freePort } from '../ports.ts'
+import type { CertificateFiles } from './certificates.ts'
 import type { Teardown } from './teardown.ts'
 
 export type ReceivedMail = Email & { envelopeTo: string[] }
@@ -13,6 +15,8 @@ export type FreshMail = {
   url: string
   /** The accepted e-mails, in order. */
   mails: ReceivedMail[]
+  /** The passwords that it was sent, in order, and whether under TLS. */
+  logins: { password: string; isSecure: boolean }[]
   /** Rejects every recipient with this SMTP code (451: temporary, 550: permanent) until `accept` is called. */
   refuse: (code: 451 | 550) => void
   /** Reads each e-mail completely and never answers, until `accept` is called. */
@@ -25,16 +29,32 @@ export type FreshMail = {
   start: () => Promise<void>
 }
 
-/** A real SMTP server for this test only, which keeps the e-mails it accepts. Stopped when the test ends. */
-export async function freshMail(t: Teardown): Promise<FreshMail> {
+/**
+ * A real SMTP server for this test only, which keeps the e-mails it accepts, and takes every password. Stopped when the
+ * test ends.
+ * @param options.certificate without it, the server has no TLS; `isImplicitTls` is `smtps:` instead of STARTTLS
+ */
+export async function freshMail(
+  t: Teardown,
+  { certificate, isImplicitTls = false }: { certificate?: CertificateFiles; isImplicitTls?: boolean } = {},
+): Promise<FreshMail> {
   const port = await freePort()
   const mails: ReceivedMail[] = []
+  const logins: FreshMail['logins'] = []
   let mood: 451 | 550 | 'hangs' | 'dies' | undefined
   const options: SMTPServerOptions = {
     authOptional: true,
     // A client that keeps its connection open must not delay `stop`.
     closeTimeout: 50,
-    disabledCommands: ['STARTTLS', 'AUTH'],
+    secure: isImplicitTls,
+    ...(certificate
+      ? { cert: await readFile(certificate.certFile), key: await readFile(certificate.keyFile) }
+      : { disabledCommands: ['STARTTLS'] }),
+    allowInsecureAuth: true,
+    onAuth: ({ username, password }, { secure }, done) => {
+      logins.push({ password: password ?? '', isSecure: secure })
+      done(null, { user: username })
+    },
     onRcptTo: (_address, _session, done) =>
       done(
         typeof mood === 'number' ? Object.assign(new Error('refused by the test'), { responseCode: mood }) : undefined,
@@ -71,8 +91,9 @@ export async function freshMail(t: Teardown): Promise<FreshMail> {
   await start()
   t.teardown(stop)
   return {
-    url: `smtp://127.0.0.1:${port}`,
+    url: `${isImplicitTls ? 'smtps' : 'smtp'}://127.0.0.1:${port}`,
     mails,
+    logins,
     refuse: (code) => {
       mood = code
     },

@@ -1,5 +1,5 @@
-import { type Db, MongoServerError } from 'mongodb'
 import type { Check } from '../http/health.ts'
+import { codeOf, type PatientMongoClient } from './client.ts'
 import { leasesCollection } from './lease.ts'
 
 /**
@@ -8,8 +8,8 @@ import { leasesCollection } from './lease.ts'
  * Until the next result the last one counts, so that a slow write of a busy process does not take it out of service.
  * @param isSetUp whether `migrate` has created the collections; before, it only pings
  */
-export function acceptsWrites(db: Db, isSetUp: () => boolean): Check {
-  const probes = db.collection<{ _id: string }>(leasesCollection.name)
+export function acceptsWrites(mongo: PatientMongoClient, isSetUp: () => boolean): Check {
+  const probes = mongo.db().collection<{ _id: string }>(leasesCollection.name)
   let probedAt = Number.NEGATIVE_INFINITY
   let probing: Promise<boolean> | undefined
   let last: boolean | undefined
@@ -21,7 +21,7 @@ export function acceptsWrites(db: Db, isSetUp: () => boolean): Check {
       await probes.updateOne({ _id: 'readiness' }, { $currentDate: { at: true } }, options)
       reason = undefined
     } catch (error) {
-      reason = `MongoDB does not accept writes: ${describe(error)}`
+      reason = `MongoDB does not accept writes: ${codeOf(error)}`
     }
     probing = undefined
     last = reason === undefined
@@ -30,18 +30,14 @@ export function acceptsWrites(db: Db, isSetUp: () => boolean): Check {
   return {
     required: true,
     isUp: async () => {
-      await db.command({ ping: 1 })
+      if (!(await mongo.answers(mongo.db().command({ ping: 1 })))) return false
       if (!isSetUp()) return true
       if (performance.now() - probedAt > everyMs) probing ??= probe()
       return last ?? probing ?? false
     },
-    reasons: () => (reason ? [reason] : []),
+    reasons: () => [...mongo.reasons, ...(reason ? [reason] : [])],
   }
 }
-
-/** Without the message, which can name hosts and users. */
-const describe = (error: unknown): string =>
-  (error instanceof MongoServerError && error.codeName) || (error instanceof Error && error.name) || 'unknown'
 
 const options = { upsert: true, writeConcern: { w: 'majority', wtimeoutMS: 2_000 } } as const
 const everyMs = 3_000

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import {
   MongoClient,
   type MongoClientOptions,
@@ -5,9 +6,11 @@ import {
   MongoNetworkError,
   MongoServerError,
   MongoServerSelectionError,
+  MongoTopologyClosedError,
 } from 'mongodb'
 import Type from 'typebox'
 import { ConfigError } from '../process/config.ts'
+import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 
 /** Below the timeouts of requests. */
@@ -24,7 +27,7 @@ const majorityTimeoutMs = 5_000
  * majority has, so nothing leaves the process that a failover could undo.
  * @throws ConfigError if the URI is malformed
  */
-export function mongoClient(uri: string, appName: string): PatientMongoClient {
+export function mongoClient(uri: string, appName: string, logger?: Logger): PatientMongoClient {
   const options: MongoClientOptions = {
     appName,
     serverSelectionTimeoutMS: 2_000,
@@ -36,7 +39,7 @@ export function mongoClient(uri: string, appName: string): PatientMongoClient {
     writeConcern: { w: 'majority', journal: true, wtimeoutMS: majorityTimeoutMs },
   }
   try {
-    return new PatientMongoClient(uri, options)
+    return Object.assign(new PatientMongoClient(uri, options), { logger })
   } catch {
     // The driver's message can quote the URI, including the password.
     throw new ConfigError('invalid settings: the MongoDB URI is malformed')
@@ -50,6 +53,9 @@ export function mongoClient(uri: string, appName: string): PatientMongoClient {
 export class PatientMongoClient extends MongoClient {
   readonly #closing = new AbortController()
   #connecting: Promise<void> | undefined
+  logger: Logger | undefined
+  /** Why the database did not answer last. */
+  reasons: string[] = []
 
   /** Starts connecting. */
   start(): void {
@@ -66,6 +72,14 @@ export class PatientMongoClient extends MongoClient {
     enough.abort()
   }
 
+  /** Whether the operation succeeds. */
+  async answers(operation: Promise<unknown>): Promise<boolean> {
+    return await operation.then(
+      () => this.#note(),
+      (error) => this.#note(error),
+    )
+  }
+
   override close(force?: boolean): Promise<void> {
     this.#closing.abort()
     return super.close(force)
@@ -76,11 +90,22 @@ export class PatientMongoClient extends MongoClient {
       try {
         await this.connect()
         return
-      } catch {
-        // /readyz reports it. The pause is for errors that come at once, such as a wrong password.
+      } catch (error) {
+        this.#note(error)
+        // The pause is for errors that come at once, such as a wrong password.
         await pause(500, this.#closing.signal)
       }
     }
+  }
+
+  #note(error?: unknown): boolean {
+    // Of an operation while there is no connection: `connect` has the reason.
+    if (error instanceof MongoTopologyClosedError || this.#closing.signal.aborted) return false
+    const reasons = error === undefined ? [] : [`MongoDB is unavailable: ${codeOf(error)}`]
+    if (error !== undefined && reasons[0] !== this.reasons[0])
+      this.logger?.warn({ err: error }, 'MongoDB is unavailable')
+    this.reasons = reasons
+    return error === undefined
   }
 }
 
@@ -114,6 +139,12 @@ export function isStorageUnavailable(error: unknown): boolean {
 export const isRefused = (error: unknown): boolean =>
   errorsIn(error).some((one) => one instanceof MongoError && refusedCodes.has(one.code))
 
+/** What an operator may read of an error, such as `Unauthorized` or `CERT_HAS_EXPIRED`: its text can name users. */
+export const codeOf = (error: unknown): string =>
+  errorsIn(error)
+    .map((one) => (one instanceof MongoServerError ? one.codeName : (one as NodeJS.ErrnoException).code))
+    .find((code) => typeof code === 'string') ?? (error as Error).name
+
 /** Whether a unique index refused the write. */
 export const isDuplicateKey = (error: unknown): boolean => error instanceof MongoServerError && error.code === 11000
 
@@ -146,6 +177,12 @@ const refusedCodes = new Set<unknown>([
 export const mongodbUri = (description: string) =>
   Type.Refine(
     Type.String({ description }),
-    (uri) => /^mongodb(\+srv)?:\/\/[^/]+\/[^/?]+/.test(uri),
-    () => 'must be a URI with the name of the database, as in mongodb://host/name',
+    (uri) => /^mongodb(\+srv)?:\/\/[^/]+\/[^/?]+/.test(uri) && missingFiles(uri).length === 0,
+    (uri) => missingFiles(uri)[0] ?? 'must be a URI with the name of the database, as in mongodb://host/name',
   )
+
+/** The driver reports them like an unavailable server. */
+const missingFiles = (uri: string): string[] =>
+  [...new URLSearchParams(uri.split('?')[1])]
+    .filter(([option, file]) => /^tls.*File$/i.test(option) && !existsSync(file))
+    .map(([option]) => `has a ${option} that does not exist`)

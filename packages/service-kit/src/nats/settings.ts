@@ -6,7 +6,7 @@ import {
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node'
 import Type, { type Static, type TObject } from 'typebox'
-import { ConfigError, type Rule } from '../process/config.ts'
+import { ConfigError, exposesPassword, type Rule, tlsSettings } from '../process/config.ts'
 
 const file = (description: string) => Type.Optional(Type.String({ description }))
 
@@ -27,14 +27,22 @@ export const natsSettings = {
   NATS_CA_FILE: file('PEM file of the CAs that NATS may have its certificate from; default: those of Node'),
   NATS_CERT_FILE: file('PEM file of the client certificate, with NATS_KEY_FILE'),
   NATS_KEY_FILE: file('PEM file of the private key of NATS_CERT_FILE'),
+  ...tlsSettings,
 }
 
 const server = /^(nats|tls):\/\/([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?$/i
 
-export type NatsSettings = Static<TObject<typeof natsSettings>>
+export type NatsSettings = Omit<Static<TObject<typeof natsSettings>>, 'PLAINTEXT_PASSWORDS'> & {
+  PLAINTEXT_PASSWORDS?: 'refused' | 'allowed'
+}
 
 /** What must hold for several settings together, for `withRules`. */
 export const natsRules: Rule<NatsSettings>[] = [
+  [
+    (s) =>
+      s.PLAINTEXT_PASSWORDS === 'allowed' || !s.NATS_URL.split(',').some((url) => exposesPassword(url, !!s.NATS_USER)),
+    'the password of NATS_USER needs a NATS_URL with tls://, or PLAINTEXT_PASSWORDS=allowed',
+  ],
   [(s) => !s.NATS_USER === !s.NATS_PASSWORD_FILE, 'NATS_USER and NATS_PASSWORD_FILE belong together'],
   [(s) => !(s.NATS_USER && s.NATS_CREDS_FILE), 'NATS_USER and NATS_CREDS_FILE exclude each other'],
   [(s) => !s.NATS_CERT_FILE === !s.NATS_KEY_FILE, 'NATS_CERT_FILE and NATS_KEY_FILE belong together'],

@@ -7,7 +7,7 @@ export class ConfigError extends Error {}
 
 /**
  * Reads the settings that the schema declares from environment variables: integers from decimal digits, an empty
- * variable as absent, and defaults where a variable is absent.
+ * variable as absent, and defaults where a variable is absent. A password needs TLS; the mailer sees to that of SMTP.
  * @throws ConfigError that names every invalid setting, without its value: some are secrets
  */
 export function parseConfig<Schema extends TObject>(schema: Schema, env: NodeJS.ProcessEnv): Static<Schema> {
@@ -18,6 +18,10 @@ export function parseConfig<Schema extends TObject>(schema: Schema, env: NodeJS.
   const config = Value.Default(schema, Object.fromEntries(given))
   const errors = [...Value.Errors(schema, config)]
   if (errors.length > 0) throw new ConfigError(`invalid settings: ${errors.flatMap(describe).join('; ')}`)
+  const urls = Object.keys(schema.properties).filter((name) => /^(?!SMTP_).*_UR[IL]$/.test(name))
+  const exposed = urls.filter((name) => exposesPassword(env[name] ?? ''))
+  if (exposed.length > 0 && env.PLAINTEXT_PASSWORDS !== 'allowed')
+    throw new ConfigError(`invalid settings: ${exposed}: a password needs TLS, or PLAINTEXT_PASSWORDS=allowed`)
   return config as Static<Schema>
 }
 
@@ -47,6 +51,25 @@ export const withRules = <Schema extends TObject>(schema: Schema, rules: Rule<St
     // The type of Refine hides that it is an object.
     return Type.Refine(ruled, holds as (settings: unknown) => boolean, () => message) as unknown as Schema
   }, schema)
+
+/** The way out of a rule of `parseConfig`: a password crosses a network only under TLS. */
+export const tlsSettings = {
+  PLAINTEXT_PASSWORDS: Type.Enum(['refused', 'allowed'], {
+    default: 'refused',
+    description: 'Whether the password of a URL may cross a network without TLS; loopback addresses always may',
+  }),
+}
+
+/** Whether connecting to the URL would send a password, by default that in the URL, to another machine without TLS. */
+export function exposesPassword(url: string, hasPassword = /:\/\/[^/?]*@/.test(url)): boolean {
+  const [, scheme = '', hosts = '', options = ''] = /^(.+?):\/\/(?:[^/?]*@)?([^/?]*)[^?]*(.*)/.exec(url) ?? []
+  if (!hasPassword || hosts.split(',').every((host) => loopback.test(host))) return false
+  // MongoDB's other mechanisms never send the password.
+  if (scheme === 'mongodb') return /\bauthMechanism=PLAIN\b/i.test(options) && !/\b(tls|ssl)=true\b/.test(options)
+  return !/^(mongodb\+srv|rediss|smtps|tls)$/.test(scheme)
+}
+
+const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/
 
 const isInteger = (property: TSchema): boolean => 'type' in property && property.type === 'integer'
 

@@ -50,6 +50,15 @@ t.test('what belongs together, and what excludes each other, is said for all set
   t.match(message, 'NATS_CA_FILE and NATS_CERT_FILE need a NATS_URL with tls://')
 })
 
+t.test('a password crosses a network only under TLS, unless that is allowed', async (t) => {
+  const user = { NATS_USER: 'me', NATS_PASSWORD_FILE: 'password' }
+  const needsTls = { message: /the password of NATS_USER needs a NATS_URL with tls:/ }
+  t.throws(() => parsed({ ...user, NATS_URL: 'nats://127.0.0.1,nats://nats.example.com' }), needsTls)
+  t.ok(parsed({ ...user, NATS_URL: 'nats://nats.example.com', PLAINTEXT_PASSWORDS: 'allowed' }))
+  t.ok(parsed({ ...user, NATS_URL: 'tls://nats.example.com' }))
+  t.ok(parsed({ ...user, NATS_URL: 'nats://localhost:4222,nats://[::1]:4222' }))
+})
+
 t.test('files that cannot be read are named, all of them, before anything connects', async (t) => {
   const settings = parsed({
     NATS_URL: 'tls://127.0.0.1',

@@ -28,6 +28,8 @@ export type Delivery =
  * 4 s, … up to 5 minutes, and after that one mail at a time until the server responds to one.
  */
 export class Mailer {
+  /** Why the server is unavailable. */
+  reasons: string[] = []
   readonly #transport: ReturnType<typeof pooledTransport>
   readonly #from: string
   readonly #logger: Logger
@@ -42,8 +44,8 @@ export class Mailer {
   #sending = 0
 
   /** @param options.from the sender, as in `Users <no-reply@example.com>` */
-  constructor(options: { url: string; from: string; logger: Logger }) {
-    this.#transport = pooledTransport(options.url)
+  constructor(options: { url: string; requireTls: boolean; from: string; logger: Logger }) {
+    this.#transport = pooledTransport(options)
     this.#transport.use('stream', ({ data, message }, done) => {
       const { beforeEnd } = data as Outgoing
       message.processFunc((content) => Readable.from(endHeldBack(content, beforeEnd), { objectMode: false }))
@@ -103,7 +105,7 @@ export class Mailer {
 
   async #classify(error: SmtpError): Promise<Delivery> {
     const { code, command, responseCode = 0 } = error
-    const summary = `${command ?? 'connection'} failed with ${responseCode || code}`
+    const summary = summaryOf(error)
     // The client itself refuses an address that SMTP cannot express.
     if (code === 'EENVELOPE' && command === 'API')
       return { outcome: 'refused', error: new PermanentFailure('mail-refused', summary) }
@@ -131,8 +133,7 @@ export class Mailer {
         if (!this.#mustProve) this.#recovered()
       } catch (error) {
         this.#accepts = false
-        const { command, responseCode, code } = error as SmtpError
-        this.#failed(`${command ?? 'connection'} failed with ${responseCode || code}`, { mustProve: false })
+        this.#failed(summaryOf(error as SmtpError), { mustProve: false })
       }
       return this.#accepts
     }
@@ -151,6 +152,7 @@ export class Mailer {
 
   #recovered(): void {
     if (this.#failures > 0) this.#logger.info('the mail server is available again')
+    this.reasons = []
     this.#failures = 0
     this.#backsOffUntil = 0
   }
@@ -159,6 +161,7 @@ export class Mailer {
   #failed(summary: string, { mustProve }: { mustProve: boolean }): void {
     if (Date.now() < this.#backsOffUntil) return
     if (this.#failures === 0) this.#logger.warn({ detail: summary }, 'the mail server is unavailable')
+    this.reasons = [`the mail server is unavailable: ${summary}`]
     this.#isProven = false
     this.#mustProve ||= mustProve
     const backOffMs = Math.min(1_000 * 2 ** this.#failures++, 300_000)
@@ -171,9 +174,11 @@ const mailsAtOnce = 10
 /** So that no absence note answers (RFC 3834, 5). */
 const headers = { 'auto-submitted': 'auto-generated' }
 
-const pooledTransport = (url: string) =>
+/** @param requireTls whether it sends nothing before STARTTLS; without it, TLS is used if the server offers it */
+const pooledTransport = ({ url, requireTls }: { url: string; requireTls: boolean }) =>
   createTransport({
-    url,
+    // In the URL, because its options replace those given here.
+    url: requireTls ? `${url}${url.includes('?') ? '&' : '?'}requireTLS=true` : url,
     pool: true,
     dnsTimeout: 10_000,
     connectionTimeout: 10_000,
@@ -195,4 +200,8 @@ async function* endHeldBack(content: Readable, until: () => Promise<void>): Asyn
   await until()
 }
 
-type SmtpError = Error & { code?: string; command?: string; responseCode?: number }
+type SmtpError = Error & { code?: string; originalCode?: string; command?: string; responseCode?: number }
+
+/** Without the text, which can quote addresses. */
+const summaryOf = ({ code, originalCode, command = 'connection', responseCode }: SmtpError): string =>
+  command === 'STARTTLS' ? 'it offers no STARTTLS' : `${command} failed with ${responseCode || originalCode || code}`

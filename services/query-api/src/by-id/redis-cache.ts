@@ -18,6 +18,8 @@ export type Loaded = { user: ReadyUser; collection: string; readAt: number }
  * may have been lost, this process reads nothing until every entry that it should have replaced has expired.
  */
 export class RedisCache {
+  /** Why it is not connected. */
+  reasons: string[] = []
   readonly #client: ReturnType<typeof createClient>
   readonly #lifetimeMs: number
   readonly #marks = new Map<string, number>()
@@ -37,13 +39,12 @@ export class RedisCache {
         reconnectStrategy: (retries) => Math.min(2_000, 50 * 2 ** Math.min(retries, 6)),
       },
     })
-    let isUnavailable = false
     this.#client.on('error', (error) => {
-      if (!isUnavailable) logger.warn({ err: error }, 'Redis is unavailable')
-      isUnavailable = true
+      if (this.reasons.length === 0) logger.warn({ err: error }, 'Redis is unavailable')
+      this.reasons = [`Redis is unavailable: ${error.code ?? error.message}`]
     })
     this.#client.on('ready', () => {
-      isUnavailable = false
+      this.reasons = []
       logger.info('Redis connected')
     })
   }
