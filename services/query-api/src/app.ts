@@ -11,7 +11,7 @@ import type { RedisCache } from './by-id/redis-cache.ts'
 import type { Config } from './config.ts'
 import { type Dependencies, getUser, getUserStats, listUsers, listUsersByRole } from './queries/index.ts'
 import { mayList } from './queries/may-list.ts'
-import { inTurn } from './read-store/batches.ts'
+import { listing } from './queries/pages.ts'
 import type { RevocationList } from './revocation-list.ts'
 
 /**
@@ -54,10 +54,8 @@ export function buildApp(
     ...(redis && { redis: { required: false, isUp: () => redis.isConnected, reasons: () => redis.reasons } }),
   })
 
-  // The driver's pool has 100 connections: the others are left to look-ups by id and health checks.
-  const listing = inTurn<string>({ maxRunning: 32, maxWaiting: 500 })
   const waitMs = config.READ_YOUR_WRITES_TIMEOUT_MS
-  const all = { ...dependencies, authenticate, listing, waitMs, mayList: mayList(config) }
+  const all = { ...dependencies, authenticate, listing: listing(), waitMs, mayList: mayList(config) }
   getUser(app, all)
   listUsers(app, all)
   listUsersByRole(app, all)

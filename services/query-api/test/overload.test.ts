@@ -5,16 +5,19 @@ import { startQueryApi } from './fixtures/query-api.ts'
 import { idOf, sums, user } from './fixtures/users.ts'
 
 t.test('too many concurrent lists are refused at once; other queries are not', async (t) => {
-  const { get, stored, users } = await startQueryApi(t)
+  const { get, mint, stored, users } = await startQueryApi(t)
   await stored.insertOne(user(1))
   await get('/api/v1/users')
+  const callers = Array.from({ length: 15 }, (_, n) => ({ authorization: `Bearer ${mint({ sub: idOf(100 + n) })}` }))
   const slow = Promise.withResolvers<void>()
   const list = users.list.bind(users)
   users.list = async (page) => {
     await slow.promise
     return list(page)
   }
-  const answers = Array.from({ length: 600 }, (_, offset) => get(`/api/v1/users?offset=${offset}`))
+  const answers = Array.from({ length: 600 }, (_, offset) =>
+    get(`/api/v1/users?offset=${offset}`, callers[offset % callers.length]),
+  )
   const refused = await Promise.race(answers)
   t.match(refused, { status: 503, headers: { 'retry-after': /^[1-9]\d*$/ }, body: { code: 'overloaded' } })
   for (const url of ['/healthz', '/readyz', `/api/v1/users/${idOf(1)}`, '/api/v1/stats/users'])
@@ -23,6 +26,26 @@ t.test('too many concurrent lists are refused at once; other queries are not', a
   const accepted = (await Promise.all(answers)).filter(({ status }) => status === 200)
   t.ok(accepted.length >= 500 && accepted.length <= 532, `${accepted.length} are answered once the database responds`)
   t.match(await get('/api/v1/users/by-role/buyer'), { status: 200 })
+})
+
+t.test('one caller that asks for many pages at once is refused, and leaves room for the others', async (t) => {
+  const { get, mint, stored, users } = await startQueryApi(t)
+  await stored.insertOne(user(1))
+  const slow = Promise.withResolvers<void>()
+  const list = users.list.bind(users)
+  users.list = async (page) => {
+    await slow.promise
+    return list(page)
+  }
+  const answers = Array.from({ length: 600 }, (_, offset) => get(`/api/v1/users?offset=${offset}`))
+  const refused = await Promise.race(answers)
+  t.match(refused, { status: 429, headers: { 'retry-after': /^[1-9]\d*$/ }, body: { code: 'rate-limited' } })
+  t.match(await get('/api/v1/users/by-role/buyer?offset=1'), { status: 429, body: { code: 'rate-limited' } })
+  const other = get('/api/v1/users?offset=1000', { authorization: `Bearer ${mint({ sub: idOf(2) })}` })
+  slow.resolve()
+  t.match(await other, { status: 200 })
+  t.equal((await Promise.all(answers)).filter(({ status }) => status === 200).length, 50)
+  t.match(await get('/api/v1/users?offset=51'), { status: 200 }, 'what has ended does not count')
 })
 
 t.test('callers that wait for the same page share one read; other pages are read separately', async (t) => {
@@ -42,8 +65,8 @@ t.test('callers that wait for the same page share one read; other pages are read
     return listByRole.call(users, role, page)
   }
   for (const urls of [
-    Array.from({ length: 20 }, () => '/api/v1/users'),
-    Array.from({ length: 20 }, () => '/api/v1/users/by-role/buyer'),
+    Array.from({ length: 15 }, () => '/api/v1/users'),
+    Array.from({ length: 15 }, () => '/api/v1/users/by-role/buyer'),
     ['?limit=1', '?limit=2', '?limit=2&offset=0'].map((query) => `/api/v1/users${query}`),
   ]) {
     busy = Promise.withResolvers()

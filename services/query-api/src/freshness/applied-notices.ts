@@ -1,5 +1,6 @@
 import { type Applied, type AppliedNotice, appliedSubject, Refusal, usersReadCollection } from '@cqrs/contracts'
 import { type NatsLink, pause } from '@cqrs/service-kit'
+import { fairShare } from '../read-store/batches.ts'
 
 /** A wait for one version of one user. A notice that arrives between two calls of `noticed` ends the second at once. */
 export type Watch = {
@@ -17,7 +18,7 @@ export class AppliedNotices {
   readonly #onApplied: (...applied: Applied) => void
   readonly #watches = new Map<string, Set<{ version: number; wake: () => void }>>()
   #count = 0
-  readonly #byCaller = new Map<string, number>()
+  readonly #share = fairShare(maxWatchesOfOne)
 
   /** @param onApplied called for each user of a notice, before its watches wake */
   constructor(onApplied: (...applied: Applied) => void = () => {}) {
@@ -45,10 +46,8 @@ export class AppliedNotices {
    * @throws Refusal `rate-limited` if this caller has `maxWatchesOfOne` already, `overloaded` if there are `maxWatches`
    */
   watch(id: string, version: number, caller: string): Watch {
-    const own = this.#byCaller.get(caller) ?? 0
-    if (own >= maxWatchesOfOne) throw new Refusal('rate-limited')
     if (this.#count >= maxWatches) throw new Refusal('overloaded')
-    this.#byCaller.set(caller, own + 1)
+    const endShare = this.#share(caller)
     let notice = new AbortController()
     const watch = { version, wake: () => notice.abort() }
     const ofUser = this.#watches.get(id) ?? new Set()
@@ -60,17 +59,12 @@ export class AppliedNotices {
         notice = new AbortController()
       },
       end: () => {
-        if (ofUser.delete(watch)) this.#ended(caller)
+        if (!ofUser.delete(watch)) return
+        endShare()
+        this.#count--
         if (ofUser.size === 0) this.#watches.delete(id)
       },
     }
-  }
-
-  #ended(caller: string): void {
-    this.#count--
-    const left = (this.#byCaller.get(caller) ?? 1) - 1
-    if (left > 0) this.#byCaller.set(caller, left)
-    else this.#byCaller.delete(caller)
   }
 
   #wake(id: string, version: number): void {
@@ -83,5 +77,4 @@ export class AppliedNotices {
  * the smallest database server (2 cores) sustains.
  */
 export const maxWatches = 1_000
-/** So that one client leaves room for the others. */
 export const maxWatchesOfOne = 50

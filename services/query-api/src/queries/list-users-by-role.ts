@@ -12,7 +12,7 @@ export function listUsersByRole(app: HttpServer, { users, stats, authenticate, l
       config: {
         summary: 'List users by role',
         headers: ['Cache-Control'],
-        problems: ['overloaded', 'storage-unavailable'],
+        problems: ['rate-limited', 'overloaded', 'storage-unavailable'],
       },
       onRequest: authenticate,
       preHandler: mayList,
@@ -21,7 +21,7 @@ export function listUsersByRole(app: HttpServer, { users, stats, authenticate, l
     async (request, reply) => {
       const { role } = request.params
       refuseOffset(request.query)
-      const page = await listing(request.url, async () => {
+      const page = await listing(request, async () => {
         const [slice, { byRole }] = await Promise.all([
           newestPage(request.query, (page) => users.listByRole(role, page)),
           stats.totals(),

@@ -14,7 +14,11 @@ export function listUsers(
   app.get(
     routes.listUsers.path,
     {
-      config: { summary: 'List users', headers: ['Cache-Control'], problems: ['overloaded', 'storage-unavailable'] },
+      config: {
+        summary: 'List users',
+        headers: ['Cache-Control'],
+        problems: ['rate-limited', 'overloaded', 'storage-unavailable'],
+      },
       onRequest: authenticate,
       preHandler: mayList,
       schema: { querystring: UserList, response: { 200: UserPage } },
@@ -22,7 +26,7 @@ export function listUsers(
     async (request, reply) => {
       const { query } = request
       refuseMixtures(query)
-      const page = await listing(request.url, async () => {
+      const page = await listing(request, async () => {
         const [slice, total] = await Promise.all([pageOf(query, { users, search }), totalOf(query, stats)])
         return pageText(query, slice, total)
       })

@@ -1,7 +1,8 @@
 import { maxOffset, type Page, UserPage, type UserReadModel } from '@cqrs/contracts'
+import { callerOf } from '@cqrs/service-kit'
 import fastJson from 'fast-json-stringify'
-import type { FastifyReply } from 'fastify'
-import type { inTurn } from '../read-store/batches.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { fairShare, inTurn } from '../read-store/batches.ts'
 import type { Listed } from '../read-store/to-read-model.ts'
 import type { NewestPage } from '../read-store/user-read-repository.ts'
 import type { Position, UserSearchRepository } from '../read-store/user-search-repository.ts'
@@ -11,11 +12,25 @@ import { refuseParameter } from './refuse-parameter.ts'
 /** A page without its total; `nextCursor` is null on the last one. */
 export type Slice = { data: UserReadModel[]; nextCursor: string | null }
 
+export type Listing = ReturnType<typeof listing>
+
 /**
- * Bounds the pages that are read at once. Callers that wait with the same URL share one read, because a page is the
- * same for every caller. If a page ever depends on the caller, the key must as well.
+ * Bounds the pages that are read at once, and those of one caller. Callers that wait with the same URL share one read,
+ * because a page is the same for every caller. If a page ever depends on the caller, the key must as well.
  */
-export type Listing = ReturnType<typeof inTurn<string>>
+export function listing() {
+  // The driver's pool has 100 connections: the others are left to look-ups by id and health checks.
+  const read = inTurn<string>({ maxRunning: 32, maxWaiting: 500 })
+  const share = fairShare(50)
+  return async (request: FastifyRequest, page: () => Promise<string>): Promise<string> => {
+    const end = share(callerOf(request)?.id ?? '')
+    try {
+      return await read(request.url, page)
+    } finally {
+      end()
+    }
+  }
+}
 
 /** A page of users, newest first. `list` reads them from the repository. */
 export async function newestPage(

@@ -82,4 +82,23 @@ export function inTurn<Value>(
   }
 }
 
+/**
+ * Bounds what one caller has in progress at a time, so that one leaves room for the others.
+ * @returns a function that counts one more for a caller, and returns another that ends it, to be called once; it throws
+ * the Refusal `rate-limited` if the caller has `max` in progress already
+ */
+export function fairShare(max: number): (caller: string) => () => void {
+  const counts = new Map<string, number>()
+  return (caller) => {
+    const own = counts.get(caller) ?? 0
+    if (own >= max) throw new Refusal('rate-limited')
+    counts.set(caller, own + 1)
+    return () => {
+      const left = (counts.get(caller) ?? 1) - 1
+      if (left > 0) counts.set(caller, left)
+      else counts.delete(caller)
+    }
+  }
+}
+
 type Waiting<Key, Value> = { key: Key; resolve: (value: Value) => void; reject: (error: unknown) => void }
