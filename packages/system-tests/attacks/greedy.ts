@@ -71,7 +71,7 @@ const settings = {
 
 type Context = { stack: Stack; client: Client; ordinary: Client }
 type Kind = (context: Context) => Omit<Greed, 'seconds'> & {
-  /** Statuses without which the greedy client was not busy. */
+  /** Without an answer of each of these the greedy client was not busy; and it has most of its connections open. */
   expected: (number | string)[]
 }
 
@@ -141,7 +141,7 @@ export const kinds: Record<string, Kind> = {
       /(?<=Length: )[\s\S]*/,
       '15000\r\n\r\n{',
     ),
-    expected: [408],
+    expected: [],
   }),
   'idle connections': ({ stack }) => ({
     ports: [stack.ports['command-api'], stack.ports['query-api']],
@@ -258,10 +258,20 @@ function textOf({ method, path, address, token, minVersion, body }: Request): st
 
 /** The results as a Markdown table. */
 export const greedyTable = (results: Beside[]): string => `
-| greedy client | connections | its answers | requests beside it | refused | p50, quiet | p50 | p99, quiet | p99 | times | log-in, quiet | log-in |
-|---|---|---|---|---|---|---|---|---|---|---|---|
+${rowIn(columns)}
+${rowIn(columns.map(() => '---'))}
 ${results.map(rowOf).join('\n')}
 `
+const rowIn = (cells: (string | number)[]) => `| ${cells.join(' | ')} |`
+const columns = [
+  'greedy client',
+  'connections',
+  'its answers',
+  'requests beside it',
+  'refused',
+  'p50, quiet',
+  'p50',
+].concat(['p99, quiet', 'p99', 'times', 'log-in, quiet', 'log-in'])
 
 function rowOf({ kind, connections, took, quiet, busy }: Beside): string {
   const ms = (served: Served, part: number, of: 'times' | 'logIns' = 'times') =>
@@ -281,7 +291,7 @@ function rowOf({ kind, connections, took, quiet, busy }: Beside): string {
     ms(quiet, 0.5, 'logIns'),
     ms(busy, 0.5, 'logIns'),
   ]
-  return `| ${cells.join(' | ')} |`
+  return rowIn(cells)
 }
 
 const quantile = (values: number[], part: number): number =>
