@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Retries until `attempt` neither throws nor returns `false`, and resolves to what it returned. The default bound is far
- * above what a busy machine needs.
+ * Retries until `attempt` neither throws nor returns `false`, and resolves to what it returned. The default bound is
+ * far above what a busy machine needs.
  * @throws after `timeoutMs`, with the last failure as message and cause
  */
 export async function eventually<T>(

@@ -113,7 +113,7 @@ export const kinds: Record<string, Kind> = {
     path: '/api/v1/auth/refresh',
     body: { refreshToken },
   })),
-  'changes of the profile': flood('command-api', 200, [200], ({ client }) => ({
+  'changes of the profile': flood('command-api', 200, [200, 429], ({ client }) => ({
     ...client,
     method: 'PUT',
     path: `/api/v1/users/${client.id}`,

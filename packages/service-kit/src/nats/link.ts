@@ -27,9 +27,9 @@ type ConnectedHandler = (connection: NatsConnection) => Promise<void> | void
 type Subscription = { subject: string; queue?: string; receive: (message: Msg) => unknown; isDenied?: boolean }
 
 /**
- * A link to a server of `NATS_URL`, or to another server of its cluster. `name` identifies this client to an operator of
- * the server, and is in the subject of its inboxes, `_INBOX.<name>.>`: without rights to those of others, no process can
- * read the answers to another one.
+ * A link to a server of `NATS_URL`, or to another server of its cluster. `name` identifies this client to an operator
+ * of the server, and is in the subject of its inboxes, `_INBOX.<name>.>`: without rights to those of others, no process
+ * can read the answers to another one.
  *
  * The client itself reconnects after a disconnect, with the same subscriptions, so that acknowledgements of messages
  * delivered before still arrive. Whenever its connection is closed for good, the link makes a new one.
