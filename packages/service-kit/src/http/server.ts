@@ -7,6 +7,7 @@ import type { HttpServer } from './http-server.ts'
 import { parseJson } from './parse-json.ts'
 import { answerProblems, sendProblem } from './problems.ts'
 import { entriesOf, type HttpSettings } from './settings.ts'
+import { takeTurns } from './take-turns.ts'
 import { compileValidator } from './validation.ts'
 
 declare module 'fastify' {
@@ -69,6 +70,7 @@ export function createServer(
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, parseJson(app))
   app.setValidatorCompiler(compileValidator)
   answerProblems(app)
+  takeTurns(app)
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(headersOfAnswers)
     done()

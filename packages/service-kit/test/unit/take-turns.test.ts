@@ -1,0 +1,38 @@
+import t, { type Test } from 'tap'
+import { createServer } from '../../src/index.ts'
+import { captureLog } from '../fixtures/capture-log.ts'
+
+/** A server that notes in which order the requests begin, by the name in their path. */
+function startServer(t: Test) {
+  const app = createServer(captureLog().logger, { TRUSTED_PROXIES: '127.0.0.1' })
+  t.teardown(() => app.close())
+  const order: string[] = []
+  app.get('/:name', async ({ params }) => {
+    order.push((params as { name: string }).name)
+    return {}
+  })
+  const from = (address: string, name: string) =>
+    app.inject({ url: `/${name}`, headers: { 'x-forwarded-for': address } })
+  return { order, from }
+}
+
+for (const [family, greedy, other] of [
+  ['IPv4', () => '192.0.2.1', '192.0.2.2'],
+  ['IPv6, with an address for each request', (n: number) => `2001:db8::${(n + 1).toString(16)}`, '2001:db8:0:1::1'],
+] as const)
+  t.test(`one client with a thousand requests does not make another wait for all of them: ${family}`, async (t) => {
+    const { order, from } = startServer(t)
+    const flood = Array.from({ length: 1_000 }, (_, n) => from(greedy(n), 'greedy'))
+    await from(other, 'other')
+    t.ok(order.length < 200, `${order.length} had begun`)
+    const answers = await Promise.all(flood)
+    t.equal(answers.filter(({ statusCode }) => statusCode === 200).length, 1_000, 'all are answered')
+    t.equal(order.length, 1_001)
+  })
+
+t.test('the requests of one client begin in the order in which they arrived', async (t) => {
+  const { order, from } = startServer(t)
+  const names = Array.from({ length: 100 }, (_, n) => String(n))
+  await Promise.all(names.map((name) => from('192.0.2.1', name)))
+  t.strictSame(order, names)
+})
