@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { sourceOf } from './source.ts'
 
 /**
- * Lets clients take turns: in one turn of the event loop, at most `perTurn` requests of one source begin, and the others
- * wait for the next turns. So a client with a thousand connections is served as fast as before, and one with a single
- * connection waits for a few of its requests instead of all.
+ * Lets clients take turns: in one turn of the event loop, at most `perTurn` requests of one source begin, and the
+ * others wait for the next turns. So a client with a thousand connections is served as fast as before, and one with a
+ * single connection waits for a few of its requests instead of all.
  */
 export function takeTurns(app: Pick<FastifyInstance, 'addHook'>, perTurn = 32): void {
   /** How many of a source have begun in this turn. */
