@@ -39,7 +39,7 @@ export function mongoClient(uri: string, appName: string, logger?: Logger): Pati
     writeConcern: { w: 'majority', journal: true, wtimeoutMS: majorityTimeoutMs },
   }
   try {
-    return Object.assign(new PatientMongoClient(uri, options), { logger })
+    return new PatientMongoClient(uri, options, logger)
   } catch {
     // The driver's message can quote the URI, including the password.
     throw new ConfigError('invalid settings: the MongoDB URI is malformed')
@@ -53,9 +53,14 @@ export function mongoClient(uri: string, appName: string, logger?: Logger): Pati
 export class PatientMongoClient extends MongoClient {
   readonly #closing = new AbortController()
   #connecting: Promise<void> | undefined
-  logger: Logger | undefined
+  readonly #log: Logger | undefined
   /** Why the database did not answer last. */
   reasons: string[] = []
+
+  constructor(uri: string, options: MongoClientOptions, log?: Logger) {
+    super(uri, options)
+    this.#log = log
+  }
 
   /** Starts connecting. */
   start(): void {
@@ -102,8 +107,7 @@ export class PatientMongoClient extends MongoClient {
     // Of an operation while there is no connection: `connect` has the reason.
     if (error instanceof MongoTopologyClosedError || this.#closing.signal.aborted) return false
     const reasons = error === undefined ? [] : [`MongoDB is unavailable: ${codeOf(error)}`]
-    if (error !== undefined && reasons[0] !== this.reasons[0])
-      this.logger?.warn({ err: error }, 'MongoDB is unavailable')
+    if (error !== undefined && reasons[0] !== this.reasons[0]) this.#log?.warn({ err: error }, 'MongoDB is unavailable')
     this.reasons = reasons
     return error === undefined
   }

@@ -16,12 +16,11 @@ export function parseConfig<Schema extends TObject>(schema: Schema, env: NodeJS.
     return text ? [[name, isInteger(property) ? readInteger(text) : text]] : []
   })
   const config = Value.Default(schema, Object.fromEntries(given))
-  const errors = [...Value.Errors(schema, config)]
-  if (errors.length > 0) throw new ConfigError(`invalid settings: ${errors.flatMap(describe).join('; ')}`)
+  const problems = [...Value.Errors(schema, config)].flatMap(describe)
   const urls = Object.keys(schema.properties).filter((name) => /^(?!SMTP_).*_UR[IL]$/.test(name))
-  const exposed = urls.filter((name) => exposesPassword(env[name] ?? ''))
-  if (exposed.length > 0 && env.PLAINTEXT_PASSWORDS !== 'allowed')
-    throw new ConfigError(`invalid settings: ${exposed}: a password needs TLS, or PLAINTEXT_PASSWORDS=allowed`)
+  const exposed = env.PLAINTEXT_PASSWORDS === 'allowed' ? [] : urls.filter((name) => exposesPassword(env[name] ?? ''))
+  if (exposed.length > 0) problems.push(`${exposed}: a password needs TLS, or PLAINTEXT_PASSWORDS=allowed`)
+  if (problems.length > 0) throw new ConfigError(`invalid settings: ${problems.join('; ')}`)
   return config as Static<Schema>
 }
 

@@ -51,6 +51,12 @@ t.test('a setting that exposes a password is named with the way out, without its
   t.match(error, { message: /REDIS_URL/ })
   t.notMatch(error, { message: /SMTP_URL/ }, 'STARTTLS is required instead')
   t.notMatch(error, { message: /secret/ })
+  const { REDIS_URL } = settings
+  t.throws(
+    () => parseConfig(Config, { REDIS_URL }),
+    { message: /SMTP_URL is not set; REDIS_URL: a password needs TLS/ },
+    'all at once',
+  )
 })
 
 t.test('PLAINTEXT_PASSWORDS=allowed is the way out, also for a program that reads only some settings', async (t) => {
