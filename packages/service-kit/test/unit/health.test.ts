@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { answerHealth, type Check, createServer } from '../../src/index.ts'
 import { captureLog } from '../fixtures/capture-log.ts'
@@ -62,3 +63,22 @@ for (const [what, checks, expected] of [
     t.strictSame(lines, [], 'probes do not fill the log')
   })
 }
+
+t.test('a busy process does not take its own lateness for that of a dependency', async (t) => {
+  const app = createServer(captureLog().logger)
+  answerHealth(app, {
+    part: {
+      required: true,
+      // The answer of another thread is there in time, but is not heard before the time is over.
+      isUp: () =>
+        new Promise((resolve) => {
+          setImmediate(() => {
+            randomBytes(16, () => resolve(true))
+            const until = performance.now() + 1_000
+            while (performance.now() < until);
+          })
+        }),
+    },
+  })
+  t.strictSame((await app.inject('/readyz')).json(), { status: 'ready', checks: { part: 'up' } })
+})
