@@ -14,6 +14,7 @@ const nodes = Number(process.env.NODES ?? 1)
 // Written last.
 if (!existsSync(`${volumes}/public-keys/jwks.json`)) makeSecrets()
 if (!existsSync(`${volumes}/nats-secrets/passwords.conf`)) makeNatsUsers()
+if (!existsSync(`${volumes}/nats-secrets/routes.conf`)) makeNatsRoutes()
 for (const name of ['command-api', 'query-api', 'projector']) nameEveryNode(`${volumes}/${name}/settings.env`)
 for (const name of readdirSync(volumes))
   if (/^nats-.*data$/.test(name)) chownSync(`${volumes}/${name}`, service, service)
@@ -42,6 +43,14 @@ function makeNatsUsers() {
     natsPasswords((user) => passwords[user]),
     service,
   )
+}
+
+/** How the servers of docker-compose.cluster.yml find each other, and prove that they are of this cluster. */
+function makeNatsRoutes() {
+  const [user, pwd] = ['cluster', password()]
+  const routes = ['nats', 'nats-2', 'nats-3'].map((host) => `nats://${user}:${pwd}@${host}:6222`)
+  const authorization = `authorization: { user: ${user}, password: "${pwd}" }`
+  write('nats-secrets/routes.conf', `${authorization}\nroutes: ${JSON.stringify(routes)}\n`, service)
 }
 
 function makeDatabase(host, db, users) {
