@@ -25,5 +25,6 @@ export { ConfigError, exposesPassword, parseConfig, readConfig, tlsSettings, wit
 export * from './process/logger.ts'
 export * from './process/pause.ts'
 export * from './process/run-service.ts'
+export * from './process/shares.ts'
 export * from './resources/required-resources.ts'
 export * from './resources/run-migration.ts'

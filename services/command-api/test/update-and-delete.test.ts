@@ -47,18 +47,15 @@ t.test('concurrent updates all succeed, with consecutive versions', async (t) =>
   t.strictSame(answers.map(({ body }) => body.version).sort(), [2, 3, 4, 5])
 })
 
-t.test('of many concurrent updates no two get the same version', async (t) => {
+t.test('many concurrent updates of one user take effect one after the other', async (t) => {
   const { user, token } = await newUser()
   const rename = (n: number) => send('PUT', `/api/v1/users/${user.id}`, { name: `N${n}`, roles: ['buyer'] }, token)
-  for (let round = 0; round < 5; round++) {
-    const answers = await Promise.all(Array.from({ length: 16 }, (_, n) => rename(16 * round + n)))
-    const versions = answers.filter(({ status }) => status === 200).map(({ body }) => body.version)
-    t.equal(new Set(versions).size, versions.length)
-    t.ok(versions.length > 0)
-    // The others lost the version five times.
-    for (const { status, body } of answers)
-      if (status !== 200) t.match({ status, body }, { status: 409, body: { code: 'version-conflict' } })
-  }
+  const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => rename(n)))
+  const versions = answers.map(({ body }) => body.version).sort((one, other) => one - other)
+  t.strictSame(
+    versions,
+    Array.from({ length: 100 }, (_, n) => n + 2),
+  )
 })
 
 t.test('only an admin may change somebody else', async (t) => {

@@ -8,7 +8,7 @@ t.test('too many concurrent lists are refused at once; other queries are not', a
   const { get, mint, stored, users } = await startQueryApi(t)
   await stored.insertOne(user(1))
   await get('/api/v1/users')
-  const callers = Array.from({ length: 15 }, (_, n) => ({ authorization: `Bearer ${mint({ sub: idOf(100 + n) })}` }))
+  const callers = Array.from({ length: 150 }, (_, n) => ({ authorization: `Bearer ${mint({ sub: idOf(100 + n) })}` }))
   const slow = Promise.withResolvers<void>()
   const list = users.list.bind(users)
   users.list = async (page) => {
@@ -49,7 +49,8 @@ t.test('one caller that asks for many pages at once is refused, and leaves room 
 })
 
 t.test('callers that wait for the same page share one read; other pages are read separately', async (t) => {
-  const { get, stored, stats, users } = await startQueryApi(t)
+  const { get, mint, stored, stats, users } = await startQueryApi(t)
+  const callers = Array.from({ length: 8 }, (_, n) => ({ authorization: `Bearer ${mint({ sub: idOf(100 + n) })}` }))
   await stored.insertOne(user(1))
   await stats.insertOne(sums({ users: 1, byRole: { buyer: 1, seller: 0, admin: 0 } }))
   let reads = 0
@@ -72,7 +73,9 @@ t.test('callers that wait for the same page share one read; other pages are read
     busy = Promise.withResolvers()
     reads = 0
     // As many as are read at once, so that every other one waits.
-    const running = Array.from({ length: 32 }, (_, offset) => get(`/api/v1/users?offset=${1 + offset}`))
+    const running = Array.from({ length: 32 }, (_, offset) =>
+      get(`/api/v1/users?offset=${1 + offset}`, callers[offset % callers.length]),
+    )
     await eventually(() => reads === 32)
     const answers = urls.map((url) => get(url))
     await get('/api/v1/stats/users') // takes longer than the others take to begin to wait

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, constants, getPriority, platform, setPriority } from 'node:os'
 import { Refusal } from '@cqrs/contracts'
+import { shares } from '@cqrs/service-kit'
 import argon2 from 'argon2'
 import pLimit from 'p-limit'
 import type { Config } from '../config.ts'
 import { type Owner, passwordPolicy } from '../domain/password-policy.ts'
 import { commonPasswords } from './common-passwords.ts'
-import { shares } from './shares.ts'
 
 export type PasswordHasher = ReturnType<typeof passwordHasher>
 

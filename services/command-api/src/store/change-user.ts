@@ -8,12 +8,14 @@ export type Once = { done: Done; input: Pick<User, 'name' | 'roles'> }
 
 /**
  * Loads a user, decides, saves the change on the version that was loaded, and publishes its event. If another request
- * changes the user in between, it starts again with a fresh copy, 5 times at most. Whatever it returns, a majority has:
- * what needs no write is confirmed.
+ * changes the user in between, it starts again with a fresh copy, 5 times at most, and one request of this process after
+ * the other, so that they do not overtake each other for ever. Whatever it returns, a majority has: what needs no write
+ * is confirmed.
  * @param decide returns undefined if there is nothing to change. It is called once for each attempt
  * @param options.once makes the change at most once: a repeated request gets the user of the first answer (`isReplay`)
  * @returns the user after the change, and the copy that the decision was made on
- * @throws Refusal `user-not-found`, `version-conflict`, `idempotency-key-reused`, and whatever `decide` throws
+ * @throws Refusal `user-not-found`, `version-conflict`, `rate-limited` (if a thousand changes of the user wait),
+ * `idempotency-key-reused`, and whatever `decide` throws
  */
 export async function changeUser<State extends User | Tombstone>(
   { users, relay }: { users: UserRepository; relay: { publish(event: UserEvent): void } },
@@ -21,21 +23,28 @@ export async function changeUser<State extends User | Tombstone>(
   decide: (current: User) => Change<State> | undefined | Promise<Change<State> | undefined>,
   { once }: { once?: Once | undefined } = {},
 ): Promise<{ user: User | State; previous: User; isReplay: boolean }> {
-  for (let attempt = 1; attempt <= 5; attempt++) {
+  const attempt = async () => {
     const current = await users.findById(id)
     if (!current) throw new Refusal('user-not-found')
     // After the look-up: what a concurrent request does now makes the save fail, and the next attempt finds it.
     const before = once && (await users.findUpdate(id, once.done))
     if (before) {
-      if (!(await users.confirm(current))) continue
+      if (!(await users.confirm(current))) return undefined
       return { user: asAnswered(current, before, once), previous: current, isReplay: true }
     }
     const change = await decide(current)
-    if (!(await save(users, change, current, once))) continue
+    if (!(await save(users, change, current, once))) return undefined
     if (change) relay.publish(change.event)
     return { user: change?.state ?? current, previous: current, isReplay: false }
   }
-  throw new Refusal('version-conflict')
+  const again = async () => {
+    for (let number = 2; number <= 5; number++) {
+      const done = await attempt()
+      if (done) return done
+    }
+    throw new Refusal('version-conflict')
+  }
+  return (await attempt()) ?? (await users.inTurn(id, again))
 }
 
 /** @returns whether the user still had the version, and no request with the same key came first */

@@ -1,5 +1,5 @@
 import { Refusal, type UserEvent } from '@cqrs/contracts'
-import { isDuplicateKey, linearizable } from '@cqrs/service-kit'
+import { isDuplicateKey, linearizable, shares } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
 import type { Change, Tombstone, User } from '../domain/user.ts'
 import { type Done, maxPendingEvents, type UpdateDone, type UserDocument, usersCollection } from './user-document.ts'
@@ -9,6 +9,8 @@ export class UserRepository {
   readonly #db: Db
   readonly #users: Collection<UserDocument>
   readonly #isMigrated: () => Promise<boolean>
+  /** Runs the work on one user in turn, within this process. */
+  readonly inTurn = shares({ running: 1, waiting: 1_000 })
 
   /** @param isMigrated whether the indexes exist */
   constructor(db: Db, isMigrated: () => Promise<boolean>) {

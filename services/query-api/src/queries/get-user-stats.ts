@@ -1,12 +1,13 @@
 import { routes, UserStats } from '@cqrs/contracts'
-import type { HttpServer } from '@cqrs/service-kit'
+import { type HttpServer, shares } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { inTurn } from '../read-store/batches.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /** GET /api/v1/stats/users: counts of users, and registrations on the last 31 days that have any. */
 export function getUserStats(app: HttpServer, { stats, authenticate }: Dependencies): void {
-  const shared = inTurn<UserStats>({ maxRunning: 1, maxWaiting: 1 })
+  const shared = inTurn<UserStats>()
+  const oneAtATime = shares({ running: 1, waiting: 1, refusal: 'overloaded' })
   app.get(
     routes.userStats.path,
     {
@@ -19,10 +20,14 @@ export function getUserStats(app: HttpServer, { stats, authenticate }: Dependenc
       schema: { querystring: Type.Object({}, { additionalProperties: false }), response: { 200: UserStats } },
     },
     () =>
-      shared('', async () => {
-        const { byDay, ...sums } = await stats.sums()
-        return { ...sums, registrationsByDay: newestDays(byDay) }
-      }),
+      shared(
+        '',
+        async () => {
+          const { byDay, ...sums } = await stats.sums()
+          return { ...sums, registrationsByDay: newestDays(byDay) }
+        },
+        (call) => oneAtATime('', call),
+      ),
   )
 }
 

@@ -1,8 +1,8 @@
 import { maxOffset, type Page, UserPage, type UserReadModel } from '@cqrs/contracts'
-import { callerOf } from '@cqrs/service-kit'
+import { callerOf, shares } from '@cqrs/service-kit'
 import fastJson from 'fast-json-stringify'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { fairShare, inTurn } from '../read-store/batches.ts'
+import { inTurn } from '../read-store/batches.ts'
 import type { Listed } from '../read-store/to-read-model.ts'
 import type { NewestPage } from '../read-store/user-read-repository.ts'
 import type { Position, UserSearchRepository } from '../read-store/user-search-repository.ts'
@@ -15,21 +15,17 @@ export type Slice = { data: UserReadModel[]; nextCursor: string | null }
 export type Listing = ReturnType<typeof listing>
 
 /**
- * Bounds the pages that are read at once, and those of one caller. Callers that wait with the same URL share one read,
- * because a page is the same for every caller. If a page ever depends on the caller, the key must as well.
+ * Bounds the pages that are read at once, of one caller and of all: one that asks for many waits in a queue of its own.
+ * Callers that wait with the same URL share one read, because a page is the same for every caller. If a page ever
+ * depends on the caller, the key must as well.
  */
 export function listing() {
+  const read = inTurn<string>()
+  const ofOne = shares({ running: 4, waiting: 46 })
   // The driver's pool has 100 connections: the others are left to look-ups by id and health checks.
-  const read = inTurn<string>({ maxRunning: 32, maxWaiting: 500 })
-  const share = fairShare(50)
-  return async (request: FastifyRequest, page: () => Promise<string>): Promise<string> => {
-    const end = share(callerOf(request)?.id ?? '')
-    try {
-      return await read(request.url, page)
-    } finally {
-      end()
-    }
-  }
+  const ofAll = shares({ running: 32, waiting: 500, refusal: 'overloaded' })
+  return (request: FastifyRequest, page: () => Promise<string>): Promise<string> =>
+    read(request.url, page, (call) => ofOne(callerOf(request)?.id ?? '', () => ofAll('', call)))
 }
 
 /** A page of users, newest first. `list` reads them from the repository. */

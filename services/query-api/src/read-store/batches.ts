@@ -57,21 +57,16 @@ export function inBatches<Key, Value>(
 }
 
 /**
- * The same bounds for calls that cannot be combined. Callers that wait with the same key share one call. It begins
- * after the last of them has arrived, so nobody gets a result from before their request.
+ * Lets callers that wait with the same key share one call. It begins after the last of them has arrived, so nobody gets
+ * a result from before their request.
+ * @returns a function of the key, the call, and the queue in which the call waits; a queue begins nothing at once
  */
-export function inTurn<Value>(
-  bounds: Omit<Bounds, 'maxSize'>,
-): (key: string, call: () => Promise<Value>) => Promise<Value> {
+export function inTurn<Value>(): (key: string, call: () => Promise<Value>, queue: Queue<Value>) => Promise<Value> {
   const waiting = new Map<string, Promise<Value>>()
-  const run = inBatches<() => Promise<Value>, Value>((calls) => Promise.all(calls.map((call) => call())), {
-    ...bounds,
-    maxSize: 1,
-  })
-  return (key, call) => {
+  return (key, call, queue) => {
     const same = waiting.get(key)
     if (same) return same
-    const value = run(() => {
+    const value = queue(() => {
       waiting.delete(key)
       return call()
     })
@@ -100,5 +95,7 @@ export function fairShare(max: number): (caller: string) => () => void {
     }
   }
 }
+
+type Queue<Value> = (call: () => Promise<Value>) => Promise<Value>
 
 type Waiting<Key, Value> = { key: Key; resolve: (value: Value) => void; reject: (error: unknown) => void }

@@ -4,13 +4,13 @@ import pLimit, { type LimitFunction } from 'p-limit'
 /**
  * Bounds how much work of each client is in progress at a time, so that one client leaves room for the others. What has
  * to wait, waits in a queue of the client's own.
- * @returns a function that runs the work of a client, and throws the Refusal `rate-limited` if too much of it waits
+ * @returns a function that runs the work of a client, never in the same turn, and throws the Refusal if too much waits
  */
-export function shares({ running, waiting }: { running: number; waiting: number }) {
+export function shares({ running, waiting, refusal = 'rate-limited' }: Bounds) {
   const clients = new Map<string, LimitFunction>()
   return async <Result>(client: string, work: () => Promise<Result>): Promise<Result> => {
     const limit = clients.get(client) ?? pLimit(running)
-    if (limit.pendingCount >= waiting) throw new Refusal('rate-limited', { retryAfterSeconds: 1 })
+    if (limit.pendingCount >= waiting) throw new Refusal(refusal, { retryAfterSeconds: 1 })
     clients.set(client, limit)
     try {
       return await limit(work)
@@ -19,3 +19,5 @@ export function shares({ running, waiting }: { running: number; waiting: number 
     }
   }
 }
+
+type Bounds = { running: number; waiting: number; refusal?: 'rate-limited' | 'overloaded' }
