@@ -122,7 +122,7 @@ export const kinds: Record<string, Kind> = {
   'reads that wait for a version': flood('query-api', 1_050, [503, 429], ({ client }) => ({
     ...client,
     path: `/api/v1/users/${client.id}`,
-    minVersion: 1_000_000,
+    minVersion: 1_000,
   })),
   'reads of one user': flood('query-api', 1_000, [200], ({ client }) => ({
     ...client,

@@ -32,6 +32,14 @@ t.test('after the timeout it looks once more, then refuses', async (t) => {
   t.strictSame(did, ['look', 'watch', 'look', 'end'])
 })
 
+t.test('a version that cannot be reached in time is not waited for', async (t) => {
+  for (const first of [undefined, at(3)]) {
+    const { run, did } = script([first], { version: 1_004 })
+    await t.rejects(run(), new Refusal('read-model-behind'))
+    t.strictSame(did, ['look'])
+  }
+})
+
 t.test('a disconnected client does not wait', async (t) => {
   const { run, did } = script([undefined, undefined], { until: AbortSignal.abort() })
   await t.rejects(run(), { code: 'read-model-behind' })
@@ -45,7 +53,10 @@ t.test('a failed look-up ends the watch', async (t) => {
 })
 
 /** Waits for version 3 with these results of look-ups, one after the other. Each wait ends at once with a notice. */
-function script(finds: (ReadyUser | undefined)[], options: { timeoutMs?: number; until?: AbortSignal } = {}) {
+function script(
+  finds: (ReadyUser | undefined)[],
+  options: { timeoutMs?: number; until?: AbortSignal; version?: number } = {},
+) {
   const did: string[] = []
   const waitedMs: number[] = []
   const left = [...finds]
@@ -64,10 +75,10 @@ function script(finds: (ReadyUser | undefined)[], options: { timeoutMs?: number;
       end: () => void did.push('end'),
     }
   }
-  const { timeoutMs = 60_000, until = new AbortController().signal } = options
+  const { timeoutMs = 60_000, until = new AbortController().signal, version = 3 } = options
   const run = () =>
     waitForVersion(
-      { id: 'the-user', version: 3, caller: 'a caller', first: find() },
+      { id: 'the-user', version, caller: 'a caller', first: find() },
       { lookUp: { find }, notices: { watch }, timeoutMs, until },
     )
   return { run, did, waitedMs }
