@@ -190,8 +190,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/store/change-user.ts`,
     what: 'a concurrent change is an error instead of another attempt',
-    find: 'attempt <= 5',
-    replace: 'attempt <= 1',
+    find: 'number <= 5',
+    replace: 'number <= 1',
     tests: [`${commandApi}/test/unit/change-user.test.ts`, `${commandApi}/test/update-and-delete.test.ts`],
   },
   {

@@ -8,9 +8,9 @@ export type Once = { done: Done; input: Pick<User, 'name' | 'roles'> }
 
 /**
  * Loads a user, decides, saves the change on the version that was loaded, and publishes its event. If another request
- * changes the user in between, it starts again with a fresh copy, 5 times at most, and one request of this process after
- * the other, so that they do not overtake each other for ever. Whatever it returns, a majority has: what needs no write
- * is confirmed.
+ * changes the user in between, it starts again with a fresh copy, 5 times at most. Requests of this process do so one
+ * after the other, so that they do not keep overtaking each other. Whatever it returns, a majority has: what needs no
+ * write is confirmed.
  * @param decide returns undefined if there is nothing to change. It is called once for each attempt
  * @param options.once makes the change at most once: a repeated request gets the user of the first answer (`isReplay`)
  * @returns the user after the change, and the copy that the decision was made on
