@@ -7,6 +7,12 @@ const table: Record<string, { description: string; schema: object; required?: bo
     description: 'Who may cache the response, and for how long',
     schema: { type: 'string', examples: ['no-store'] },
   },
+  'Consistency-Token': {
+    description:
+      'What this answer says or shows, for the `Consistency-Token` of later queries, which are then not older. ' +
+      'Several can be combined, separated by commas; the latest answer of a query includes those that it was given',
+    schema: { type: 'string', pattern: '^[\\w-]+$', examples: ['eyJhdCI6MTc5NTg4Nzc0MiwidXNlcnMiOltdfQ'] },
+  },
   ETag: {
     description: 'The version of the user as an entity tag',
     schema: { type: 'string', pattern: '^"[1-9][0-9]*"$', examples: ['"1"'] },

@@ -1,4 +1,5 @@
 export * from './commands.ts'
+export * from './consistency-token.ts'
 export * from './events.ts'
 export * from './keys.ts'
 export * from './notices.ts'

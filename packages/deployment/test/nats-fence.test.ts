@@ -41,7 +41,7 @@ const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: s
     ],
     subscribe: ['_INBOX.projector.1'],
   },
-  'query-api': { publish: [], subscribe: ['users_read.applied'] },
+  'query-api': { publish: [], subscribe: ['*.applied', 'users_read.applied', 'user_stats.applied'] },
   migrate: {
     publish: [
       ...['INFO', 'CREATE', 'UPDATE'].map((call) => `$JS.API.STREAM.${call}.USERS`),
@@ -110,7 +110,7 @@ const published = [...new Set([...Object.values(jobs).flatMap(({ publish }) => p
 const subscribed = [
   ...new Set(Object.values(jobs).flatMap(({ subscribe }) => subscribe)),
   ...['>', '*', '*.*', 'users.>', 'users.*.created', 'users_dlq.>', 'users_replay.>', '_INBOX.>'],
-  ...['user_stats.applied', '_INBOX.*.1', '$JS.>', '$JS.API.>', '$JS.EVENT.ADVISORY.>', '$JS.ACK.>', '$SYS.>'],
+  ...['_INBOX.*.1', '$JS.>', '$JS.API.>', '$JS.EVENT.ADVISORY.>', '$JS.ACK.>', '$SYS.>'],
 ]
 
 const dataDir = await freshDirectory(t)

@@ -11,7 +11,6 @@ import type { RedisCache } from './by-id/redis-cache.ts'
 import type { Config } from './config.ts'
 import { type Dependencies, getUser, getUserStats, listUsers, listUsersByRole } from './queries/index.ts'
 import { mayList } from './queries/may-list.ts'
-import { listing } from './queries/pages.ts'
 import type { RevocationList } from './revocation-list.ts'
 
 /**
@@ -28,7 +27,7 @@ export function buildApp(
     mongodb,
     natsProblems,
     ...dependencies
-  }: Omit<Dependencies, 'authenticate' | 'listing' | 'waitMs' | 'mayList'> & {
+  }: Omit<Dependencies, 'authenticate' | 'mayList'> & {
     logger: Logger
     /** Undefined if the cache has no second level. */
     redis: RedisCache | undefined
@@ -54,8 +53,7 @@ export function buildApp(
     ...(redis && { redis: { required: false, isUp: () => redis.isConnected, reasons: () => redis.reasons } }),
   })
 
-  const waitMs = config.READ_YOUR_WRITES_TIMEOUT_MS
-  const all = { ...dependencies, authenticate, listing: listing(), waitMs, mayList: mayList(config) }
+  const all = { ...dependencies, authenticate, mayList: mayList(config) }
   getUser(app, all)
   listUsers(app, all)
   listUsersByRole(app, all)

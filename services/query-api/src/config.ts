@@ -26,14 +26,14 @@ const Settings = Type.Object({
   READ_PREFERENCE: Type.Enum(['primary', 'secondaryPreferred'], {
     default: 'primary',
     description:
-      'Members of the read database that answer. `secondaryPreferred` may return older data, not with `X-Min-Version`',
+      'Members of the read database that answer. `secondaryPreferred` may return older data, not with a token',
   }),
   ...natsSettings,
   READ_YOUR_WRITES_TIMEOUT_MS: Type.Integer({
     default: 2_000,
     minimum: 0,
     maximum: 30_000,
-    description: 'Maximum time that a query with `X-Min-Version` waits for that version',
+    description: 'Maximum time that a query with `Consistency-Token` or `X-Min-Version` waits for what they name',
   }),
   CACHE_TTL_MS: Type.Integer({
     default: 5_000,

@@ -14,11 +14,11 @@ import { UserCache } from './by-id/user-cache.ts'
 import { UserLookUp } from './by-id/user-look-up.ts'
 import type { Config } from './config.ts'
 import { AppliedNotices } from './freshness/applied-notices.ts'
-import { LiveCollections } from './read-store/live-collections.ts'
+import { FreshReads } from './freshness/fresh-reads.ts'
+import { ReadDatabase } from './read-store/read-database.ts'
 import { requiredCollections } from './read-store/required-collections.ts'
 import { UserReadRepository } from './read-store/user-read-repository.ts'
 import { UserSearchRepository } from './read-store/user-search-repository.ts'
-import { UserStatsRepository } from './read-store/user-stats-repository.ts'
 import { RevocationList } from './revocation-list.ts'
 
 /** The service and the parts that tests look at. */
@@ -41,21 +41,21 @@ export async function createQueryApi(
   const mongo = mongoClient(config.MONGODB_READ_URI, 'query-api', logger)
   const nats = linkNats({ settings: config, name: 'query-api', logger })
   const isNatsUp = () => nats.problems().length === 0
-  const required = requiredCollections(mongo.db(), logger)
-  const collections = new LiveCollections(mongo.db(undefined, { readPreference: config.READ_PREFERENCE }))
-  const users = new UserReadRepository(collections, { canLag: config.READ_PREFERENCE !== 'primary', logger })
-  const search = new UserSearchRepository(collections, { logger })
-  const stats = new UserStatsRepository(collections, { keepTotalsMs: Math.min(config.CACHE_TTL_MS, 1_000) })
+  const database = new ReadDatabase(mongo.db(), config.READ_PREFERENCE)
+  const required = requiredCollections(mongo.db(), database, logger)
+  const users = new UserReadRepository(database, { logger })
+  const search = new UserSearchRepository({ logger })
 
   const cache = new UserCache({ lifetimeMs: config.CACHE_TTL_MS, maxBytes: config.CACHE_MAX_MIB * 1024 * 1024 })
   const redis = await redisCache(config, logger)
-  const lookUp = new UserLookUp({ collections, users, cache, redis })
+  const lookUp = new UserLookUp({ database, users, cache, redis })
   const revocations = new RevocationList({ users, isNatsUp, logger })
   const notices = new AppliedNotices((id, version, tokensFromVersion) => {
     lookUp.outdate(id, version)
     if (tokensFromVersion) revocations.hear(id, tokensFromVersion)
   })
   notices.listen(nats)
+  const fresh = new FreshReads({ database, notices, waitMs: config.READ_YOUR_WRITES_TIMEOUT_MS })
   nats.onConnected(async (connection) => {
     // From here on notices arrive. Whatever was missed before is in the database.
     await connection.flush()
@@ -68,10 +68,10 @@ export async function createQueryApi(
   const app = buildApp(config, {
     logger,
     lookUp,
-    notices,
+    fresh,
+    database,
     users,
     search,
-    stats,
     redis,
     revocations,
     required,

@@ -26,7 +26,7 @@ const say = (...applied: AppliedNotice['applied']) => projector.publish(subject,
 
 /** A watch that counts how often a notice wakes it. */
 const probe = (number: number, version: number) => {
-  const watch = notices.watch(idOf(number), version, 'a caller')
+  const watch = notices.watch(new Map([[idOf(number), version]]), 'a caller')
   let wakes = 0
   const until = new AbortController()
   const running = (async () => {
@@ -66,7 +66,7 @@ t.test('a watch wakes on a notice of its version or a higher one, and on no othe
 })
 
 t.test('a notice that arrives before the first wait is not lost', async (t) => {
-  const watch = notices.watch(idOf(1), 1, 'a caller')
+  const watch = notices.watch(new Map([[idOf(1), 1]]), 'a caller')
   const after = probe(2, 1)
   say([idOf(1), 1])
   say([idOf(2), 1])
@@ -78,7 +78,7 @@ t.test('a notice that arrives before the first wait is not lost', async (t) => {
 })
 
 t.test('a wait ends on timeout and on abort', async (t) => {
-  const watch = notices.watch(idOf(1), 1, 'a caller')
+  const watch = notices.watch(new Map([[idOf(1), 1]]), 'a caller')
   await watch.noticed(1, forever)
   await watch.noticed(longMs, AbortSignal.abort())
   watch.end()
@@ -113,23 +113,25 @@ t.test('notices arrive again after NATS restarts', async (t) => {
 
 t.test('one caller does not take all watches', async (t) => {
   const notices = new AppliedNotices()
-  const watches = Array.from({ length: maxWatchesOfOne }, (_, number) => notices.watch(idOf(number), 1, 'greedy'))
-  t.throws(() => notices.watch(idOf(1), 1, 'greedy'), { code: 'rate-limited' })
-  notices.watch(idOf(1), 1, 'ordinary').end()
+  const watches = Array.from({ length: maxWatchesOfOne }, (_, number) =>
+    notices.watch(new Map([[idOf(number), 1]]), 'greedy'),
+  )
+  t.throws(() => notices.watch(new Map([[idOf(1), 1]]), 'greedy'), { code: 'rate-limited' })
+  notices.watch(new Map([[idOf(1), 1]]), 'ordinary').end()
   watches[0]?.end()
-  notices.watch(idOf(1), 1, 'greedy').end()
+  notices.watch(new Map([[idOf(1), 1]]), 'greedy').end()
 })
 
 t.test('the number of watches is bounded; ending one frees its place once', async (t) => {
   const watches = Array.from({ length: maxWatches }, (_, number) =>
-    notices.watch(idOf(number % 10), 1, `caller ${number}`),
+    notices.watch(new Map([[idOf(number % 10), 1]]), `caller ${number}`),
   )
   t.equal(notices.count, maxWatches)
-  t.throws(() => notices.watch(idOf(1), 1, 'a caller'), new Refusal('overloaded'))
+  t.throws(() => notices.watch(new Map([[idOf(1), 1]]), 'a caller'), new Refusal('overloaded'))
   watches[0]?.end()
   watches[0]?.end()
-  watches.push(notices.watch(idOf(1), 1, 'a caller'))
-  t.throws(() => notices.watch(idOf(1), 1, 'a caller'), { code: 'overloaded' })
+  watches.push(notices.watch(new Map([[idOf(1), 1]]), 'a caller'))
+  t.throws(() => notices.watch(new Map([[idOf(1), 1]]), 'a caller'), { code: 'overloaded' })
   for (const watch of watches) watch.end()
   t.equal(notices.count, 0)
 })

@@ -107,7 +107,7 @@ async function startCached(t: Test) {
   )
   /** Call this before the change. Returns a function that publishes its notice and waits until it has arrived. */
   const arrival = (number: number, version: number) => {
-    const watch = api.notices.watch(idOf(number), version, 'a caller')
+    const watch = api.notices.watch(new Map([[idOf(number), version]]), 'a caller')
     return async () => {
       const notice: AppliedNotice = { applied: [[idOf(number), version]] }
       projector.publish(appliedSubject(usersReadCollection), JSON.stringify(notice))

@@ -154,7 +154,7 @@ t.test('one caller that waits too often is refused, and others are not', async (
 t.test('the number of waiting queries is bounded; a client that disconnects frees its place', async (t) => {
   const { app, bearer, get, stored, notices } = await startQueryApi(t, { timeoutMs: 30_000 })
   await stored.insertOne(user(1))
-  for (let number = 1; number < maxWatches; number++) notices.watch(idOf(number), 1, `caller ${number}`)
+  for (let number = 1; number < maxWatches; number++) notices.watch(new Map([[idOf(number), 1]]), `caller ${number}`)
 
   const url = new URL(path(1), app.listeningOrigin)
   const waiting = request(url, { headers: { ...bearer, ...from(2) } }).on('error', () => {})

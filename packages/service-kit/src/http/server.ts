@@ -119,8 +119,16 @@ const headersOfAnswers = {
 /** A page sets the token in a header itself, so the browser's credentials are not allowed. */
 const corsOfTheApi = {
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
-  allowedHeaders: ['Authorization', 'Content-Type', 'If-Match', 'If-None-Match', 'Idempotency-Key', 'X-Min-Version'],
-  exposedHeaders: ['ETag', 'Location', 'Retry-After', 'WWW-Authenticate', 'Idempotency-Replayed'],
+  allowedHeaders: [
+    'Authorization',
+    'Consistency-Token',
+    'Content-Type',
+    'Idempotency-Key',
+    'If-Match',
+    'If-None-Match',
+    'X-Min-Version',
+  ],
+  exposedHeaders: ['Consistency-Token', 'ETag', 'Idempotency-Replayed', 'Location', 'Retry-After', 'WWW-Authenticate'],
   maxAge: 600,
   strictPreflight: false,
 }

@@ -3,7 +3,7 @@ import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { activate } from '../domain/access.ts'
 import { admin } from '../domain/permissions.ts'
-import { answerOf, etagOf } from '../http/answers.ts'
+import { answerOf, headersOf } from '../http/answers.ts'
 import { audited } from '../http/audited.ts'
 import { contextOf } from '../http/context.ts'
 import { only } from '../http/only.ts'
@@ -17,7 +17,7 @@ export function activateUser(app: HttpServer, dependencies: Dependencies): void 
     {
       config: {
         summary: 'Activate a user',
-        headers: ['ETag'],
+        headers: ['ETag', 'Consistency-Token'],
         problems: ['user-not-found', 'version-conflict', 'outbox-full', 'storage-unavailable'],
       },
       onRequest: dependencies.authenticate,
@@ -28,7 +28,7 @@ export function activateUser(app: HttpServer, dependencies: Dependencies): void 
     async (request, reply) => {
       const context = contextOf(request)
       const { user } = await changeUser(dependencies, request.params.id, (current) => activate(current, context))
-      return reply.header('etag', etagOf(user)).send(answerOf(user))
+      return reply.headers(headersOf(user)).send(answerOf(user))
     },
   )
 }

@@ -4,7 +4,7 @@ import Type from 'typebox'
 import { replacePassword } from '../domain/access.ts'
 import { self } from '../domain/permissions.ts'
 import type { User } from '../domain/user.ts'
-import { answerOf, etagOf } from '../http/answers.ts'
+import { answerOf, headersOf } from '../http/answers.ts'
 import { ConditionHeaders, refuseUnlessMatching } from '../http/conditions.ts'
 import { contextOf } from '../http/context.ts'
 import { only } from '../http/only.ts'
@@ -20,7 +20,7 @@ export function changePassword(app: HttpServer, dependencies: Dependencies): voi
     {
       config: {
         summary: 'Change your own password',
-        headers: ['ETag'],
+        headers: ['ETag', 'Consistency-Token'],
         problems: [
           'rate-limited',
           'overloaded',
@@ -71,7 +71,7 @@ export function changePassword(app: HttpServer, dependencies: Dependencies): voi
       })
       audit({ ...entry, outcome: 'success' }, request)
       await forgetSessions(id, request, dependencies)
-      return reply.header('etag', etagOf(user)).send(answerOf(user))
+      return reply.headers(headersOf(user)).send(answerOf(user))
     },
   )
 }

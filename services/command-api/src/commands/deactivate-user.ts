@@ -3,7 +3,7 @@ import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { deactivate } from '../domain/access.ts'
 import { admin } from '../domain/permissions.ts'
-import { answerOf, etagOf } from '../http/answers.ts'
+import { answerOf, headersOf } from '../http/answers.ts'
 import { audited } from '../http/audited.ts'
 import { contextOf } from '../http/context.ts'
 import { only } from '../http/only.ts'
@@ -21,7 +21,7 @@ export function deactivateUser(app: HttpServer, dependencies: Dependencies): voi
     {
       config: {
         summary: 'Deactivate a user',
-        headers: ['ETag'],
+        headers: ['ETag', 'Consistency-Token'],
         problems: ['user-not-found', 'last-admin', 'version-conflict', 'storage-unavailable'],
       },
       onRequest: dependencies.authenticate,
@@ -36,7 +36,7 @@ export function deactivateUser(app: HttpServer, dependencies: Dependencies): voi
         return deactivate(current, context)
       })
       await forgetSessions(user.id, request, dependencies)
-      return reply.header('etag', etagOf(user)).send(answerOf(user))
+      return reply.headers(headersOf(user)).send(answerOf(user))
     },
   )
 }

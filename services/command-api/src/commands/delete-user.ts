@@ -3,7 +3,7 @@ import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { selfOrAdmin } from '../domain/permissions.ts'
 import { remove, type User } from '../domain/user.ts'
-import { etagOf } from '../http/answers.ts'
+import { headersOf } from '../http/answers.ts'
 import { audited } from '../http/audited.ts'
 import { ConditionHeaders, refuseUnlessMatching } from '../http/conditions.ts'
 import { contextOf } from '../http/context.ts'
@@ -20,7 +20,7 @@ export function deleteUser(app: HttpServer, dependencies: Dependencies): void {
     {
       config: {
         summary: 'Delete a user',
-        headers: ['ETag'],
+        headers: ['ETag', 'Consistency-Token'],
         problems: ['user-not-found', 'last-admin', 'version-conflict', 'precondition-failed', 'storage-unavailable'],
       },
       onRequest: dependencies.authenticate,
@@ -43,7 +43,7 @@ export function deleteUser(app: HttpServer, dependencies: Dependencies): void {
         .forget(previous.email)
         .catch((err) => request.log.warn({ err }, 'logins during the deletion not forgotten; they expire later'))
       await forgetSessions(id, request, dependencies)
-      return reply.status(204).header('etag', etagOf(tombstone)).send()
+      return reply.status(204).headers(headersOf(tombstone)).send()
     },
   )
 }

@@ -1,5 +1,6 @@
 import { LogIn, LogInAnswer, routes } from '@cqrs/contracts'
 import { type HttpServer, sourceOf } from '@cqrs/service-kit'
+import { tokenOf } from '../http/answers.ts'
 import { limited } from '../http/limited.ts'
 import { checkCredentials } from '../sign-in/check-credentials.ts'
 import { openSession } from '../sign-in/open-session.ts'
@@ -15,7 +16,7 @@ export function logIn(app: HttpServer, dependencies: Dependencies): void {
     {
       config: {
         summary: 'Log in',
-        headers: ['Cache-Control'],
+        headers: ['Cache-Control', 'Consistency-Token'],
         problems: ['invalid-credentials', 'storage-unavailable'],
       },
       onRequest: limited('log-in', dependencies),
@@ -26,7 +27,9 @@ export function logIn(app: HttpServer, dependencies: Dependencies): void {
         checkCredentials(request.body, request, dependencies),
       )
       const session = await openSession(user, dependencies)
-      return reply.send({ ...session, deviceToken: dependencies.tokens.signDevice(user, device) })
+      return reply
+        .headers(tokenOf(user))
+        .send({ ...session, deviceToken: dependencies.tokens.signDevice(user, device) })
     },
   )
 }

@@ -1,7 +1,7 @@
 import { Refusal, routes } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import { endSessions } from '../domain/access.ts'
-import { etagOf } from '../http/answers.ts'
+import { headersOf } from '../http/answers.ts'
 import { contextOf } from '../http/context.ts'
 import { forgetSessions } from '../sign-in/forget-sessions.ts'
 import { changeUser } from '../store/change-user.ts'
@@ -14,7 +14,7 @@ export function logOutEverywhere(app: HttpServer, dependencies: Dependencies): v
     {
       config: {
         summary: 'End every session of the caller',
-        headers: ['ETag'],
+        headers: ['ETag', 'Consistency-Token'],
         problems: ['user-not-found', 'version-conflict', 'storage-unavailable'],
       },
       onRequest: dependencies.authenticate,
@@ -25,7 +25,7 @@ export function logOutEverywhere(app: HttpServer, dependencies: Dependencies): v
       const { user } = await changeUser(dependencies, context.caller.id, (current) => endSessions(current, context))
       dependencies.audit({ action: 'log-out-everywhere', outcome: 'success', user_id: user.id }, request)
       await forgetSessions(user.id, request, dependencies)
-      return reply.status(204).header('etag', etagOf(user)).send()
+      return reply.status(204).headers(headersOf(user)).send()
     },
   )
 }

@@ -1,5 +1,6 @@
 import { RefreshSession, Refusal, routes, SessionAnswer } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
+import { tokenOf } from '../http/answers.ts'
 import { limited } from '../http/limited.ts'
 import type { Dependencies } from './dependencies.ts'
 
@@ -10,7 +11,7 @@ export function refreshSession(app: HttpServer, { users, sessions, tokens, limit
     {
       config: {
         summary: 'Get new tokens for a refresh token',
-        headers: ['Cache-Control'],
+        headers: ['Cache-Control', 'Consistency-Token'],
         problems: ['refresh-token-invalid', 'storage-unavailable'],
       },
       onRequest: limited('refresh', { limits }),
@@ -30,7 +31,7 @@ export function refreshSession(app: HttpServer, { users, sessions, tokens, limit
         return refuse('session-revoked', userId)
       }
       audit({ action: 'refresh', outcome: 'success', user_id: userId }, request)
-      return reply.send({ ...tokens.sign(user), ...refresh })
+      return reply.headers(tokenOf(user)).send({ ...tokens.sign(user), ...refresh })
     },
   )
 }

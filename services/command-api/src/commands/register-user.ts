@@ -3,7 +3,7 @@ import { isMailbox, normaliseEmail, normaliseName, Refusal, RegisterUser, routes
 import { type HttpServer, sourceOf } from '@cqrs/service-kit'
 import { refuseGranting } from '../domain/permissions.ts'
 import { register, type User } from '../domain/user.ts'
-import { answerOf, etagOf } from '../http/answers.ts'
+import { answerOf, headersOf } from '../http/answers.ts'
 import { contextOf } from '../http/context.ts'
 import { doneOf, IdempotencyHeaders, replayed } from '../http/idempotency.ts'
 import { limited } from '../http/limited.ts'
@@ -17,7 +17,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits,
     {
       config: {
         summary: 'Register a user',
-        headers: ['Location', 'ETag', 'Idempotency-Replayed'],
+        headers: ['Location', 'ETag', 'Consistency-Token', 'Idempotency-Replayed'],
         problems: [
           'role-not-allowed',
           'password-too-common',
@@ -58,7 +58,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits,
       const { user, isReplay } = await passwords.admit(sourceOf(request), registerOnce)
       return reply
         .status(201)
-        .headers({ location: `/api/v1/users/${user.id}`, etag: etagOf(user), ...(isReplay && replayed) })
+        .headers({ location: `/api/v1/users/${user.id}`, ...headersOf(user), ...(isReplay && replayed) })
         .send(answerOf(user))
     },
   )

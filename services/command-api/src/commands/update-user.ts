@@ -3,7 +3,7 @@ import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { selfOrAdmin } from '../domain/permissions.ts'
 import { type User, update } from '../domain/user.ts'
-import { answerOf, etagOf } from '../http/answers.ts'
+import { answerOf, headersOf } from '../http/answers.ts'
 import { audited } from '../http/audited.ts'
 import { ConditionHeaders, refuseUnlessMatching } from '../http/conditions.ts'
 import { contextOf } from '../http/context.ts'
@@ -20,7 +20,7 @@ export function updateUser(app: HttpServer, dependencies: Dependencies): void {
     {
       config: {
         summary: 'Replace name and roles of a user',
-        headers: ['ETag', 'Idempotency-Replayed'],
+        headers: ['ETag', 'Consistency-Token', 'Idempotency-Replayed'],
         problems: [
           'role-not-allowed',
           'user-not-found',
@@ -54,7 +54,7 @@ export function updateUser(app: HttpServer, dependencies: Dependencies): void {
         return update(current, input, context)
       }
       const { user, isReplay } = await changeUser(dependencies, id, decide, { once })
-      return reply.headers({ etag: etagOf(user), ...(isReplay && replayed) }).send(answerOf(user))
+      return reply.headers({ ...headersOf(user), ...(isReplay && replayed) }).send(answerOf(user))
     },
   )
 }

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { UserReadModel } from '@cqrs/contracts'
+import { consistencyToken, UserReadModel } from '@cqrs/contracts'
 import type { Logger } from '@cqrs/service-kit'
 import { createClient } from '@redis/client'
 import type { ReadyUser } from './user-cache.ts'
 
-/** A user as read from this collection at `readAt` (`performance.now`) or later. */
-export type Loaded = { user: ReadyUser; collection: string; readAt: number }
+/** A user as read at `readAt` (`performance.now`) or later. */
+export type Loaded = { user: ReadyUser; readAt: number }
 
 /**
  * Serialised users in Redis, shared by all processes: the second level of the cache. A read waits at most `answerMs`,
@@ -64,35 +64,35 @@ export class RedisCache {
   }
 
   /** Returns the users that are stored; none if Redis does not answer within `answerMs`. */
-  async read(ids: string[], collection: string): Promise<Map<string, Loaded>> {
+  async read(ids: string[], database: string): Promise<Map<string, Loaded>> {
     if (!this.isInUse) return new Map()
-    const reading = this.#send(() => this.#client.mGet(ids.map((id) => keyOf(id, collection))))
+    const reading = this.#send(() => this.#client.mGet(ids.map((id) => keyOf(id, database))))
     const values = await Promise.race([reading, delay(answerMs, undefined, { ref: false })])
     if (values === undefined) {
       this.#countFailure()
       return new Map()
     }
     this.#failures = 0
-    const found = ids.map((id, index): [string, Loaded | undefined] => [id, entryOf(values[index] ?? null, collection)])
+    const found = ids.map((id, index): [string, Loaded | undefined] => [id, entryOf(values[index] ?? null, database)])
     return new Map(found.filter((one): one is [string, Loaded] => one[1] !== undefined))
   }
 
   /** Stores users that were read from the database, in the background. */
-  write(users: Map<string, Loaded>, collection: string): void {
+  write(users: Map<string, Loaded>, database: string): void {
     if (!this.isInUse || users.size === 0) return
     const now = performance.now()
     const values = [...users.values()].map(({ user, readAt }) => [
       String(user.version),
-      `${user.version}:${Math.round(Date.now() - (now - readAt))}:${user.body ?? ''}`,
+      `${user.version}:${Math.round(Date.now() - (now - readAt))}:${user.time}:${user.body ?? ''}`,
     ])
-    const keys = [...users.keys()].map((id) => keyOf(id, collection))
+    const keys = [...users.keys()].map((id) => keyOf(id, database))
     void this.#send(() => this.#replace(keys, 'equal', values.flat()))
   }
 
   /** Marks older entries as outdated. The marks of one turn are sent together, before any later read. */
-  outdate(id: string, version: number, collection: string): void {
+  outdate(id: string, version: number, database: string): void {
     if (this.#marks.size === 0) queueMicrotask(() => this.#sendMarks())
-    this.#marks.set(keyOf(id, collection), version)
+    this.#marks.set(keyOf(id, database), version)
   }
 
   /** Stops reading until every current entry has expired, because notices may have been missed. */
@@ -154,15 +154,19 @@ const maxOutstanding = 100
 /** Part of every key, so that releases with different responses can share one Redis. */
 const shape = createHash('sha256').update(JSON.stringify(UserReadModel)).digest('hex').slice(0, 8)
 
-const keyOf = (id: string, collection: string): string => `${collection}:${shape}:${id}`
+/** The same user of another read database is another key. */
+const keyOf = (id: string, database: string): string => `users:${shape}:${database}:${id}`
 
-/** Parses `<version>:<time of the read>:<body, empty for a deleted user>`. A mark is `<version>?`. */
-function entryOf(value: string | null, collection: string): Loaded | undefined {
-  const [, version, readAt, body] = /^(\d+):(\d+):(.*)$/s.exec(value ?? '') ?? []
-  if (version === undefined) return undefined
+/**
+ * Parses `<version>:<when it was read>:<time of the read database>:<body, empty for a deleted user>`. A mark is
+ * `<version>?`.
+ */
+function entryOf(value: string | null, database: string): Loaded | undefined {
+  const [, version, readAt, time, body] = /^(\d+):(\d+):(\d+):(.*)$/s.exec(value ?? '') ?? []
+  if (version === undefined || time === undefined) return undefined
+  const token = consistencyToken({ users: [], database, time })
   return {
-    user: { version: Number(version), etag: `"${version}"`, body: body || undefined },
-    collection,
+    user: { version: Number(version), etag: `"${version}"`, body: body || undefined, time: BigInt(time), token },
     readAt: performance.now() - Math.max(0, Date.now() - Number(readAt)),
   }
 }

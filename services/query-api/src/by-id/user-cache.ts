@@ -1,16 +1,15 @@
 import { LRUCache } from 'lru-cache'
 
-/** A serialised user. A deleted user has no body, so no personal data is kept. */
-export type ReadyUser = { version: number; etag: string; body: string | undefined }
-
 /**
- * An LRU cache of serialised users in the memory of the process. All entries come from one collection: when another one
- * becomes live, the cache is emptied.
+ * A serialised user, the time of the read database that it was read at, and the consistency token with that time. A
+ * deleted user has no body, so no personal data is kept, and an unknown one has version 0.
  */
+export type ReadyUser = { version: number; etag: string; body: string | undefined; time: bigint; token: string }
+
+/** An LRU cache of serialised users in the memory of the process. */
 export class UserCache {
   readonly #entries: LRUCache<string, ReadyUser>
   readonly #lifetimeMs: number
-  #collection: string | undefined
 
   /** @param lifetimeMs maximum age of an entry, counted from the read of the database; 0 disables the cache */
   constructor({ lifetimeMs, maxBytes, maxEntries = 100_000 }: Bounds) {
@@ -33,19 +32,13 @@ export class UserCache {
     return this.#entries.calculatedSize
   }
 
-  /** @param live the live collection; entries of any other are dropped */
-  get(id: string, live: string): ReadyUser | undefined {
-    if (live !== this.#collection) {
-      this.#entries.clear()
-      this.#collection = live
-    }
+  get(id: string): ReadyUser | undefined {
     return this.#entries.get(id)
   }
 
-  /** Stores a user that was read `ageMs` ago, unless a newer version is stored or the collection is no longer live. */
-  put(id: string, user: ReadyUser, { collection, ageMs }: { collection: string; ageMs: number }): void {
-    this.#collection ??= collection
-    if (collection !== this.#collection || ageMs >= this.#lifetimeMs) return
+  /** Stores a user that was read `ageMs` ago, unless a newer version is stored. */
+  put(id: string, user: ReadyUser, ageMs: number): void {
+    if (ageMs >= this.#lifetimeMs) return
     if (user.version >= (this.#entries.peek(id)?.version ?? 0)) {
       this.#entries.set(id, user, { ttl: this.#lifetimeMs - ageMs })
     }
@@ -68,5 +61,5 @@ export class UserCache {
 
 type Bounds = { lifetimeMs: number; maxBytes: number; maxEntries?: number }
 
-/** Estimated memory of an entry without its body: key, objects and LRU lists. A character takes up to 2 bytes. */
-const overheadBytes = 300
+/** Estimated memory of an entry without its body: key, objects, token and lists. A character takes up to 2 bytes. */
+const overheadBytes = 500

@@ -2,7 +2,7 @@ import { type Applied, type AppliedNotice, appliedSubject, Refusal, usersReadCol
 import { type NatsLink, pause } from '@cqrs/service-kit'
 import { fairShare } from '../read-store/batches.ts'
 
-/** A wait for one version of one user. A notice that arrives between two calls of `noticed` ends the second at once. */
+/** A wait for versions of users. A notice that arrives between two calls of `noticed` ends the second at once. */
 export type Watch = {
   /** Resolves on a notice, after `withinMs`, or when the signal aborts. In each case the caller looks again. */
   noticed(withinMs: number, until: AbortSignal): Promise<void>
@@ -11,16 +11,16 @@ export type Watch = {
 }
 
 /**
- * The notices that the projector publishes over core NATS when it has updated users. A notice is a hint: some are
- * missed, and all of them while NATS is unavailable.
+ * The notices that the projector publishes over core NATS when it has updated users in a read model. A notice is a
+ * hint: some are missed, and all of them while NATS is unavailable.
  */
 export class AppliedNotices {
   readonly #onApplied: (...applied: Applied) => void
-  readonly #watches = new Map<string, Set<{ version: number; wake: () => void }>>()
+  readonly #watches = new Map<string, Set<{ versions: ReadonlyMap<string, number>; wake: () => void }>>()
   #count = 0
   readonly #share = fairShare(maxWatchesOfOne)
 
-  /** @param onApplied called for each user of a notice, before its watches wake */
+  /** @param onApplied called for each user of a notice about `users_read`, before its watches wake */
   constructor(onApplied: (...applied: Applied) => void = () => {}) {
     this.#onApplied = onApplied
   }
@@ -32,26 +32,27 @@ export class AppliedNotices {
 
   /** Subscribes to notices; called before the link starts. */
   listen(nats: NatsLink): void {
-    nats.subscribe(appliedSubject(usersReadCollection), (message) => {
+    nats.subscribe(appliedSubject('*'), (message) => {
+      const isUsersRead = message.subject === appliedSubject(usersReadCollection)
       for (const [id, version, tokensFromVersion] of message.json<AppliedNotice>().applied) {
-        this.#onApplied(id, version, tokensFromVersion)
+        if (isUsersRead) this.#onApplied(id, version, tokensFromVersion)
         this.#wake(id, version)
       }
     })
   }
 
   /**
-   * Starts to watch for this version of a user, or a higher one.
+   * Starts to watch for one of these versions of users, or a higher one, in any read model.
    * @param caller who waits for it
    * @throws Refusal `rate-limited` if this caller has `maxWatchesOfOne` already, `overloaded` if there are `maxWatches`
    */
-  watch(id: string, version: number, caller: string): Watch {
+  watch(versions: ReadonlyMap<string, number>, caller: string): Watch {
     if (this.#count >= maxWatches) throw new Refusal('overloaded')
     const endShare = this.#share(caller)
     let notice = new AbortController()
-    const watch = { version, wake: () => notice.abort() }
-    const ofUser = this.#watches.get(id) ?? new Set()
-    this.#watches.set(id, ofUser.add(watch))
+    let hasEnded = false
+    const watch = { versions, wake: () => notice.abort() }
+    for (const id of versions.keys()) this.#watches.set(id, (this.#watches.get(id) ?? new Set()).add(watch))
     this.#count++
     return {
       noticed: async (withinMs, until) => {
@@ -59,22 +60,28 @@ export class AppliedNotices {
         notice = new AbortController()
       },
       end: () => {
-        if (!ofUser.delete(watch)) return
+        if (hasEnded) return
+        hasEnded = true
         endShare()
         this.#count--
-        if (ofUser.size === 0) this.#watches.delete(id)
+        for (const id of versions.keys()) {
+          const ofUser = this.#watches.get(id)
+          ofUser?.delete(watch)
+          if (ofUser?.size === 0) this.#watches.delete(id)
+        }
       },
     }
   }
 
   #wake(id: string, version: number): void {
-    for (const watch of this.#watches.get(id) ?? []) if (watch.version <= version) watch.wake()
+    for (const watch of this.#watches.get(id) ?? [])
+      if (version >= (watch.versions.get(id) ?? Number.POSITIVE_INFINITY)) watch.wake()
   }
 }
 
 /**
- * Per process. While NATS is unavailable each watch polls twice a second; 2,000 single reads a second are about what
- * the smallest database server (2 cores) sustains.
+ * Per process. While NATS is unavailable each watch polls twice a second with a few reads, which its caller's share
+ * bounds.
  */
 export const maxWatches = 1_000
 export const maxWatchesOfOne = 50

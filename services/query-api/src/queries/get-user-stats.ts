@@ -1,33 +1,33 @@
-import { routes, UserStats } from '@cqrs/contracts'
-import { type HttpServer, shares } from '@cqrs/service-kit'
+import { consistencyTokenHeader, routes, UserStats, userStatsCollection } from '@cqrs/contracts'
+import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import { inTurn } from '../read-store/batches.ts'
+import { FreshnessHeaders, seenOf } from '../freshness/seen.ts'
+import { userStats } from '../read-store/user-stats.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /** GET /api/v1/stats/users: counts of users, and registrations on the last 31 days that have any. */
-export function getUserStats(app: HttpServer, { stats, authenticate }: Dependencies): void {
-  const shared = inTurn<UserStats>()
-  const oneAtATime = shares({ running: 1, waiting: 1, refusal: 'overloaded' })
+export function getUserStats(app: HttpServer, { fresh, authenticate }: Dependencies): void {
   app.get(
     routes.userStats.path,
     {
       config: {
         summary: 'Count users',
-        headers: ['Cache-Control'],
-        problems: ['overloaded', 'storage-unavailable'],
+        headers: ['Cache-Control', 'Consistency-Token'],
+        problems: ['rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
       },
       onRequest: authenticate,
-      schema: { querystring: Type.Object({}, { additionalProperties: false }), response: { 200: UserStats } },
+      schema: {
+        querystring: Type.Object({}, { additionalProperties: false }),
+        headers: FreshnessHeaders,
+        response: { 200: UserStats },
+      },
     },
-    () =>
-      shared(
-        '',
-        async () => {
-          const { byDay, ...sums } = await stats.sums()
-          return { ...sums, registrationsByDay: newestDays(byDay) }
-        },
-        (call) => oneAtATime('', call),
-      ),
+    async (request, reply) => {
+      const needs = { seen: seenOf(request), readModels: [userStatsCollection] }
+      const { result, token } = await fresh.read(request, needs, (moment) => userStats.sums(moment))
+      const { byDay, ...sums } = result
+      return reply.header(consistencyTokenHeader, token).send({ ...sums, registrationsByDay: newestDays(byDay) })
+    },
   )
 }
 

@@ -1,23 +1,49 @@
-import { minVersionHeader, Refusal, routes, UserId, UserReadModel } from '@cqrs/contracts'
-import { callerOf, EntityTags, type HttpServer, ifNoneMatchHolds } from '@cqrs/service-kit'
+import {
+  consistencyTokenHeader,
+  minVersionHeader,
+  Refusal,
+  routes,
+  UserId,
+  UserReadModel,
+  usersReadCollection,
+} from '@cqrs/contracts'
+import { EntityTags, type HttpServer, ifNoneMatchHolds } from '@cqrs/service-kit'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { ReadyUser } from '../by-id/user-cache.ts'
-import { waitForVersion } from '../freshness/wait-for-version.ts'
+import { FreshnessHeaders, seenOf } from '../freshness/seen.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /**
  * GET /api/v1/users/:id: the user, with its version as `ETag`. `X-Min-Version` waits until the read model has that
  * version or a higher one. The answer is 304 if `If-None-Match` names the version.
  */
-export function getUser(app: HttpServer, { lookUp, notices, authenticate, waitMs }: Dependencies): void {
+export function getUser(app: HttpServer, { lookUp, fresh, database, authenticate }: Dependencies): void {
+  const find = (request: FastifyRequest, id: string, minVersion: number): ReadyUser | Promise<ReadyUser> => {
+    const seen = seenOf(request)
+    const version = Math.max(minVersion, seen?.users.get(id) ?? 0)
+    const wait = async (): Promise<ReadyUser> => {
+      const users = new Map([...(seen?.users ?? []), ...(version > 0 ? [[id, version] as const] : [])])
+      const needs = { seen: { users, times: seen?.times ?? new Map() }, readModels: [usersReadCollection] }
+      const { result, token } = await fresh.read(request, needs, (moment) => lookUp.findAt(moment, id))
+      return { ...result, token }
+    }
+    if (!seen) {
+      const found = lookUp.find(id, version)
+      if (version === 0 || !(found instanceof Promise)) return found
+      return found.then((user) => (user.version < version ? wait() : user))
+    }
+    const after = seen.users.size === 0 ? database.latestOf(seen.times) : undefined
+    return (after !== undefined && lookUp.inMemory(id, { atLeast: version, after })) || wait()
+  }
+
   app.get(
     routes.getUser.path,
     {
       config: {
         summary: 'Get a user',
         boundsItself: true,
-        headers: ['ETag', 'Cache-Control'],
+        headers: ['ETag', 'Cache-Control', 'Consistency-Token'],
         problems: ['user-not-found', 'rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
       },
       onRequest: authenticate,
@@ -25,6 +51,7 @@ export function getUser(app: HttpServer, { lookUp, notices, authenticate, waitMs
         params: Type.Object({ id: UserId }),
         querystring: Type.Object({}, { additionalProperties: false }),
         headers: Type.Object({
+          ...FreshnessHeaders.properties,
           [minVersionHeader]: Type.Optional(
             Type.Integer({
               minimum: 1,
@@ -37,22 +64,18 @@ export function getUser(app: HttpServer, { lookUp, notices, authenticate, waitMs
       },
     },
     (request, reply) => {
-      const { id } = request.params
-      const version = request.headers[minVersionHeader]
-      const caller = callerOf(request)?.id ?? ''
-      const first = lookUp.find(id, version)
+      const found = find(request, request.params.id, request.headers[minVersionHeader] ?? 0)
       // Most users are in memory. They are answered synchronously, which saves a turn of the promise queue.
-      if (!(first instanceof Promise)) return answer(request, reply, first)
-      const found = version
-        ? waitForVersion({ id, version, caller, first }, { lookUp, notices, timeoutMs: waitMs, until: request.signal })
-        : first
+      if (!(found instanceof Promise)) return answer(request, reply, found)
       found.then((user) => answer(request, reply, user)).catch((error) => reply.send(error))
     },
   )
 }
 
-function answer(request: FastifyRequest, reply: FastifyReply, user: ReadyUser | undefined): void {
-  if (!user?.body) throw new Refusal('user-not-found')
+/** A client that was told that a user is deleted must not see it again, so that answer has a token as well. */
+function answer(request: FastifyRequest, reply: FastifyReply, user: ReadyUser): void {
+  reply.header(consistencyTokenHeader, user.token)
+  if (!user.body) throw new Refusal('user-not-found')
   const known = request.headers['if-none-match']
   reply.header('etag', user.etag)
   if (known && !ifNoneMatchHolds(known, user.etag)) reply.status(304).send()

@@ -1,30 +1,38 @@
 import { Page, Role, routes, UserPage } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
+import { FreshnessHeaders, seenOf } from '../freshness/seen.ts'
+import { userStats } from '../read-store/user-stats.ts'
 import type { Dependencies } from './dependencies.ts'
-import { newestPage, pageText, refuseOffset, sendPage } from './pages.ts'
+import { newestPage, pageText, readModelsOfPages, refuseOffset, sendPage } from './pages.ts'
 
 /** GET /api/v1/users/by-role/:role: a page of the users with this role, newest first. */
-export function listUsersByRole(app: HttpServer, { users, stats, authenticate, listing, mayList }: Dependencies): void {
+export function listUsersByRole(app: HttpServer, { users, fresh, authenticate, mayList }: Dependencies): void {
   app.get(
     routes.listUsersByRole.path,
     {
       config: {
         summary: 'List users by role',
-        headers: ['Cache-Control'],
-        problems: ['rate-limited', 'overloaded', 'storage-unavailable'],
+        headers: ['Cache-Control', 'Consistency-Token'],
+        problems: ['rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
       },
       onRequest: authenticate,
       preHandler: mayList,
-      schema: { params: Type.Object({ role: Role }), querystring: Page, response: { 200: UserPage } },
+      schema: {
+        params: Type.Object({ role: Role }),
+        querystring: Page,
+        headers: FreshnessHeaders,
+        response: { 200: UserPage },
+      },
     },
     async (request, reply) => {
       const { role } = request.params
       refuseOffset(request.query)
-      const page = await listing(request, async () => {
+      const needs = { seen: seenOf(request), readModels: readModelsOfPages }
+      const page = await fresh.read(request, needs, async (moment) => {
         const [slice, { byRole }] = await Promise.all([
-          newestPage(request.query, (page) => users.listByRole(role, page)),
-          stats.totals(),
+          newestPage(request.query, (page) => users.listByRole(role, page, moment)),
+          userStats.totals(moment),
         ])
         return pageText(request.query, slice, byRole[role])
       })

@@ -1,33 +1,43 @@
 import { routes, UserList, UserPage } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
+import { FreshnessHeaders, seenOf } from '../freshness/seen.ts'
+import type { Moment } from '../read-store/read-database.ts'
+import { userStats } from '../read-store/user-stats.ts'
 import type { Dependencies } from './dependencies.ts'
-import { namePage, newestPage, pageText, refuseOffset, type Slice, searchPage, sendPage } from './pages.ts'
+import {
+  namePage,
+  newestPage,
+  pageText,
+  readModelsOfPages,
+  refuseOffset,
+  type Slice,
+  searchPage,
+  sendPage,
+} from './pages.ts'
 import { refuseParameter } from './refuse-parameter.ts'
 
 /**
  * GET /api/v1/users: a page of users, newest first or by name, with filters or by a prefix of name or e-mail address.
  */
-export function listUsers(
-  app: HttpServer,
-  { users, search, stats, authenticate, listing, mayList }: Dependencies,
-): void {
+export function listUsers(app: HttpServer, { users, search, fresh, authenticate, mayList }: Dependencies): void {
   app.get(
     routes.listUsers.path,
     {
       config: {
         summary: 'List users',
-        headers: ['Cache-Control'],
-        problems: ['rate-limited', 'overloaded', 'storage-unavailable'],
+        headers: ['Cache-Control', 'Consistency-Token'],
+        problems: ['rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
       },
       onRequest: authenticate,
       preHandler: mayList,
-      schema: { querystring: UserList, response: { 200: UserPage } },
+      schema: { querystring: UserList, headers: FreshnessHeaders, response: { 200: UserPage } },
     },
     async (request, reply) => {
       const { query } = request
       refuseMixtures(query)
-      const page = await listing(request, async () => {
-        const [slice, total] = await Promise.all([pageOf(query, { users, search }), totalOf(query, stats)])
+      const needs = { seen: seenOf(request), readModels: readModelsOfPages }
+      const page = await fresh.read(request, needs, async (moment) => {
+        const [slice, total] = await Promise.all([pageOf(query, { users, search }, moment), totalOf(query, moment)])
         return pageText(query, slice, total)
       })
       return sendPage(reply, page)
@@ -51,18 +61,22 @@ function refuseMixtures(query: UserList): void {
   }
 }
 
-async function pageOf(query: UserList, { users, search }: Pick<Dependencies, 'users' | 'search'>): Promise<Slice> {
+async function pageOf(
+  query: UserList,
+  { users, search }: Pick<Dependencies, 'users' | 'search'>,
+  moment: Moment,
+): Promise<Slice> {
   const { q, sort, isActive } = query
-  if (q !== undefined) return searchPage({ ...query, q }, search)
-  if (sort === 'name') return namePage(query, search)
+  if (q !== undefined) return searchPage({ ...query, q }, search, moment)
+  if (sort === 'name') return namePage(query, search, moment)
   const [createdAfter, createdBefore] = [time('createdAfter', query), time('createdBefore', query)]
-  return newestPage(query, (page) => users.list({ ...page, isActive, createdAfter, createdBefore }))
+  return newestPage(query, (page) => users.list({ ...page, isActive, createdAfter, createdBefore }, moment))
 }
 
 /** Null where no sum is kept: counting would read every match. */
-async function totalOf(query: UserList, stats: Dependencies['stats']): Promise<number | null> {
+async function totalOf(query: UserList, moment: Moment): Promise<number | null> {
   if (query.q !== undefined || query.createdAfter !== undefined || query.createdBefore !== undefined) return null
-  const { users, active } = await stats.totals()
+  const { users, active } = await userStats.totals(moment)
   if (query.isActive === undefined) return users
   return query.isActive ? active : users - active
 }

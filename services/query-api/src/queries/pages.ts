@@ -1,8 +1,16 @@
-import { maxOffset, type Page, UserPage, type UserReadModel } from '@cqrs/contracts'
-import { callerOf, shares } from '@cqrs/service-kit'
+import {
+  consistencyTokenHeader,
+  maxOffset,
+  type Page,
+  UserPage,
+  type UserReadModel,
+  userStatsCollection,
+  usersReadCollection,
+} from '@cqrs/contracts'
 import fastJson from 'fast-json-stringify'
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { inTurn } from '../read-store/batches.ts'
+import type { FastifyReply } from 'fastify'
+import type { Fresh } from '../freshness/fresh-reads.ts'
+import type { Moment } from '../read-store/read-database.ts'
 import type { Listed } from '../read-store/to-read-model.ts'
 import type { NewestPage } from '../read-store/user-read-repository.ts'
 import type { Position, UserSearchRepository } from '../read-store/user-search-repository.ts'
@@ -11,22 +19,6 @@ import { refuseParameter } from './refuse-parameter.ts'
 
 /** A page without its total; `nextCursor` is null on the last one. */
 export type Slice = { data: UserReadModel[]; nextCursor: string | null }
-
-export type Listing = ReturnType<typeof listing>
-
-/**
- * Bounds the pages that are read at once, of one caller and of all: one that asks for many waits in a queue of its own.
- * Callers that wait with the same URL share one read, because a page is the same for every caller. If a page ever
- * depends on the caller, the key must as well.
- */
-export function listing() {
-  const read = inTurn<string>()
-  const ofOne = shares({ running: 4, waiting: 46 })
-  // The driver's pool has 100 connections: the others are left to look-ups by id and health checks.
-  const ofAll = shares({ running: 32, waiting: 500, refusal: 'overloaded' })
-  return (request: FastifyRequest, page: () => Promise<string>): Promise<string> =>
-    read(request.url, page, (call) => ofOne(callerOf(request)?.id ?? '', () => ofAll('', call)))
-}
 
 /** A page of users, newest first. `list` reads them from the repository. */
 export async function newestPage(
@@ -41,9 +33,10 @@ export async function newestPage(
 export async function namePage(
   { limit, offset, cursor, isActive }: Page & { isActive?: boolean | undefined },
   users: UserSearchRepository,
+  moment: Moment,
 ): Promise<Slice> {
   const after = cursor === undefined ? undefined : positionOf(readCursor(cursor, ['name']))
-  return cut(await users.byName({ limit: limit + 1, offset, after, isActive }), limit, byName)
+  return cut(await users.byName({ limit: limit + 1, offset, after, isActive }, moment), limit, byName)
 }
 
 /**
@@ -54,17 +47,19 @@ export async function namePage(
 export async function searchPage(
   { q: prefix, limit, cursor, isActive }: Page & { q: string; isActive?: boolean | undefined },
   users: UserSearchRepository,
+  moment: Moment,
 ): Promise<Slice> {
   const at = cursor === undefined ? undefined : readCursor(cursor, ['name', 'email'])
   const found: Listed[] = []
   if (at?.[0] !== 'email') {
-    const named = await users.byName({ prefix, isActive, limit: limit + 1, after: at && positionOf(at) })
+    const after = at && positionOf(at)
+    const named = await users.byName({ prefix, isActive, limit: limit + 1, after }, moment)
     if (named.length > limit) return cut(named, limit, byName)
     found.push(...named)
   }
   const read = 2 * limit + 1
   const after = at?.[0] === 'email' ? positionOf(at) : undefined
-  const addressed = await users.byEmail({ prefix, isActive, limit: read, after })
+  const addressed = await users.byEmail({ prefix, isActive, limit: read, after }, moment)
   let last: Cursor = ['email', prefix, '']
   for (const { byName, ...user } of addressed) {
     if (found.length === limit) return { data: readable(found), nextCursor: cursorText(last) }
@@ -74,9 +69,13 @@ export async function searchPage(
   return { data: readable(found), nextCursor: addressed.length === read ? cursorText(last) : null }
 }
 
+/** What a page is read from. */
+export const readModelsOfPages = [usersReadCollection, userStatsCollection]
+
 /**
- * The response body, serialised once for all callers that share it. `total` comes from sums, so it can be ahead of the
- * page or behind it by the events in flight. It is null where no sum is kept.
+ * The response body, serialised once for all callers that share it. `total` comes from sums, which another read model
+ * keeps: at the same moment it can be ahead of the page or behind it by the events in flight. It is null where no sum
+ * is kept.
  */
 export const pageText = ({ limit, offset, cursor }: Page, slice: Slice, total: number | null): string =>
   stringify({
@@ -84,8 +83,8 @@ export const pageText = ({ limit, offset, cursor }: Page, slice: Slice, total: n
     pagination: { limit, offset: cursor === undefined ? (offset ?? 0) : null, total, nextCursor: slice.nextCursor },
   })
 
-export const sendPage = (reply: FastifyReply, page: string): FastifyReply =>
-  reply.header('content-type', 'application/json; charset=utf-8').send(page)
+export const sendPage = (reply: FastifyReply, { result, token }: Fresh<string>): FastifyReply =>
+  reply.header(consistencyTokenHeader, token).header('content-type', 'application/json; charset=utf-8').send(result)
 
 /** @throws Refusal `validation-failed` for an offset that is combined with a cursor or above `maxOffset` */
 export function refuseOffset({ offset, cursor }: Page): void {

@@ -6,8 +6,8 @@ import {
   usersReadCollection,
 } from '@cqrs/contracts'
 import type { Logger } from '@cqrs/service-kit'
-import type { Collection, Filter, Sort } from 'mongodb'
-import type { LiveCollections } from './live-collections.ts'
+import type { Document, Filter, Sort } from 'mongodb'
+import type { Moment, ReadDatabase } from './read-database.ts'
 import { type Listed, type Shown, toListed, toReadModel } from './to-read-model.ts'
 
 export type Stored = UserReadDocument | UserReadTombstone
@@ -30,28 +30,18 @@ type Revoked = Pick<UserReadDocument, '_id' | 'version'> &
  * index of contracts.
  */
 export class UserReadRepository {
-  readonly #collections: LiveCollections
-  /** Whether a member that lags behind the primary may answer queries. */
-  readonly canLag: boolean
+  readonly #database: ReadDatabase
   readonly #logger: Logger | undefined
 
-  constructor(collections: LiveCollections, { canLag = false, logger }: { canLag?: boolean; logger?: Logger } = {}) {
-    this.#collections = collections
-    this.canLag = canLag
+  constructor(database: ReadDatabase, { logger }: { logger?: Logger } = {}) {
+    this.#database = database
     this.#logger = logger
   }
 
-  /**
-   * Finds these users, deleted ones included, in one query.
-   * @param from the live collection, as `LiveCollections` returns it
-   * @param upToDate reads the primary if there is one, instead of a member that may lag
-   */
-  async findByIds(
-    ids: string[],
-    { from, upToDate }: { from: Collection<Stored>; upToDate: boolean },
-  ): Promise<FoundUsers> {
-    const options = { projection: { ...projection, deletedAt: 1 }, ...(upToDate && primary) } as const
-    const stored = await from.find({ _id: { $in: ids } }, options).toArray()
+  /** Finds these users, deleted ones included, in one query. */
+  async findByIds(ids: string[], moment: Moment): Promise<FoundUsers> {
+    const page = { projection: { ...projection, deletedAt: 1 }, limit: ids.length }
+    const stored = await moment.find<Stored>(usersReadCollection, { _id: { $in: ids } }, page)
     const users = new Map<string, VersionedUser>()
     for (const one of stored) {
       const user = 'deletedAt' in one ? undefined : toReadModel(one, this.#logger)
@@ -61,24 +51,27 @@ export class UserReadRepository {
   }
 
   /** Users, newest first; optionally only (in)active ones, or those registered in [createdAfter, createdBefore). */
-  async list({ isActive, createdAfter, createdBefore, ...page }: NewestPage & Filters): Promise<Listed[]> {
+  async list(
+    { isActive, createdAfter, createdBefore, ...page }: NewestPage & Filters,
+    moment: Moment,
+  ): Promise<Listed[]> {
     const among = isActive === undefined ? { deletedAt: null } : { isActive }
     const times = { ...(createdAfter && { $gte: createdAfter }), ...(createdBefore && { $lt: createdBefore }) }
     // All users are equal in this field. Sorting by it makes MongoDB use the compound index instead of `_id` alone.
     const by = isActive === undefined ? 'deletedAt' : 'isActive'
-    if (!createdAfter && !createdBefore) return await this.#newest(among, page, by)
+    if (!createdAfter && !createdBefore) return await this.#newest(moment, among, page, by)
     const ids = idsRegistered(createdAfter, createdBefore)
-    return await this.#newest({ ...among, createdAt: times, _id: ids }, page, by)
+    return await this.#newest(moment, { ...among, createdAt: times, _id: ids }, page, by)
   }
 
   /** Users with this role, newest first. A tombstone has no roles. */
-  async listByRole(role: Role, page: NewestPage): Promise<Listed[]> {
-    return await this.#newest({ roles: role }, page)
+  async listByRole(role: Role, page: NewestPage, moment: Moment): Promise<Listed[]> {
+    return await this.#newest(moment, { roles: role }, page)
   }
 
   /** Revocations of the last `ms`, deletions included, by the database's clock. Reads the primary if there is one. */
   async revokedWithin(ms: number): Promise<Revocation[]> {
-    const users = await this.#users()
+    const users = await this.#database.live<Stored>(usersReadCollection)
     // In an expression, `$$NOW` would keep the query from using the indexes.
     const now: Date = (await users.db.command({ hello: 1 }, primary))['localTime']
     const since = { $gt: new Date(now.getTime() - ms) }
@@ -91,16 +84,16 @@ export class UserReadRepository {
     })
   }
 
-  async #newest(filter: Filter<Stored>, { limit, offset = 0, after }: NewestPage, by?: string): Promise<Listed[]> {
-    const users = await this.#users()
+  async #newest(
+    moment: Moment,
+    filter: Document,
+    { limit, offset = 0, after }: NewestPage,
+    by?: string,
+  ): Promise<Listed[]> {
     const upTo = after === undefined ? filter : { $and: [filter, { _id: { $lt: after } }] }
     const sort: Sort = { ...(by && { [by]: 1 }), _id: -1 }
-    const options = { projection, sort, skip: offset, limit }
-    return (await users.find<Shown>(upTo, options).toArray()).map((stored) => toListed(stored, this.#logger))
-  }
-
-  #users() {
-    return this.#collections.of<Stored>(usersReadCollection)
+    const found = await moment.find<Shown>(usersReadCollection, upTo, { projection, sort, skip: offset, limit })
+    return found.map((stored) => toListed(stored, this.#logger))
   }
 }
 

@@ -1,7 +1,7 @@
 import { nameCollation, usersReadCollection } from '@cqrs/contracts'
 import type { Logger } from '@cqrs/service-kit'
-import type { Document, Filter, Sort } from 'mongodb'
-import type { LiveCollections } from './live-collections.ts'
+import type { Document, Sort } from 'mongodb'
+import type { Moment } from './read-database.ts'
 import { type Listed, type Shown, toListed } from './to-read-model.ts'
 import { projection } from './user-read-repository.ts'
 
@@ -17,34 +17,32 @@ type OrderedPage = {
 
 /** Reads `users_read` by name and by e-mail address, in the order of `nameCollation`, with the indexes of contracts. */
 export class UserSearchRepository {
-  readonly #collections: LiveCollections
   readonly #logger: Logger | undefined
 
-  constructor(collections: LiveCollections, { logger }: { logger?: Logger } = {}) {
-    this.#collections = collections
+  constructor({ logger }: { logger?: Logger } = {}) {
     this.#logger = logger
   }
 
   /** Users in order of name, optionally only those whose name has this prefix. */
-  async byName(page: OrderedPage & { prefix?: string }): Promise<Listed[]> {
-    return (await this.#page('name', page, {})).map((stored) => toListed(stored, this.#logger))
+  async byName(page: OrderedPage & { prefix?: string }, moment: Moment): Promise<Listed[]> {
+    return (await this.#page(moment, 'name', page, {})).map((stored) => toListed(stored, this.#logger))
   }
 
   /** Users whose e-mail address has this prefix, in its order; `byName` says whether the name has it as well. */
-  async byEmail(page: OrderedPage & { prefix: string }): Promise<(Listed & { byName: boolean })[]> {
+  async byEmail(page: OrderedPage & { prefix: string }, moment: Moment): Promise<(Listed & { byName: boolean })[]> {
     const { $gte, $lt } = beginningWith(page.prefix)
-    const found = await this.#page('email', page, {
+    const found = await this.#page(moment, 'email', page, {
       byName: { $and: [{ $gte: ['$name', $gte] }, { $lt: ['$name', $lt] }] },
     })
     return found.map(({ byName, ...stored }) => ({ ...toListed(stored, this.#logger), byName: byName === true }))
   }
 
   async #page(
+    moment: Moment,
     by: 'name' | 'email',
     { limit, isActive, prefix, offset = 0, after }: OrderedPage & { prefix?: string },
     computed: Document,
   ): Promise<Match[]> {
-    const users = await this.#collections.of<Shown>(usersReadCollection)
     const options = {
       projection: { ...projection, ...computed },
       collation: nameCollation,
@@ -55,7 +53,7 @@ export class UserSearchRepository {
     const among = { isActive: isActive ?? { $in: [true, false] } }
     const pages = await Promise.all(
       rangesOf(by, prefix, after).map(({ range, sort }) =>
-        users.find<Match>({ ...among, ...range } as Filter<Shown>, { ...options, sort }).toArray(),
+        moment.find<Match>(usersReadCollection, { ...among, ...range }, { ...options, sort }),
       ),
     )
     return pages.flat().slice(0, limit)
