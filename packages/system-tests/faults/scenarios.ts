@@ -63,17 +63,17 @@ export const scenarios: Scenario[] = [
   {
     name: 'kill -9 of the primary of three write databases',
     rounds: 3,
-    threeNodes: true,
+    threeNodes: 'write',
     async fault(world) {
-      const { writeSet } = world
-      if (!writeSet) throw new Error('the write database does not have three nodes')
+      const { threeNodes } = world
+      if (!threeNodes) throw new Error('the write database does not have three nodes')
       await underLoad(world)
-      const killed = await writeSet.primary()
+      const killed = await threeNodes.primary()
       await killed.kill()
-      await writeSet.primary()
+      await threeNodes.primary()
       await underLoad(world)
       await killed.start()
-      await writeSet.complete()
+      await threeNodes.complete()
     },
   },
   {

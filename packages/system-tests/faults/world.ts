@@ -42,8 +42,8 @@ export type World = {
   services: Service[]
   /** What the stack's own services have logged as a warning or an error. */
   warnings: string[]
-  /** The write database, if it has three nodes. */
-  writeSet: ReplicaSet | undefined
+  /** The database that has three nodes. */
+  threeNodes: ReplicaSet | undefined
   /** Failures that a fault itself finds, in words, in addition to the checks after every fault. */
   wrong: string[]
   /** Starts another process of a service, with the connections of the stack's own. It is killed at the end. */
@@ -63,8 +63,8 @@ export type Scenario = {
   env?: NonNullable<Parameters<typeof startStack>[0]['env']>
   /** Runs a second command-api and a second projector; both command-apis get commands. */
   twoOfEach?: true
-  /** The write database is a replica set of three nodes. */
-  threeNodes?: true
+  /** This database is a replica set of three nodes. */
+  threeNodes?: 'write' | 'read'
   /** Databases, brokers and command-apis run on hosts of their own, whose network can be cut. Needs root. */
   onHosts?: true
   /** Projectors are killed, so that an e-mail can be in the window that cannot be closed. */
@@ -83,11 +83,11 @@ type OnEnd = (cleanUp: () => Promise<unknown>) => void
  */
 export async function startWorld(scenario: Scenario, seed: number, onEnd: OnEnd): Promise<World> {
   const world = await (scenario.onHosts ? startOnHosts : startHere)(scenario, seed, onEnd)
-  const { services, stack, writeSet } = world
+  const { services, stack, threeNodes } = world
   for (const server of [
     ...services.map(({ server }) => server),
     ...Object.values(stack?.servers ?? {}),
-    ...(writeSet?.nodes ?? []),
+    ...(threeNodes?.nodes ?? []),
   ])
     server.onCrash = (message) => world.wrong.push(message)
   return world
@@ -114,7 +114,7 @@ async function startOnHosts(_scenario: Scenario, seed: number, onEnd: OnEnd): Pr
       { name: 'query-api', ...queryApi },
     ],
     warnings: [],
-    writeSet: hosts.writeSet,
+    threeNodes: hosts.writeSet,
     wrong: [],
     addReplica: () => Promise.reject(new Error('the system is on hosts')),
     onEnd,
@@ -124,7 +124,7 @@ async function startOnHosts(_scenario: Scenario, seed: number, onEnd: OnEnd): Pr
 async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promise<World> {
   const dataDir = await freshDirectory({ teardown: onEnd })
   const mail = await freshMail({ teardown: onEnd })
-  const threeNodes = scenario.threeNodes && (await startThreeNodes(dataDir))
+  const threeNodes = scenario.threeNodes && (await startThreeNodes(dataDir, scenario.threeNodes))
   if (threeNodes) onEnd(() => threeNodes.stop())
   const shared = async () => (await freshDatabase({ teardown: onEnd })).uri
   const databases = threeNodes
@@ -162,7 +162,7 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
       server: stack.servers[name],
     })),
     warnings,
-    writeSet: threeNodes ? threeNodes.writeSet : undefined,
+    threeNodes: threeNodes ? threeNodes.threeNodes : undefined,
     wrong: [],
     async addReplica(name, more) {
       // The Windows build of MongoDB crashes when two processes create the same collection at the same time.

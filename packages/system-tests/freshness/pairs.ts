@@ -1,0 +1,116 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { randomFrom } from '../faults/random.ts'
+import { partOf, startWorld, type World } from '../faults/world.ts'
+import { Client, type Tally } from './client.ts'
+
+export type Result = {
+  /** Pairs by kind of the query. */
+  pairs: Record<string, number>
+  unanswered: number
+  wrong: string[]
+  /** What the same check found in some pairs without tokens: nothing would mean that it finds nothing. */
+  foundWithoutTokens: number
+  /** Of the queries before the first fault. */
+  healthyMs: { p50: number; p99: number; max: number }
+  faults: Record<string, number>
+}
+
+/**
+ * Runs clients that alternate between commands and queries over three query-apis, one of which reads from secondaries.
+ * After a healthy first part, processes are killed with kill -9 all the time, and NATS is away for a while.
+ */
+export async function runPairs(options: {
+  pairs: number
+  seed: number
+  natsAwayMs: number
+  log?: (line: string) => void
+}): Promise<Result> {
+  const { pairs, seed, natsAwayMs, log = () => {} } = options
+  const cleanUps: (() => Promise<unknown>)[] = []
+  try {
+    const scenario = { name: 'freshness', rounds: 1, threeNodes: 'read', fault: async () => {} } as const
+    const world = await startWorld(scenario, seed, (cleanUp) => cleanUps.unshift(cleanUp))
+    await world.addReplica('query-api')
+    await world.addReplica('query-api', { READ_PREFERENCE: 'secondaryPreferred' })
+    const urlsOf = (name: string) => world.services.filter((service) => service.name === name).map(({ url }) => url)
+    const start = (tally: Tally, withoutTokens: boolean) => {
+      const clients = ['seller', 'admin', ...Array(6).fill(undefined)].map(
+        (ownRole: string | undefined, number) =>
+          new Client({
+            commandApi: urlsOf('command-api')[0] as string,
+            queryApis: urlsOf('query-api'),
+            token: world.adminToken,
+            random: randomFrom(seed + number),
+            ownRole,
+            withoutTokens,
+            tally,
+          }),
+      )
+      const done = () => Object.values(tally.pairs).reduce((sum, count) => sum + count, 0)
+      const until = async (count: number) => {
+        const run = async (client: Client) => {
+          while (done() < count) await client.pair()
+        }
+        await Promise.all(clients.map(run))
+      }
+      return { done, until, leave: () => Promise.all(clients.map((client) => client.leave())) }
+    }
+
+    const unchecked: Tally = { pairs: {}, times: [], unanswered: 0, wrong: [] }
+    const without = start(unchecked, true)
+    await without.until(80)
+    await without.leave()
+    const tally: Tally = { pairs: {}, times: [], unanswered: 0, wrong: world.wrong }
+    const { done, until } = start(tally, false)
+    await until(pairs / 10)
+    const healthy = tally.times.toSorted((one, other) => one - other)
+    const at = (share: number) => Math.round(healthy[Math.floor(share * (healthy.length - 1))] ?? 0)
+    const healthyMs = { p50: at(0.5), p99: at(0.99), max: at(1) }
+    const faults = startFaults(world, natsAwayMs)
+    log(`${done()} pairs without a fault: ${JSON.stringify(healthyMs)}`)
+    const logging = setInterval(() => log(`${done()} of ${pairs} pairs, ${tally.wrong.length} wrong`), 10_000)
+    try {
+      await until(pairs)
+    } finally {
+      clearInterval(logging)
+      await faults.stop()
+    }
+    const { pairs: ofKinds, unanswered, wrong } = tally
+    const foundWithoutTokens = unchecked.wrong.length
+    return { pairs: ofKinds, unanswered, wrong, foundWithoutTokens, healthyMs, faults: faults.counts }
+  } finally {
+    for (const cleanUp of cleanUps) await cleanUp()
+  }
+}
+
+/** Takes NATS away once, and otherwise one process after the other. */
+function startFaults(world: World, natsAwayMs: number) {
+  const { random, services } = world
+  const counts: Record<string, number> = {}
+  const count = (what: string) => {
+    counts[what] = (counts[what] ?? 0) + 1
+  }
+  const stopping = new AbortController()
+  const running = (async () => {
+    const nats = partOf(world, 'nats')
+    await nats.kill()
+    count('NATS away')
+    await delay(natsAwayMs)
+    await nats.start()
+    while (!stopping.signal.aborted) {
+      await delay(random.between(1_000, 8_000))
+      const { name, server } = random.oneOf(services)
+      await server.kill()
+      count(`kill -9 of ${name}`)
+      await delay(random.between(0, 500))
+      await server.start()
+    }
+  })()
+  return {
+    counts,
+    stop: async () => {
+      stopping.abort()
+      await running
+    },
+  }
+}
