@@ -43,6 +43,7 @@ for (const { name, commands, queries } of parts) {
       await begin(server)
       const command = await rename(`while ${name} ${fault}`)
       t.equal(command.status, commands ? 200 : 503)
+      if (command.status === 500) t.comment(system.logs.filter((line) => line.includes('request failed')))
       // A list is never answered from the cache, unlike a user by id.
       t.equal((await list()).status, queries ? 200 : 503)
       if (!commands) t.match(command.body.code, /^(storage-unavailable|upstream-unavailable|overloaded)$/)

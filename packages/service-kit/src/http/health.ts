@@ -20,13 +20,14 @@ export type Check = {
 export function answerHealth(app: HttpServer, checks: Record<string, Check>): void {
   app.get('/healthz', { logLevel: 'silent' }, () => ({ status: 'ok' }))
   app.get('/readyz', { logLevel: 'silent' }, async (_request, reply) => {
-    const results = await Promise.all(
-      Object.entries(checks).map(async ([name, check]) => ({
-        name,
-        required: check.required,
-        up: await settled(check),
-      })),
-    )
+    const entries = Object.entries(checks)
+    const asked = await Promise.all(entries.map(([, { isUp }]) => isUp && settled(isUp)))
+    // What depends on reasons alone is told together with them: they can change during the questions.
+    const results = entries.map(([name, { required, reasons = () => [] }], i) => ({
+      name,
+      required,
+      up: asked[i] ?? reasons().length === 0,
+    }))
     const down = results.filter(({ up }) => !up)
     const status = down.length === 0 ? 'ready' : down.some(({ required }) => required) ? 'unready' : 'degraded'
     const missing = Object.values(checks).flatMap((check) => check.missing?.() ?? [])
@@ -41,9 +42,8 @@ export function answerHealth(app: HttpServer, checks: Record<string, Check>): vo
 }
 
 /** A check that takes too long is down: the prober has a timeout as well. */
-const settled = async ({ isUp, reasons = () => [] }: Check): Promise<boolean> => {
+const settled = async (isUp: NonNullable<Check['isUp']>): Promise<boolean> => {
   try {
-    if (!isUp) return reasons().length === 0
     return await Promise.race([isUp(), tooLate()])
   } catch {
     return false

@@ -159,7 +159,17 @@ function errorsIn(error: unknown): Error[] {
   return [error, ...errorsIn(error.cause), ...errorsIn(ended)]
 }
 
-const unavailable = new Set(['MongoWaitQueueTimeoutError', 'MongoTopologyClosedError', 'MongoNotConnectedError'])
+/**
+ * Errors of the driver itself. The last two come when a server goes away between its selection and its use
+ * (`execute_operation.js`, `server.js`).
+ */
+const unavailable = new Set([
+  'MongoWaitQueueTimeoutError',
+  'MongoTopologyClosedError',
+  'MongoNotConnectedError',
+  'MongoServerClosedError',
+  'MongoUnexpectedServerResponseError',
+])
 
 /** By name in MongoDB's `error_codes.yml`. Only errors of writes have an error label as well. */
 const unavailableCodes = new Set<unknown>([

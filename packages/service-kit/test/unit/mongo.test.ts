@@ -3,8 +3,10 @@ import {
   MongoInvalidArgumentError,
   MongoNetworkError,
   MongoNetworkTimeoutError,
+  MongoServerClosedError,
   MongoServerError,
   MongoServerSelectionError,
+  MongoUnexpectedServerResponseError,
   MongoWriteConcernError,
 } from 'mongodb'
 import t from 'tap'
@@ -31,6 +33,8 @@ for (const [what, error, expected] of [
     })('cleared'),
     'unavailable',
   ],
+  ['a server that was closed before its use', new MongoServerClosedError(), 'unavailable'],
+  ['a server that died after its selection', new MongoUnexpectedServerResponseError('no retries'), 'unavailable'],
   ['a primary that steps down', answer(189), 'unavailable'],
   ['a server that shuts down', answer(11600), 'unavailable'],
   ['a write that the driver may try again', answer(1, ['RetryableWriteError']), 'unavailable'],
