@@ -170,7 +170,7 @@ t.test('a page is one moment: a user that is renamed all the time is in each, on
       const found = body.data.filter(({ id }: { id: string }) => id === idOf(2)).length
       if (found !== 1 || body.data.length !== 3) wrong.push(`${path}: ${found} of ${body.data.length}`)
     }
-  t.ok(isRenaming.count() > 50, 'it was renamed meanwhile')
+  t.ok(isRenaming.count() > 50, 'it was renamed all the time')
   t.strictSame(wrong, [])
 })
 
