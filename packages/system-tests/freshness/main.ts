@@ -13,7 +13,13 @@ if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(pairs) || pairs < 100) 
   process.exit(1)
 }
 console.log(`seed ${seed}`)
-const { wrong, ...counts } = await runPairs({ pairs, seed, natsAwayMs: 30_000, log: console.log })
+const { wrong, ...counts } = await runPairs({
+  pairs,
+  seed,
+  natsAwayMs: 30_000,
+  withSecondaries: true,
+  log: console.log,
+})
 console.log(counts)
 for (const one of wrong.slice(0, 100)) console.log(one)
 console.log(`${wrong.length} wrong`)

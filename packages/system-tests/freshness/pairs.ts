@@ -16,19 +16,22 @@ export type Result = {
 }
 
 /**
- * Runs clients that alternate between commands and queries over three query-apis, one of which reads from secondaries.
+ * Runs clients that alternate between commands and queries over three query-apis, one of which prefers secondaries.
  * After a healthy first part, processes are killed with kill -9 all the time, and NATS is away for a while.
  */
 export async function runPairs(options: {
   pairs: number
   seed: number
   natsAwayMs: number
+  /** Gives the read database three nodes, so that one query-api reads from secondaries. */
+  withSecondaries: boolean
   log?: (line: string) => void
 }): Promise<Result> {
-  const { pairs, seed, natsAwayMs, log = () => {} } = options
+  const { pairs, seed, natsAwayMs, withSecondaries, log = () => {} } = options
   const cleanUps: (() => Promise<unknown>)[] = []
   try {
-    const scenario = { name: 'freshness', rounds: 1, threeNodes: 'read', fault: async () => {} } as const
+    const threeNodes = withSecondaries && ({ threeNodes: 'read' } as const)
+    const scenario = { name: 'freshness', rounds: 1, ...threeNodes, fault: async () => {} }
     const world = await startWorld(scenario, seed, (cleanUp) => cleanUps.unshift(cleanUp))
     await world.addReplica('query-api')
     await world.addReplica('query-api', { READ_PREFERENCE: 'secondaryPreferred' })

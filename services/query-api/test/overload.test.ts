@@ -1,3 +1,4 @@
+import { consistencyToken } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import type { Moment } from '../src/read-store/read-database.ts'
@@ -108,6 +109,26 @@ t.test('all who wait for the statistics share one read, and nobody is refused', 
   slow.resolve()
   for (const { status } of await Promise.all([first, ...others])) t.equal(status, 200)
   t.ok(reads <= 6, `${reads} reads`)
+})
+
+t.test('one caller that asks for statistics with many tokens at once is refused', async (t) => {
+  const { get } = await startQueryApi(t)
+  const { sums } = userStats
+  const slow = Promise.withResolvers<void>()
+  t.intercept(userStats, 'sums', {
+    value: async (moment: Moment) => {
+      await slow.promise
+      return sums(moment)
+    },
+  })
+  // Each is another token, so nobody shares a read.
+  const tokens = Array.from({ length: 60 }, (_, n) =>
+    consistencyToken({ users: [], database: 'another', time: String(n) }),
+  )
+  const answers = tokens.map((token) => get('/api/v1/stats/users', { 'consistency-token': token }))
+  t.match(await Promise.race(answers), { status: 429, body: { code: 'rate-limited' } })
+  slow.resolve()
+  t.equal((await Promise.all(answers)).filter(({ status }) => status === 200).length, 50)
 })
 
 t.test('a caller that arrives during a read of its page gets a new read', async (t) => {
