@@ -53,8 +53,10 @@ export class ReadDatabase {
     const database = await this.identity()
     const after = seen?.get(database) ?? 0n
     const once = (isFirst: boolean) => {
-      const readPreference = (!isFirst || upToDate) && this.canLag ? 'primaryPreferred' : this.#readPreference
-      return read(new Moment(this.#db, { database, after, readPreference }, this.#lastSeen))
+      const mayLag = this.canLag && isFirst && !upToDate
+      const readPreference = this.canLag && !mayLag ? 'primaryPreferred' : this.#readPreference
+      const withinMs = mayLag ? catchUpMs : answerMs
+      return read(new Moment(this.#db, { database, after, readPreference, withinMs }, this.#lastSeen))
     }
     try {
       return await once(true)
@@ -183,7 +185,7 @@ export class Moment {
    * takes one round trip.
    */
   async #open<Found extends Document>(more: Document[], page?: Page): Promise<Found[]> {
-    const { after } = this.#options
+    const { after, withinMs } = this.#options
     const cursor = await this.#run({
       aggregate: readModelsCollection,
       pipeline: [{ $project: { _id: 0, readModel: '$_id', live: 1 } }, ...more],
@@ -191,7 +193,7 @@ export class Moment {
       ...(page?.collation && { collation: page.collation }),
       readConcern: { level: 'snapshot', ...(after > 0n && { afterClusterTime: new Timestamp(after) }) },
       // A member that lags waits until it has that time.
-      ...(after > 0n && { maxTimeMS: catchUpMs }),
+      ...(after > 0n && { maxTimeMS: withinMs }),
     })
     this.#time = cursor.atClusterTime
     const isState = (one: Document): boolean => 'readModel' in one
@@ -222,6 +224,8 @@ type MomentOptions = {
   /** Its cluster time is this one or a later one. */
   after: bigint
   readPreference: 'primary' | 'primaryPreferred' | 'secondaryPreferred'
+  /** The longest time for the first read, if it may have to wait for `after`. */
+  withinMs: number
 }
 
 type Page = { limit: number; skip?: number; sort?: Sort; projection?: Document; collation?: CollationOptions }
@@ -257,3 +261,6 @@ const identityMs = 5_000
 
 /** For a member that lags; the primary is asked after that. */
 const catchUpMs = 500
+
+/** For one that does not, where only the read itself takes time: below the timeout of requests. */
+const answerMs = 5_000

@@ -19,7 +19,7 @@ t.test('a failure that passes is tried once more, at the primary if a member may
   for (const error of [cut, snapshotTooOld, failed(189), behind]) {
     const { read, did } = database([error])
     t.equal(await read(seen), 7n)
-    t.strictSame(did, ['aggregate secondaryPreferred', 'aggregate primaryPreferred'])
+    t.strictSame(did, ['aggregate secondaryPreferred 500', 'aggregate primaryPreferred 5000'])
   }
   const { read } = database([cut, cut])
   await t.rejects(read(seen), cut)
@@ -29,7 +29,7 @@ t.test('other failures are not, nor the lack of a server, which has been waited 
   for (const error of [badValue, failed(13), new MongoServerSelectionError('none', {} as never)]) {
     const { read, did } = database([error])
     await t.rejects(read(seen), error)
-    t.strictSame(did, ['aggregate secondaryPreferred'])
+    t.strictSame(did, ['aggregate secondaryPreferred 500'])
   }
 })
 
@@ -43,7 +43,7 @@ t.test('if no member reaches what the client has seen, the read model is behind'
 t.test('a time of which a member has not heard is one that the primary knows, or never was', async (t) => {
   const known = database([invalid], 5n)
   t.equal(await known.read(seen), 7n)
-  t.strictSame(known.did, ['aggregate secondaryPreferred', 'hello primary', 'aggregate primaryPreferred'])
+  t.strictSame(known.did, ['aggregate secondaryPreferred 500', 'hello primary', 'aggregate primaryPreferred 5000'])
   const future = database([invalid], 4n)
   await t.rejects(future.read(seen), { code: 'validation-failed' })
 })
@@ -55,7 +55,7 @@ function database(errors: Error[], primaryTime = 0n) {
   const db = {
     listCollections: () => ({ toArray: async () => [{ info: { uuid: 'this one' } }] }),
     command: async (command: Document, { readPreference }: { readPreference: string }) => {
-      did.push(`${Object.keys(command)[0]} ${readPreference}`)
+      did.push([Object.keys(command)[0], readPreference, command['maxTimeMS']].filter(Boolean).join(' '))
       if (command['hello']) return { $clusterTime: { clusterTime: new Timestamp(primaryTime) } }
       const error = left.shift()
       if (error) throw error
