@@ -6,9 +6,8 @@ import type { Random } from '../faults/random.ts'
 type Own = { version: number; roles: string[]; isDeleted: boolean }
 
 type Shown = { id: string; version: number }
-
-// biome-ignore lint/suspicious/noExplicitAny: the body of any answer
-type Answer = any
+type Page = { data: Shown[]; pagination: { nextCursor: string | null } }
+type Stats = { byRole: Record<string, number> }
 
 export type Tally = {
   pairs: Record<string, number>
@@ -74,7 +73,7 @@ export class Client {
       roles: ['buyer'],
     }
     const headers = { 'idempotency-key': `"${randomUUID()}"` }
-    const user = await this.#command('POST', '/api/v1/auth/register', body, headers)
+    const user = await this.#command<Shown>('POST', '/api/v1/auth/register', body, headers)
     this.#own.set(user.id, { version: user.version, roles: ['buyer'], isDeleted: false })
   }
 
@@ -82,12 +81,12 @@ export class Client {
     const { random, ownRole } = this.#options
     const roles = ownRole && random.chance(0.5) ? ['buyer', ownRole] : ['buyer']
     const body = { name: `Fresh ${random.between(0, 1e9)}`, roles }
-    const user = await this.#command('PUT', `/api/v1/users/${id}`, body)
+    const user = await this.#command<Shown>('PUT', `/api/v1/users/${id}`, body)
     this.#own.set(id, { version: user.version, roles, isDeleted: false })
   }
 
   async #delete(id: string): Promise<void> {
-    await this.#command('DELETE', `/api/v1/users/${id}`)
+    await this.#command<void>('DELETE', `/api/v1/users/${id}`)
     this.#own.set(id, { version: 0, roles: [], isDeleted: true })
   }
 
@@ -101,28 +100,28 @@ export class Client {
 
   async #byRole(): Promise<void> {
     const role = this.#options.ownRole ?? 'buyer'
-    const page = await this.#query(`/api/v1/users/by-role/${role}?limit=100`)
+    const page = await this.#query<Page>(`/api/v1/users/by-role/${role}?limit=100`)
     this.#check('by role', page.data, ({ roles }) => roles.includes(role))
   }
 
   async #byId(): Promise<void> {
     const [id, own] = this.#options.random.oneOf([...this.#own])
-    const user = await this.#query(`/api/v1/users/${id}`)
-    if (own.isDeleted ? user.code !== 'user-not-found' : !(user.version >= own.version))
+    const user = await this.#query<Partial<Shown> & { code?: string }>(`/api/v1/users/${id}`)
+    if (own.isDeleted ? user.code !== 'user-not-found' : (user.version ?? 0) < own.version)
       this.#fail('by id', `${id} has version ${user.version ?? user.code} instead of ${own.version}`)
   }
 
   async #statistics(): Promise<void> {
     const { ownRole = '' } = this.#options
-    const stats = await this.#query('/api/v1/stats/users')
+    const stats = await this.#query<Stats>('/api/v1/stats/users')
     const expected = [...this.#own.values()].filter(({ roles }) => roles.includes(ownRole)).length
-    const found = stats.byRole[ownRole] - (ownRole === 'admin' ? 1 : 0)
+    const found = (stats.byRole[ownRole] ?? 0) - (ownRole === 'admin' ? 1 : 0)
     if (found !== expected) this.#fail('statistics', `${found} users are ${ownRole} instead of ${expected}`)
   }
 
   /** One page holds all users. */
   async #pages(path: string): Promise<Shown[]> {
-    const page = await this.#query(path)
+    const page = await this.#query<Page>(path)
     if (page.pagination.nextCursor) throw new Error('there are more users than a page holds')
     return page.data
   }
@@ -153,14 +152,19 @@ export class Client {
   }
 
   /** Sends a command until it is acknowledged, as an ordinary HTTP client does. */
-  async #command(method: string, path: string, body?: object, headers: Record<string, string> = {}): Promise<Answer> {
+  async #command<Body>(
+    method: string,
+    path: string,
+    body?: object,
+    headers: Record<string, string> = {},
+  ): Promise<Body> {
     for (;;) {
       const answer = await this.#send(this.#options.commandApi, method, path, body, headers)
       // A deletion whose answer was lost.
-      if (method === 'DELETE' && answer?.status === 404) return undefined
+      if (method === 'DELETE' && answer?.status === 404) return undefined as Body
       if (answer?.ok) {
         this.#token = [this.#token, answer.headers.get('consistency-token')].filter(Boolean).join(', ')
-        return await answer.json().catch(() => undefined)
+        return (method === 'DELETE' ? undefined : await answer.json()) as Body
       }
       if (answer && answer.status < 500 && answer.status !== 409 && answer.status !== 429)
         throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
@@ -169,7 +173,7 @@ export class Client {
   }
 
   /** Asks until there is an answer: 503 says that the read model is behind. */
-  async #query(path: string): Promise<Answer> {
+  async #query<Body>(path: string): Promise<Body> {
     const { queryApis, random, tally, withoutTokens } = this.#options
     for (;;) {
       const headers = this.#token && !withoutTokens ? { 'consistency-token': this.#token } : {}
@@ -178,7 +182,7 @@ export class Client {
       if (answer?.ok || answer?.status === 404) {
         tally.times.push(performance.now() - from)
         this.#token = answer.headers.get('consistency-token') ?? ''
-        return await answer.json()
+        return (await answer.json()) as Body
       }
       if (answer && answer.status < 500 && answer.status !== 429)
         throw new Error(`${path}: ${answer.status} ${await answer.text()}`)

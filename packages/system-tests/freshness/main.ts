@@ -16,7 +16,7 @@ console.log(`seed ${seed}`)
 const { wrong, ...counts } = await runPairs({
   pairs,
   seed,
-  natsAwayMs: 30_000,
+  natsDownMs: 30_000,
   withSecondaries: true,
   log: console.log,
 })

@@ -17,17 +17,18 @@ export type Result = {
 
 /**
  * Runs clients that alternate between commands and queries over three query-apis, one of which prefers secondaries.
- * After a healthy first part, processes are killed with kill -9 all the time, and NATS is away for a while.
+ * After a first part without faults, NATS is unavailable for `natsDownMs`, then processes are killed one after the
+ * other.
  */
 export async function runPairs(options: {
   pairs: number
   seed: number
-  natsAwayMs: number
+  natsDownMs: number
   /** Gives the read database three nodes, so that one query-api reads from secondaries. */
   withSecondaries: boolean
   log?: (line: string) => void
 }): Promise<Result> {
-  const { pairs, seed, natsAwayMs, withSecondaries, log = () => {} } = options
+  const { pairs, seed, natsDownMs, withSecondaries, log = () => {} } = options
   const cleanUps: (() => Promise<unknown>)[] = []
   try {
     const threeNodes = withSecondaries && ({ threeNodes: 'read' } as const)
@@ -69,7 +70,7 @@ export async function runPairs(options: {
     const healthy = tally.times.toSorted((one, other) => one - other)
     const at = (share: number) => Math.round(healthy[Math.floor(share * (healthy.length - 1))] ?? 0)
     const healthyMs = { p50: at(0.5), p99: at(0.99), max: at(1) }
-    const faults = startFaults(world, natsAwayMs)
+    const faults = startFaults(world, natsDownMs)
     log(`${done()} pairs without a fault: ${JSON.stringify(healthyMs)}`)
     const logging = setInterval(() => log(`${done()} of ${pairs} pairs, ${tally.wrong.length} wrong`), 10_000)
     try {
@@ -86,8 +87,8 @@ export async function runPairs(options: {
   }
 }
 
-/** Takes NATS away once, and otherwise one process after the other. */
-function startFaults(world: World, natsAwayMs: number) {
+/** Stops NATS for a while, then kills one process after the other. */
+function startFaults(world: World, natsDownMs: number) {
   const { random, services } = world
   const counts: Record<string, number> = {}
   const count = (what: string) => {
@@ -97,8 +98,8 @@ function startFaults(world: World, natsAwayMs: number) {
   const running = (async () => {
     const nats = partOf(world, 'nats')
     await nats.kill()
-    count('NATS away')
-    await delay(natsAwayMs)
+    count('NATS unavailable')
+    await delay(natsDownMs)
     await nats.start()
     while (!stopping.signal.aborted) {
       await delay(random.between(1_000, 8_000))

@@ -5,7 +5,7 @@ import { runPairs } from '../freshness/pairs.ts'
 t.setTimeout(300_000)
 
 t.test('no query with a token misses a command or goes back, under kill -9 and without NATS', async (t) => {
-  const options = { pairs: 160, seed: 7, natsAwayMs: 1_000, withSecondaries: false }
+  const options = { pairs: 160, seed: 7, natsDownMs: 1_000, withSecondaries: false }
   const { wrong, pairs, faults, foundWithoutTokens } = await runPairs(options)
   t.strictSame(wrong, [])
   t.ok(foundWithoutTokens > 0, `the same check finds ${foundWithoutTokens} misses in some pairs without tokens`)

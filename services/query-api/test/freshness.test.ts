@@ -128,7 +128,7 @@ t.test('of another read database, only the users count', async (t) => {
   t.match(await get(path, after(foreign, changed([1, 1]))), { status: 503 })
 })
 
-t.test('what is no token is refused in words', async (t) => {
+t.test('an invalid token is refused, with the reason', async (t) => {
   const { get, stored } = await startQueryApi(t)
   await stored.insertOne(user(1))
   const { headers } = await get('/api/v1/users')

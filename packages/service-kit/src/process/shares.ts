@@ -4,7 +4,7 @@ import pLimit, { type LimitFunction } from 'p-limit'
 /**
  * Bounds how much work of each client is in progress at a time, so that one client leaves room for the others. What has
  * to wait, waits in a queue of the client's own.
- * @returns a function that runs the work of a client, never in the same turn, and throws the Refusal if too much waits
+ * @returns a function that runs the work of a client, never synchronously, and throws the Refusal if too much waits
  */
 export function shares({ running, waiting, refusal = 'rate-limited' }: Bounds) {
   const clients = new Map<string, LimitFunction>()

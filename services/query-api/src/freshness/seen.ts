@@ -26,7 +26,7 @@ export const FreshnessHeaders = Type.Object({
 
 /**
  * What the request's tokens say together; undefined without any.
- * @throws Refusal `validation-failed` for what is no token, and for more than `maxUsers` users
+ * @throws Refusal `validation-failed` if a token is invalid, or if they name more than `maxUsers` users
  */
 export function seenOf({ headers }: FastifyRequest): Seen | undefined {
   const text = headers[consistencyTokenHeader] as string | undefined
