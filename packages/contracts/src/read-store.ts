@@ -23,6 +23,12 @@ type Revoked = { revokedAt?: Date }
 export type UserReadTombstone = { _id: string; version: number; deletedAt: Date; expiresAt: Date } & Revoked
 
 /**
+ * The time in which a late event cannot revive its user. Redelivery delays events by minutes and an outage by hours; a
+ * dead letter waits longest, for the operator who replays it, and 30 days cover that.
+ */
+export const tombstoneLifetimeMs = 30 * 24 * 60 * 60 * 1_000
+
+/**
  * Searches and orders by name ignore case and accents (level 1 of the Unicode Collation Algorithm). An index serves a
  * query only if both name the same collation.
  */

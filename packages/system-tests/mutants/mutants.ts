@@ -140,7 +140,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${projector}/src/projections/tombstone.ts`,
     what: 'a tombstone expires at once, and a late event revives its user',
-    find: 'deletedAt.getTime() + lifetimeMs',
+    find: 'deletedAt.getTime() + tombstoneLifetimeMs',
     replace: 'deletedAt.getTime()',
     tests: [`${projector}/test/unit/users-read.test.ts`, `${projector}/test/any-order.test.ts`],
   },

@@ -1,4 +1,4 @@
-import { consistencyTokenHeader, Refusal, readConsistencyToken } from '@cqrs/contracts'
+import { consistencyTokenHeader, Refusal, readConsistencyToken, tombstoneLifetimeMs } from '@cqrs/contracts'
 import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { SeenTimes } from '../read-store/read-database.ts'
@@ -10,12 +10,14 @@ export type Seen = {
   times: SeenTimes
 }
 
+const expected = 'must be tokens of answers, separated by commas'
+
 /** The request header of every query. */
 export const FreshnessHeaders = Type.Object({
   [consistencyTokenHeader]: Type.Optional(
     Type.String({
       pattern: '^[\\w-]+(?: *, *[\\w-]+)*$',
-      'x-detail': 'must be tokens of answers, separated by commas',
+      'x-detail': expected,
       maxLength: 8_192,
       description:
         'The `Consistency-Token` of earlier answers, of commands or queries, separated by commas: the answer is not ' +
@@ -35,10 +37,11 @@ export function seenOf({ headers }: FastifyRequest): Seen | undefined {
   const times = new Map<string, bigint>()
   for (const one of text.split(',')) {
     const token = readConsistencyToken(one.trim())
-    if (!token) throw refuse('must be tokens of answers, separated by commas')
+    if (!token) throw refuse(expected)
     if (token.database !== undefined && token.time !== undefined)
       times.set(token.database, later(times.get(token.database), BigInt(token.time)))
-    if (Date.now() / 1_000 - token.at > lifetimeSeconds) continue
+    // Nothing shows any more that such a user was deleted.
+    if (Date.now() - token.at * 1_000 > tombstoneLifetimeMs) continue
     for (const [id, version] of token.users) users.set(id, Math.max(version, users.get(id) ?? 0))
   }
   if (users.size > maxUsers)
@@ -52,6 +55,3 @@ const refuse = (detail: string): Refusal =>
   new Refusal('validation-failed', { errors: [{ pointer: `#/headers/${consistencyTokenHeader}`, detail }] })
 
 const maxUsers = 20
-
-/** As long as tombstones live in read models: after that nothing shows that a user was deleted. */
-const lifetimeSeconds = 30 * 24 * 60 * 60
