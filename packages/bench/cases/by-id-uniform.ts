@@ -15,7 +15,7 @@ export const byIdUniform: Case = {
       limit: () =>
         inChild<DriverJob, Sample>('driver', {
           uri: stack.uris.read,
-          collection: 'users_read',
+          collection: 'users_read_v1',
           inFlight: 64,
           seconds,
           read: { ids },

@@ -19,7 +19,7 @@ export const byRole: Case = {
         limit: () =>
           inChild<DriverJob, Sample>('driver', {
             uri: stack.uris.read,
-            collection: 'users_read',
+            collection: 'users_read_v1',
             inFlight: connections,
             seconds,
             read: { filter: { roles: role }, limit: 20 },

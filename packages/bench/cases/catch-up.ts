@@ -8,7 +8,7 @@ import { rawWrites } from '../harness/raw-writes.ts'
 import type { Result } from '../harness/result.ts'
 import type { Case } from './case.ts'
 
-const readModels = ['users_read', 'user_stats']
+const readModels = ['users_read_v1', 'user_stats_v1']
 
 /** A projector that starts with a backlog: of registrations, then of a change of each user. */
 export const catchUp: Case = {
@@ -44,10 +44,14 @@ export const catchUp: Case = {
           return events.length / seconds
         }
         const raw = (into: string, how: 'insert' | 'upsert') =>
-          rawWrites(db, uri.href, { collections: { users_read: 'users_read', user_stats: 'user_stats' }, into, how })
+          rawWrites(db, uri.href, {
+            collections: { users_read_v1: 'users_read_v1', user_stats_v1: 'user_stats_v1' },
+            into,
+            how,
+          })
 
         figures.registered.push(await follow(registrations))
-        if ((await db.collection('users_read').countDocuments()) !== size.events)
+        if ((await db.collection('users_read_v1').countDocuments()) !== size.events)
           throw new Error('not all events were applied')
         figures.inserts.push(await raw('inserted', 'insert'))
         figures.upserts.push(await raw('upserted', 'upsert'))

@@ -20,7 +20,7 @@ export const list: Case = {
       limit: () =>
         inChild<DriverJob, Sample>('driver', {
           uri: stack.uris.read,
-          collection: 'users_read',
+          collection: 'users_read_v1',
           inFlight: connections,
           seconds,
           read: { filter: {}, limit: 20 },

@@ -10,7 +10,7 @@ import { seedUsers } from '../harness/seed.ts'
 import { median } from '../harness/statistics.ts'
 import type { Case } from './case.ts'
 
-/** A rebuild of `users_read` from the write side, while clients send queries. */
+/** A rebuild of `users_read_v1` from the write side, while clients send queries. */
 export const rebuild: Case = {
   name: 'rebuild',
   async run(bench) {
@@ -24,7 +24,7 @@ export const rebuild: Case = {
     say(`${asked.failed} of ${asked.made} queries failed`)
 
     const raw = (how: 'insert' | 'upsert') =>
-      rawWrites(read, stack.uris.read, { collections: { users_read: rebuilt.collection }, into: how, how })
+      rawWrites(read, stack.uris.read, { collections: { users_read_v1: rebuilt.collection }, into: how, how })
     const upserts = await raw('upsert')
     const inserts = await raw('insert')
     const what = `rebuild of ${rebuilt.users} users`
@@ -70,7 +70,7 @@ async function runRebuild({ dataDir, stack }: Bench) {
   const { command, args } = programOf('projector', 'cli')
   const env = { ...process.env, ...parseEnv(readText(`${dataDir}/env/operator.env`)) }
   const startedAt = performance.now()
-  const child = spawn(command, [...args, 'rebuild', 'users_read'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(command, [...args, 'rebuild', 'users_read_v1'], { env, stdio: ['ignore', 'pipe', 'inherit'] })
   const memory = sampling(() => ({
     rebuild: residentMib(child.pid),
     'command-api': residentMib(stack.servers['command-api'].pid),

@@ -62,7 +62,7 @@ async function copyUsers(from: string, client: MongoClient): Promise<void> {
   const fields = { email: 1, name: 1, roles: 1, isActive: 1, createdAt: 1, updatedAt: 1 }
   await client
     .db(from)
-    .collection('users_read')
+    .collection('users_read_v1')
     .aggregate([{ $project: { ...fields, passwordHash: 'none' } }, { $out: { db: 'peers', coll: 'users' } }])
     .toArray()
 }

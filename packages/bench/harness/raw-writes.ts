@@ -33,5 +33,5 @@ export async function rawWrites(
   return Math.min(...rates)
 }
 
-type ReadModelName = 'users_read' | 'user_stats'
-const projections = { users_read: usersRead, user_stats: userStats }
+type ReadModelName = 'users_read_v1' | 'user_stats_v1'
+const projections = { users_read_v1: usersRead, user_stats_v1: userStats }

@@ -43,15 +43,15 @@ export async function seedUsers(
         people.map((user) => ({ ...user, version: 1, outbox: [] })),
       ),
       insert(
-        sides.read?.collection('users_read'),
+        sides.read?.collection('users_read_v1'),
         events.map((event) => project(usersRead, event)),
       ),
-      insert(sides.read?.collection('user_stats'), shares),
+      insert(sides.read?.collection('user_stats_v1'), shares),
     ])
     ids.push(...events.map(({ subject }) => subject))
     if (from % 50_000 === 0) say(`seeding users: ${from + events.length} of ${count}`)
   }
-  const stats = sides.read?.collection<Stored>('user_stats')
+  const stats = sides.read?.collection<Stored>('user_stats_v1')
   await stats?.updateOne({ _id: userStatsSums }, { $inc: sums }, { upsert: true })
   return ids.sort()
 }

@@ -2,11 +2,17 @@ import type { UserReadModel } from './queries.ts'
 import type { Role } from './user.ts'
 
 /**
- * The collection `users_read`: the projector writes it, query-api reads it. Times are BSON dates, so an operator can
- * query by them.
+ * The read models, and the shapes in which this release fills and queries each, ascending. A change of what documents
+ * hold is a new shape, which is filled beside the live one.
  */
-export const usersReadCollection = 'users_read'
+export const readModelShapes = { users_read: [1], user_stats: [1] } as const
 
+export type ReadModelName = keyof typeof readModelShapes
+
+/** The name of a shape, such as `users_read_v1`: of its first collection and of its durable consumer. */
+export const shapeName = (readModel: string, shape: number): string => `${readModel}_v${shape}`
+
+/** Times are BSON dates, so an operator can query by them. */
 export type UserReadDocument = Omit<UserReadModel, 'id' | 'createdAt' | 'updatedAt'> & {
   _id: string
   createdAt: Date
@@ -51,22 +57,33 @@ export const usersReadIndexes = [
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const
 
-/**
- * One document per read model (`users_read`, `user_stats`) names its live collection; without a document, that is the
- * collection with the read model's own name. A rebuild fills a second collection and then changes `live`.
- */
+/** For each read model a document that says which shape is live, and for each shape one that names its collections. */
 export const readModelsCollection = 'read_models'
 
-export type ReadModelState = {
-  _id: string
-  /** The collection that queries read. */
-  live: string
-  /** Events are applied to all of these, newest first: a version seen in one collection is also in each newer one. */
-  written: string[]
+/** Queries read this shape if they know it. */
+export type LiveShape = {
+  _id: ReadModelName
+  shape: number
+  since: Date
+  /** The shape that was live before: the way back. */
+  before?: number
 }
 
-/** The collection `user_stats`: one document with the sums, and one per user with what it contributes to them. */
-export const userStatsCollection = 'user_stats'
+/** Without such a document, the shape has one collection of its own name. */
+export type ShapeState = {
+  _id: string
+  /** The collection that queries of this shape read. A rebuild fills a second one and then changes this. */
+  live: string
+  /**
+   * Events are applied to all of these, newest first: a version seen in one collection is also in each newer one. None
+   * of a shape that was dropped.
+   */
+  written: string[]
+  /** When its collection had every user for the first time. */
+  filledAt?: Date
+}
+
+/** `user_stats` has one document with the sums, and one per user with what it contributes to them. */
 export const userStatsSums = 'sums'
 
 export type UserStatsSums = {

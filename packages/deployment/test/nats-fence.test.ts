@@ -1,10 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { deadLetterStream, usersStream } from '@cqrs/contracts'
+import { appliedSubject, deadLetterStream, readModelShapes, shapeName, usersStream } from '@cqrs/contracts'
 import { natsFence, startNats } from '@cqrs/local-stack'
 import { freePort, freshDirectory } from '@cqrs/local-stack/testing'
 import { ensureStream, type NatsUser, natsUsers } from '@cqrs/service-kit'
 import { connect, errors, type NatsConnection } from '@nats-io/transport-node'
 import t from 'tap'
+
+// A shape has a durable consumer of its name.
+const shapes = Object.entries(readModelShapes).flatMap(([name, all]) => all.map((shape) => shapeName(name, shape)))
+/** Consumers of earlier releases. */
+const retired = ['dead-letter-erasure', 'users_read', 'user_stats']
 
 /** What each process may publish, and what it may subscribe to. Everything else in this file is refused to it. */
 const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: string[] }> = {
@@ -24,29 +29,27 @@ const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: s
   },
   projector: {
     publish: [
-      'users_read.applied',
-      'user_stats.applied',
-      'users_dlq.users_read.1',
+      ...shapes.map((shape) => appliedSubject(shape)),
+      'users_dlq.users_read_v1.1',
       'users_sync.page',
       'users_sync.republish',
       '$JS.API.STREAM.INFO.USERS',
       '$JS.API.STREAM.INFO.USERS_DLQ',
-      '$JS.API.CONSUMER.DELETE.USERS.dead-letter-erasure',
-      ...['users_read', 'user_stats', 'welcome-email'].flatMap((durable) => [
+      ...retired.map((durable) => `$JS.API.CONSUMER.DELETE.USERS.${durable}`),
+      ...[...shapes, 'welcome-email'].flatMap((durable) => [
         `$JS.ACK.USERS.${durable}.1.2.3.4.5`,
         ...['INFO', 'DURABLE.CREATE', 'PAUSE', 'MSG.NEXT'].map((call) => `$JS.API.CONSUMER.${call}.USERS.${durable}`),
       ]),
-      '$JS.API.CONSUMER.INFO.USERS.other',
-      '$JS.API.CONSUMER.INFO.USERS.dead-letter-erasure',
+      ...['other', ...retired].map((durable) => `$JS.API.CONSUMER.INFO.USERS.${durable}`),
     ],
     subscribe: ['_INBOX.projector.1'],
   },
-  'query-api': { publish: [], subscribe: ['*.applied', 'users_read.applied', 'user_stats.applied'] },
+  'query-api': { publish: [], subscribe: ['*.applied', ...shapes.map((shape) => appliedSubject(shape))] },
   migrate: {
     publish: [
       ...['INFO', 'CREATE', 'UPDATE'].map((call) => `$JS.API.STREAM.${call}.USERS`),
       ...['INFO', 'CREATE', 'UPDATE'].map((call) => `$JS.API.STREAM.${call}.USERS_DLQ`),
-      ...['users_read', 'user_stats', 'welcome-email', 'other', 'dead-letter-erasure'].flatMap((durable) =>
+      ...[...shapes, 'welcome-email', 'other', ...retired].flatMap((durable) =>
         ['INFO', 'DURABLE.CREATE', 'PAUSE', 'DELETE'].map((call) => `$JS.API.CONSUMER.${call}.USERS.${durable}`),
       ),
     ],
@@ -56,13 +59,13 @@ const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: s
     publish: [
       'users_sync.page',
       'users_sync.republish',
-      'users_replay.users_read.users.1.updated',
+      'users_replay.users_read_v1.users.1.updated',
       '$JS.API.STREAM.INFO.USERS',
       '$JS.API.STREAM.INFO.USERS_DLQ',
       '$JS.API.STREAM.MSG.GET.USERS_DLQ',
       '$JS.API.STREAM.MSG.DELETE.USERS_DLQ',
-      ...['users_read', 'user_stats', 'welcome-email', 'other', 'dead-letter-erasure'].map(
-        (durable) => `$JS.API.CONSUMER.INFO.USERS.${durable}`,
+      ...[...shapes, 'welcome-email', 'other', ...retired].flatMap((durable) =>
+        ['INFO', 'PAUSE', 'DELETE'].map((call) => `$JS.API.CONSUMER.${call}.USERS.${durable}`),
       ),
     ],
     subscribe: ['_INBOX.operator.1'],
@@ -91,19 +94,19 @@ const foreign = [
       (call) => `$JS.API.STREAM.${call}.${stream}`,
     ),
     ...['CREATE', 'NAMES', 'LIST'].map((call) => `$JS.API.CONSUMER.${call}.${stream}`),
-    `$JS.API.CONSUMER.CREATE.${stream}.users_read`,
-    `$JS.API.CONSUMER.CREATE.${stream}.users_read.users.1.updated`,
-    `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.users_read`,
-    `$JS.API.CONSUMER.DELETE.${stream}.users_read`,
-    `$JS.API.CONSUMER.RESET.${stream}.users_read`,
-    `$JS.API.CONSUMER.UNPIN.${stream}.users_read`,
-    `$JS.API.CONSUMER.LEADER.STEPDOWN.${stream}.users_read`,
-    `$JS.API.CONSUMER.MSG.NEXT.${stream}.users_read`,
+    `$JS.API.CONSUMER.CREATE.${stream}.users_read_v1`,
+    `$JS.API.CONSUMER.CREATE.${stream}.users_read_v1.users.1.updated`,
+    `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.users_read_v1`,
+    `$JS.API.CONSUMER.DELETE.${stream}.users_read_v1`,
+    `$JS.API.CONSUMER.RESET.${stream}.users_read_v1`,
+    `$JS.API.CONSUMER.UNPIN.${stream}.users_read_v1`,
+    `$JS.API.CONSUMER.LEADER.STEPDOWN.${stream}.users_read_v1`,
+    `$JS.API.CONSUMER.MSG.NEXT.${stream}.users_read_v1`,
     `$JS.API.DIRECT.GET.${stream}`,
     `$JS.API.DIRECT.GET.${stream}.users.1.updated`,
     `$JS.API.STREAM.MSG.GET.${stream}`,
-    `$JS.ACK.${stream}.users_read.1.2.3.4.5`,
-    `$JS.FC.${stream}.users_read.1`,
+    `$JS.ACK.${stream}.users_read_v1.1.2.3.4.5`,
+    `$JS.FC.${stream}.users_read_v1.1`,
   ]),
 ]
 const published = [...new Set([...Object.values(jobs).flatMap(({ publish }) => publish), ...foreign])]

@@ -1,10 +1,4 @@
-import {
-  type ReadModelState,
-  readModelsCollection,
-  type UserStatsSums,
-  userStatsCollection,
-  userStatsSums,
-} from '@cqrs/contracts'
+import { readModelsCollection, type ShapeState, type UserStatsSums, userStatsSums } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import type { Db } from 'mongodb'
 import type { Acknowledged } from './load.ts'
@@ -14,11 +8,11 @@ type Row = { _id: string; version: number; deletedAt?: Date; isActive: boolean; 
   unknown
 >
 
-/** The differences between `users` and `users_read` or `user_stats`, in words. */
+/** The differences between `users` and `users_read_v1` or `user_stats_v1`, in words. */
 export async function differences(write: Db, read: Db): Promise<string[]> {
   const [users, readModels, sums] = await Promise.all([
     rows(write, 'users'),
-    rows(read, await liveCollection(read, 'users_read')),
+    rows(read, await liveCollection(read, 'users_read_v1')),
     statistics(read),
   ])
   const found: string[] = []
@@ -73,9 +67,9 @@ async function rows(db: Db, collection: string): Promise<Map<string, Row>> {
   return new Map(documents.map((document) => [document._id, document as Row]))
 }
 
-/** The sums of `user_stats`, in the shape that `count` returns. */
+/** The sums of `user_stats_v1`, in the shape that `count` returns. */
 async function statistics(read: Db) {
-  const collection = read.collection<UserStatsSums>(await liveCollection(read, userStatsCollection))
+  const collection = read.collection<UserStatsSums>(await liveCollection(read, 'user_stats_v1'))
   const sums = await collection.findOne({ _id: userStatsSums })
   const { buyer = 0, seller = 0 } = sums?.byRole ?? {}
   return { users: sums?.users ?? 0, active: sums?.active ?? 0, buyer, seller }
@@ -89,6 +83,6 @@ const count = (living: Row[]) => ({
 })
 
 async function liveCollection(read: Db, readModel: string): Promise<string> {
-  const state = await read.collection<ReadModelState>(readModelsCollection).findOne({ _id: readModel })
+  const state = await read.collection<ShapeState>(readModelsCollection).findOne({ _id: readModel })
   return state?.live ?? readModel
 }

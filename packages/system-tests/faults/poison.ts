@@ -36,7 +36,7 @@ export async function notSetAside({ nats }: World, poison: Poison[]): Promise<st
   return (await missing()).map(({ reason, consumer }) => `${consumer} has not set the ${reason} message aside`)
 }
 
-const consumers = ['users_read', 'user_stats', 'welcome-email']
+const consumers = ['users_read_v1', 'user_stats_v1', 'welcome-email']
 
 const envelope = (id: string) => ({
   specversion: '1.0',

@@ -1,4 +1,4 @@
-import { type RepublishRequest, syncSubjects, userStatsCollection, usersReadCollection } from '@cqrs/contracts'
+import { type RepublishRequest, syncSubjects } from '@cqrs/contracts'
 import { jetstream } from '@nats-io/jetstream'
 import type { World } from './world.ts'
 
@@ -16,7 +16,7 @@ export async function replayShuffled(world: World, underLoad: () => Promise<void
   const history = histories.get(world) ?? listen(world)
   await underLoad()
   await Promise.all(processes.projector.map((projector) => projector.kill()))
-  for (const name of [usersReadCollection, userStatsCollection]) await read.collection(name).deleteMany({})
+  for (const name of ['users_read_v1', 'user_stats_v1']) await read.collection(name).deleteMany({})
   await republishOlder(world, history)
 
   const stream = jetstream(nats)

@@ -67,7 +67,7 @@ async function writeSide({ uris }: System) {
 }
 
 async function readSide({ uris }: System) {
-  return rows(uris.read, 'users_read')
+  return rows(uris.read, 'users_read_v1')
 }
 
 async function rows(uri: string, collection: string) {

@@ -25,33 +25,33 @@ const silent = Array.from({ length: 5_000 }, (_, n) => ({
 await write.collection<{ _id: string }>('users').insertMany(silent)
 
 t.test('a rebuild that is killed halfway is completed by the next one', async (t) => {
-  const first = projector('rebuild', 'users_read')
-  await eventually(async () => ((await states.findOne({ _id: 'users_read' }))?.rebuild?.filled ?? 0) > 0, {
+  const first = projector('rebuild', 'users_read_v1')
+  await eventually(async () => ((await states.findOne({ _id: 'users_read_v1' }))?.rebuild?.filled ?? 0) > 0, {
     timeoutMs: 30_000,
     intervalMs: 5,
   })
   first.child.kill('SIGSTOP')
-  t.match(await projector('rebuild', 'users_read').ended, { code: 1 }, 'a concurrent rebuild is refused')
+  t.match(await projector('rebuild', 'users_read_v1').ended, { code: 1 }, 'a concurrent rebuild is refused')
   first.child.kill('SIGKILL')
   await first.ended
-  t.match(await states.findOne({ _id: 'users_read' }), { live: 'users_read', rebuild: {} }, 'nothing is switched')
+  t.match(await states.findOne({ _id: 'users_read_v1' }), { live: 'users_read_v1', rebuild: {} }, 'nothing is switched')
 
   // The lease of the dead rebuild has to expire first.
   const next = await eventually(
     async () => {
-      const { code, stdout } = await projector('rebuild', 'users_read').ended
+      const { code, stdout } = await projector('rebuild', 'users_read_v1').ended
       return code === 0 && stdout
     },
     { timeoutMs: 60_000, intervalMs: 1_000 },
   )
-  t.match(next, /5003 users in users_read_\d+, which is live now/)
-  t.match(await projector('rebuild', 'user_stats').ended, { code: 0 })
+  t.match(next, /5003 users in users_read_v1_\d+, which is live now/)
+  t.match(await projector('rebuild', 'user_stats_v1').ended, { code: 0 })
   await eventually(async () => (await differences(write, read)).length === 0).catch(() => {})
   t.strictSame(await differences(write, read), [])
 })
 
 t.test('during a rebuild no query fails, and no client sees an older version than before', async (t) => {
-  const rebuilding = projector('rebuild', 'users_read').ended
+  const rebuilding = projector('rebuild', 'users_read_v1').ended
   let isOver = false
   void rebuilding.then(() => {
     isOver = true

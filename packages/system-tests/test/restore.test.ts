@@ -32,10 +32,12 @@ t.test('the write database is restored from an older backup (docs/restore.md)', 
   await restore(write, backup)
   t.match(await system.usersRestored(), { code: 0, stdout: /^20 users raised to version 10000\d\d;/ })
   await commandApi?.start()
-  await eventually(async () => (await read.collection('users_read').countDocuments({ version: { $gt: 1e6 } })) === 20)
+  await eventually(
+    async () => (await read.collection('users_read_v1').countDocuments({ version: { $gt: 1e6 } })) === 20,
+  )
 
   const held = await system.projector('verify', '--repair').ended
-  t.match(held, { code: 1, stdout: /users_read: .* does not know 12 users, .* --allow-deletions 12\n/ })
+  t.match(held, { code: 1, stdout: /users_read_v1: .* does not know 12 users, .* --allow-deletions 12\n/ })
   t.match(await system.projector('verify', '--repair', '--allow-deletions', '12').ended, { code: 0 })
   await isWhole()
 
@@ -72,7 +74,7 @@ t.test('the read database, and NATS, are lost (docs/restore.md)', async (t) => {
 
   await t.test('the read database is lost', async (t) => {
     await loseRead()
-    t.equal(await read.collection('users_read').countDocuments(), 0, 'it is empty')
+    t.equal(await read.collection('users_read_v1').countDocuments(), 0, 'it is empty')
     t.match(await system.projector('verify', '--repair').ended, { code: 0 })
     await isWhole()
   })
@@ -100,7 +102,7 @@ t.test('the read database, and NATS, are lost (docs/restore.md)', async (t) => {
     await loseRead()
     await eventually(async () => (await system.projector('verify', '--repair').ended).code === 0)
     await isWhole()
-    t.equal(await read.collection('users_read').countDocuments(), users.length)
+    t.equal(await read.collection('users_read_v1').countDocuments(), users.length)
   })
 
   t.equal(await mails(), users.length + 1, 'no welcome e-mail is sent again')

@@ -17,8 +17,8 @@ t.test('verify names missing, stale and orphaned documents, and repairs them', a
     ['stale', stale],
     ['orphaned', orphan],
   ])
-    t.match(stdout, new RegExp(`users_read +${kind} +${id}`))
-  t.match(stdout, /users_read: 3 users compared, 3 differ/)
+    t.match(stdout, new RegExp(`users_read_v1 +${kind} +${id}`))
+  t.match(stdout, /users_read_v1: 3 users compared, 3 differ/)
   t.ok((await differences(system.write, system.read)).length > 0, 'verify without --repair changes nothing')
 
   t.match(await system.projector('verify', '--repair').ended, { code: 0, stdout: /3 events published/ })
@@ -43,7 +43,7 @@ async function plantDifferences({ newUser, write, read, mails }: System) {
   await eventually(async () => (await differences(write, read)).length === 0 && (await mails()).length === 3)
   // The write side is ahead by versions that are never published.
   await write.collection<{ _id: string }>('users').updateOne({ _id: stale }, { $set: { name: 'Silent', version: 3 } })
-  const readModel = read.collection<{ _id: string }>('users_read')
+  const readModel = read.collection<{ _id: string }>('users_read_v1')
   const document = await readModel.findOne({ _id: missing })
   await readModel.insertOne({ ...document, _id: orphan })
   await readModel.deleteOne({ _id: missing })

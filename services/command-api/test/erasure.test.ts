@@ -34,9 +34,9 @@ t.test('dead letters of a deleted user, also those that are being replayed, are 
   await ensureStream(connection, deadLetterStream, 1)
   const [gone, kept] = [await api.newUser(), await api.newUser()]
   const subjectsOf = (id: string) => [
-    `users_dlq.users_read.${id}`,
-    `users_dlq.user_stats.${id}`,
-    `users_replay.users_read.users.${id}.updated`,
+    `users_dlq.users_read_v1.${id}`,
+    `users_dlq.user_stats_v1.${id}`,
+    `users_replay.users_read_v1.users.${id}.updated`,
   ]
   for (const { user } of [gone, kept])
     for (const subject of subjectsOf(user.id)) await jetstream(connection).publish(subject, gone.email)

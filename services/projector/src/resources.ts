@@ -15,11 +15,13 @@ import {
   consumerConfig,
   type DurableConsumer,
   ensureDurableConsumer,
+  existingConsumers,
   removeDurableConsumer,
 } from './consuming/durable-consumer.ts'
 import { projections } from './projections/index.ts'
 import { followedCollection } from './read-store/followed-database.ts'
 import { ReadModel } from './read-store/read-model.ts'
+import { Shapes } from './read-store/shapes.ts'
 import { registrations } from './welcome-email/welcome-email.ts'
 import { welcomeEmailsCollection } from './welcome-email/welcome-email-record.ts'
 
@@ -29,8 +31,8 @@ const consumers: readonly DurableConsumer[] = [
   registrations,
 ]
 
-/** Of an earlier release. The stream would keep events for a consumer that nobody reads. */
-const retiredConsumers = ['dead-letter-erasure']
+/** Of earlier releases. The stream would keep events for a consumer that nobody reads. */
+const retiredConsumers = ['dead-letter-erasure', 'users_read', 'user_stats']
 
 /** Creates everything that the projector requires to exist. Safe to repeat. */
 export async function createResources(
@@ -39,6 +41,7 @@ export async function createResources(
   streamReplicas: number,
   maxBytes?: number,
 ): Promise<void> {
+  await new Shapes(db).create()
   await ensureCollections(db, await collections(db))
   await ensureStream(nats, { ...usersStream, ...(maxBytes && { maxBytes }) }, streamReplicas)
   await ensureStream(nats, deadLetterStream, streamReplicas)
@@ -68,6 +71,8 @@ export const missingInBroker = (nats: NatsConnection): Promise<string[]> =>
 export const driftedInBroker = async (nats: NatsConnection): Promise<string[]> => [
   ...(await drifted(nats, streamConfig(usersStream), consumers.map(consumerConfig))),
   ...(await drifted(nats, streamConfig(deadLetterStream))),
+  // A projector of an earlier release has put them back.
+  ...(await existingConsumers(nats, retiredConsumers)).map((durable) => `consumer ${durable}: it is retired`),
 ]
 
 /** Every collection of the read database, including those that a rebuild has created. */

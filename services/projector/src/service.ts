@@ -21,7 +21,7 @@ import { projections } from './projections/index.ts'
 import { usersRead } from './projections/users-read.ts'
 import { FollowedDatabase } from './read-store/followed-database.ts'
 import { ReadModel } from './read-store/read-model.ts'
-import { RebuildRecord } from './read-store/rebuild-record.ts'
+import { Shapes } from './read-store/shapes.ts'
 import { updateReadModel } from './read-store/update-read-model.ts'
 import { createConsumers, driftedInBroker, missingInBroker, missingInDatabase } from './resources.ts'
 import { comparisonOf } from './upkeep/comparison.ts'
@@ -97,7 +97,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     // The replica that holds the lease renews it; after a crash, another takes over within two rounds.
     lease: new Lease(db, 'upkeep', 2_000 * config.VERIFY_EVERY_SECONDS + 10_000),
     comparisons: readModels.map((readModel) => comparisonOf(readModel, writeSide, nats)),
-    records: projections.map((projection) => new RebuildRecord(db, projection)),
+    shapes: new Shapes(db),
     logger,
   })
 

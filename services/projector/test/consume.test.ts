@@ -33,7 +33,7 @@ t.test('an update and a deletion become visible', async (t) => {
 
 t.test('a notice says which users are visible at which version', async (t) => {
   const applied: AppliedNotice['applied'] = []
-  broker.nats.subscribe('users_read.applied', {
+  broker.nats.subscribe('users_read_v1.applied', {
     callback: (_error, message) => {
       applied.push(...message.json<AppliedNotice>().applied)
     },
@@ -46,7 +46,7 @@ t.test('a notice says which users are visible at which version', async (t) => {
 })
 
 t.test('the indexes that query-api needs exist', async (t) => {
-  const indexes = await database.db.collection('users_read').indexes()
+  const indexes = await database.db.collection('users_read_v1').indexes()
   t.strictSame(indexes.map(({ name }) => name).sort(), ['_id_', ...usersReadIndexes.map(({ name }) => name)].sort())
 })
 

@@ -7,10 +7,10 @@ import { updated } from './fixtures/user-events.ts'
 const database = await freshDatabase(t)
 const tunnel = await tunnelTo(t, database.uri)
 const { broker, projector, replica, users, visible } = await startSystem(t, { MONGODB_READ_URI: tunnel.uri }, database)
-const messages = () => projector.logs.filter(({ consumer }) => consumer === 'users_read').map(({ msg }) => msg)
+const messages = () => projector.logs.filter(({ consumer }) => consumer === 'users_read_v1').map(({ msg }) => msg)
 /** How often the projector has tried to handle a batch. */
 const handled = async () =>
-  Number((await projector.metrics()).match(/^projector_batch_events_count\{consumer="users_read"\} (\d+)$/m)?.[1])
+  Number((await projector.metrics()).match(/^projector_batch_events_count\{consumer="users_read_v1"\} (\d+)$/m)?.[1])
 
 t.test('without its database the projector keeps its events, reports it, and recovers by itself', async (t) => {
   await broker.publish(updated(0, 2))
@@ -27,7 +27,7 @@ t.test('without its database the projector keeps its events, reports it, and rec
   t.match(await projector.get('/healthz'), { status: 200 })
   const attempts = await handled()
   await eventually(async () => (await handled()) >= attempts + 3)
-  const { num_ack_pending } = await broker.consumer('users_read')
+  const { num_ack_pending } = await broker.consumer('users_read_v1')
   t.ok(num_ack_pending <= 1_000, `it holds at most two batches while it retries: ${num_ack_pending} events`)
 
   await tunnel.open()
@@ -50,7 +50,7 @@ t.test('a projector that is stopped while the database is unavailable hands its 
   await projector.server.stop()
 
   // Kept, they would be delivered again only when the server has not heard of them for 10 s.
-  const handedBack = await broker.next('users_read', { expires: 2_000 })
+  const handedBack = await broker.next('users_read_v1', { expires: 2_000 })
   t.equal(handedBack?.info.deliveryCount, 2)
   handedBack?.nak()
 

@@ -13,7 +13,7 @@ const poison = {
   invalid: JSON.stringify({ ...created(103), version: 'one' }),
 }
 /** The consumers of the subjects. */
-const consumers = ['user_stats', 'users_read']
+const consumers = ['user_stats_v1', 'users_read_v1']
 const subject = (n: number) => `users.${userId(n)}.updated`
 const letters = async () =>
   (await broker.deadLetters())
@@ -77,11 +77,11 @@ t.test(
     await broker.publishBytes(subject(104), JSON.stringify(newer))
     await broker.publishBytes(subject(105), JSON.stringify({ ...newer, type: 'UserPromoted' }))
     await eventually(async () =>
-      /^projector_newer_events_total\{consumer="users_read"\} [4-9]/m.test(await projector.metrics()),
+      /^projector_newer_events_total\{consumer="users_read_v1"\} [4-9]/m.test(await projector.metrics()),
     )
     await broker.publish(created(3))
     t.ok(await visible(3, 1))
-    t.equal((await broker.consumer('users_read')).num_ack_pending, 2)
+    t.equal((await broker.consumer('users_read_v1')).num_ack_pending, 2)
     t.strictSame(await letters(), before)
     t.match(await projector.get('/readyz'), {
       status: 200,

@@ -9,7 +9,7 @@ const { broker, cli, cliProgram, mail, nats, projector, visible } = await startS
 const poison = (n: number) => JSON.stringify({ ...updated(n, 2, { name: 'Jane Doe' }), schemaversion: 0 })
 const subject = (n: number) => `users.${userId(n)}.updated`
 const allHandled = async () => {
-  for (const durable of ['users_read', 'user_stats', 'welcome-email']) await broker.allHandledBy(durable)
+  for (const durable of ['users_read_v1', 'user_stats_v1', 'welcome-email']) await broker.allHandledBy(durable)
 }
 const listed = async () => {
   const { stdout } = await cli('dlq', 'list')
@@ -28,8 +28,8 @@ t.test('list shows each dead letter and its reason, and nothing of its content',
   await broker.publishBytes(subject(2), poison(2))
   await allHandled()
   t.match(await listed(), [
-    [/^\d+$/, /^\d{4}-\d\d-\d\dT/, 'unknown-schema-version', 'user_stats', subject(2)],
-    [/^\d+$/, /^\d{4}-\d\d-\d\dT/, 'unknown-schema-version', 'users_read', subject(2)],
+    [/^\d+$/, /^\d{4}-\d\d-\d\dT/, 'unknown-schema-version', 'user_stats_v1', subject(2)],
+    [/^\d+$/, /^\d{4}-\d\d-\d\dT/, 'unknown-schema-version', 'users_read_v1', subject(2)],
   ])
   const { stdout } = await cli('dlq', 'list')
   t.match(stdout, /\n2 dead letters\n$/)
@@ -40,7 +40,7 @@ t.test('show prints one with its content', async (t) => {
   const { code, stdout } = await cli('dlq', 'show', String((await numbers())[0]))
   t.equal(code, 0)
   t.match(stdout, `content: ${poison(2)}`)
-  t.match(stdout, /^consumer: (user_stats|users_read)$/m)
+  t.match(stdout, /^consumer: (user_stats_v1|users_read_v1)$/m)
   t.match(stdout, /^detail: unknown-schema-version: /m)
 })
 
@@ -53,7 +53,7 @@ t.test(
     await eventually(async () => (await numbers()).length === 2 && !(await numbers()).includes(Number(first?.seq)))
     await allHandled()
     const letters = await broker.deadLetters()
-    t.strictSame(letters.map(({ header }) => header.get('consumer')).sort(), ['user_stats', 'users_read'])
+    t.strictSame(letters.map(({ header }) => header.get('consumer')).sort(), ['user_stats_v1', 'users_read_v1'])
     const last = letters.at(-1)
     t.equal(last?.header.get('consumer'), consumer)
     t.equal(last?.header.get('original-subject'), subject(2))
@@ -66,7 +66,7 @@ t.test('all replayed messages that still fail are one new letter of each consume
   t.match(await cli('dlq', 'replay', 'all'), { code: 0, stdout: '2 replayed\n' })
   await allHandled()
   const letters = await broker.deadLetters()
-  t.strictSame(letters.map(({ header }) => header.get('consumer')).sort(), ['user_stats', 'users_read'])
+  t.strictSame(letters.map(({ header }) => header.get('consumer')).sort(), ['user_stats_v1', 'users_read_v1'])
   t.notOk(letters.some(({ seq }) => before.includes(seq)))
 })
 
@@ -101,11 +101,11 @@ t.test('metrics report lag, batches and dead letters', async (t) => {
   await allHandled()
   const metrics = await projector.metrics()
   for (const line of [
-    /^projector_lag_messages\{consumer="users_read"\} 0$/m,
+    /^projector_lag_messages\{consumer="users_read_v1"\} 0$/m,
     /^projector_lag_messages\{consumer="welcome-email"\} 0$/m,
-    /^projector_lag_seconds_count\{consumer="user_stats"\} [1-9]/m,
-    /^projector_batch_events_count\{consumer="users_read"\} [1-9]/m,
-    /^projector_dead_letters_total\{consumer="users_read",reason="unknown-schema-version"\} [2-3]$/m,
+    /^projector_lag_seconds_count\{consumer="user_stats_v1"\} [1-9]/m,
+    /^projector_batch_events_count\{consumer="users_read_v1"\} [1-9]/m,
+    /^projector_dead_letters_total\{consumer="users_read_v1",reason="unknown-schema-version"\} [2-3]$/m,
     /^projector_dead_letters_total\{consumer="welcome-email",reason="mail-refused"\} 1$/m,
   ])
     t.match(metrics, line)

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { startSystem } from './fixtures/system.ts'
 import { created } from './fixtures/user-events.ts'
 
-const durables = ['user_stats', 'users_read', 'welcome-email']
+const durables = ['user_stats_v1', 'users_read_v1', 'welcome-email']
 
 t.test('several concurrent migrations create collections, indexes, streams and consumers', async (t) => {
   const { database, settings, manager } = await nothing(t)
@@ -19,8 +19,15 @@ t.test('several concurrent migrations create collections, indexes, streams and c
     .listCollections()
     .map(({ name }) => name)
     .toArray()
-  t.strictSame(collections.sort(), ['followed', 'leases', 'read_models', 'user_stats', 'users_read', 'welcome_emails'])
-  const indexes = await database.db.collection('users_read').indexes()
+  t.strictSame(collections.sort(), [
+    'followed',
+    'leases',
+    'read_models',
+    'user_stats_v1',
+    'users_read_v1',
+    'welcome_emails',
+  ])
+  const indexes = await database.db.collection('users_read_v1').indexes()
   for (const { name } of usersReadIndexes)
     t.ok(
       indexes.some((index) => index.name === name),
@@ -63,7 +70,7 @@ t.test(
     t.strictSame(
       new Set(body.missing),
       new Set([
-        ...['followed', 'leases', 'read_models', 'user_stats', 'users_read', 'welcome_emails'].map(
+        ...['followed', 'leases', 'read_models', 'user_stats_v1', 'users_read_v1', 'welcome_emails'].map(
           (name) => `collection ${name}`,
         ),
         'stream USERS',
@@ -85,7 +92,7 @@ t.test('a migration of a stream that command-api has filled loses nothing', asyn
   t.equal(await messages(), 5, 'they wait for the projector')
   await startProcess(t, 'projector', settings)
   await eventually(
-    async () => (await manager.consumers.info(usersStream.name, 'users_read')).ack_floor.stream_seq === 5,
+    async () => (await manager.consumers.info(usersStream.name, 'users_read_v1')).ack_floor.stream_seq === 5,
   )
 })
 
@@ -106,7 +113,7 @@ t.test(
     const connection = await connect({ servers: nats.url })
     t.teardown(() => connection.close())
     const { streams, consumers } = await jetstreamManager(connection)
-    await consumers.delete(usersStream.name, 'users_read')
+    await consumers.delete(usersStream.name, 'users_read_v1')
     await writeSide.apply(created(2))
     await eventually(() => visible(2, 1))
     await streams.delete(usersStream.name)

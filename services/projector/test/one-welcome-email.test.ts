@@ -15,7 +15,7 @@ import { created, deleted, userId } from './fixtures/user-events.ts'
 
 const database = await freshDatabase(t)
 const emails = database.db.collection<{ _id: string; [field: string]: unknown }>('welcome_emails')
-const users = database.db.collection<{ _id: string }>('users_read')
+const users = database.db.collection<{ _id: string }>('users_read_v1')
 // One process makes the collection: MongoDB's build for Windows under wine does not survive two.
 await ensureCollections(database.db, [welcomeEmailsCollection])
 

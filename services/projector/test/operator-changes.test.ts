@@ -13,10 +13,10 @@ t.test('an operator limits the deliveries: the limit is removed, and no event is
   await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
 
   const { consumers } = await jetstreamManager(broker.nats)
-  const changed = await consumers.update('USERS', 'users_read', { max_deliver: 3 })
+  const changed = await consumers.update('USERS', 'users_read_v1', { max_deliver: 3 })
   t.equal(changed.config.max_deliver, 3)
-  await eventually(async () => (await broker.consumer('users_read')).config.max_deliver === -1)
-  const drifted = ['consumer USERS.users_read: max_deliver is 3']
+  await eventually(async () => (await broker.consumer('users_read_v1')).config.max_deliver === -1)
+  const drifted = ['consumer USERS.users_read_v1: max_deliver is 3']
   t.match(
     projector.logs.filter(({ msg }) => msg === 'streams or consumers were changed; restoring their configuration'),
     [{ drifted }],
@@ -28,7 +28,7 @@ t.test('an operator limits the deliveries: the limit is removed, and no event is
   // It hands the event back, as do those that follow.
   await projector.server.stop()
   for (const delivery of [2, 3, 4]) {
-    const message = await broker.next('users_read', { expires: 5_000 })
+    const message = await broker.next('users_read_v1', { expires: 5_000 })
     t.equal(message?.info.deliveryCount, delivery)
     message?.nak()
   }
@@ -56,7 +56,7 @@ no_auth_user: "any"
   const operator = await connect({ servers: nats.url, user: 'operator', pass: 'secret' })
   t.teardown(() => operator.close())
   const { consumers } = await jetstreamManager(operator)
-  await consumers.pause('USERS', 'users_read', new Date(Date.now() + 3_600_000))
+  await consumers.pause('USERS', 'users_read_v1', new Date(Date.now() + 3_600_000))
   await broker.publish(updated(1, 2))
   const { body } = await eventually(async () => {
     const answer = await projector.get('/readyz')
@@ -66,9 +66,9 @@ no_auth_user: "any"
   t.match(body, {
     status: 'unready',
     checks: { 'read model': 'down', nats: 'up', streams: 'up' },
-    reasons: ['consumer USERS.users_read: it is paused'],
+    reasons: ['consumer USERS.users_read_v1: it is paused'],
   })
-  t.match(await projector.metrics(), /^projector_lag_messages\{consumer="users_read"\} 1$/m)
+  t.match(await projector.metrics(), /^projector_lag_messages\{consumer="users_read_v1"\} 1$/m)
 
   await nats.reconfigure(users('nothing'))
   t.ok(await eventually(() => visible(1, 2)))

@@ -19,7 +19,7 @@ const revoked = { tokensFromVersion: 2, tokensRevokedAt: new Date().toISOString(
 const last: UserEvent[] = Array.from({ length: count }, (_, n) => updated(n, 2, {}, n % 2 ? revoked : undefined))
 await writeSide.apply(...last)
 const caughtUp = async () => {
-  for (const consumer of ['users_read', 'user_stats']) await broker.allHandledBy(consumer)
+  for (const consumer of ['users_read_v1', 'user_stats_v1']) await broker.allHandledBy(consumer)
 }
 await caughtUp()
 
@@ -37,9 +37,9 @@ const documentsIn = (name: string) =>
 const mustBe = () => last.map((event) => project(usersRead, event))
 
 t.test('a rebuild fills a new collection while users change and are deleted, and makes it live', async (t) => {
-  await db.collection('users_read').deleteMany({ _id: { $lt: userId(1_500) } } as object)
+  await db.collection('users_read_v1').deleteMany({ _id: { $lt: userId(1_500) } } as object)
   let isOver = false
-  const rebuilding = cliProgram('rebuild', 'users_read').finally(() => {
+  const rebuilding = cliProgram('rebuild', 'users_read_v1').finally(() => {
     isOver = true
   })
   for (let n = 0; !isOver; n += 3) {
@@ -47,17 +47,17 @@ t.test('a rebuild fills a new collection while users change and are deleted, and
   }
   const { code, stdout } = await rebuilding
   t.equal(code, 0)
-  t.match(stdout, /^users_read: 2500 users in users_read_\d{17}, which is live now\n$/)
+  t.match(stdout, /^users_read_v1: 2500 users in users_read_v1_\d{17}, which is live now\n$/)
   await caughtUp()
-  const live = await liveOf('users_read')
-  t.match(live, /^users_read_\d{17}$/)
+  const live = await liveOf('users_read_v1')
+  t.match(live, /^users_read_v1_\d{17}$/)
   t.strictSame(await documentsIn(live), mustBe())
   t.ok((await db.collection(live).indexes()).some(({ name }) => name === 'newest_by_role'))
 })
 
 t.test('the old collection is kept up to date for those who still read it', async (t) => {
   await happen(1, updated(1, 1_000_000, { name: 'After the switch' }))
-  for (const collection of ['users_read', await liveOf('users_read')]) {
+  for (const collection of ['users_read_v1', await liveOf('users_read_v1')]) {
     const applied = { _id: userId(1), version: 1_000_000 }
     const found = await eventually(
       async () => (await db.collection<{ _id: string }>(collection).findOne(applied)) ?? false,
@@ -68,43 +68,43 @@ t.test('the old collection is kept up to date for those who still read it', asyn
 
 t.test('a concurrent rebuild is refused; a rebuild that was killed is resumed', async (t) => {
   const { child, ended } = await rebuildThatHangsAfter(1_000)
-  const second = await cli('rebuild', 'users_read')
-  t.match(second, { code: 1, stderr: /^error: a rebuild of users_read is running in another process\n$/ })
+  const second = await cli('rebuild', 'users_read_v1')
+  t.match(second, { code: 1, stderr: /^error: a rebuild of users_read_v1 is running in another process\n$/ })
 
   child.kill('SIGKILL')
   await ended
   await ownerIsTakenForDead()
   writeSide.forget()
-  const before = await states.findOne({ _id: 'users_read' })
+  const before = await states.findOne({ _id: 'users_read_v1' })
   await happen(2, updated(2, 2_000_000))
-  const { code, stdout } = await cli('rebuild', 'users_read')
+  const { code, stdout } = await cli('rebuild', 'users_read_v1')
   t.equal(code, 0)
-  t.match(stdout, 'users_read: 2500 users in ')
-  t.equal(await liveOf('users_read'), before?.written[0], 'it filled the same collection')
+  t.match(stdout, 'users_read_v1: 2500 users in ')
+  t.equal(await liveOf('users_read_v1'), before?.written[0], 'it filled the same collection')
   t.strictSame(
     writeSide.asked('page').map(({ after }) => after),
     [userId(999), userId(1_499), userId(1_999), userId(2_499)],
     'what was done was not done again',
   )
   await caughtUp()
-  t.strictSame(await documentsIn(await liveOf('users_read')), mustBe())
+  t.strictSame(await documentsIn(await liveOf('users_read_v1')), mustBe())
 })
 
 t.test('a rebuild fails while the write side is unavailable, and can be resumed at once afterwards', async (t) => {
   await writeSide.goAway()
-  const live = await liveOf('users_read')
-  t.match(await cli('rebuild', 'users_read'), { code: 1, stderr: /^error: no command-api answered[^\n]*\n$/ })
-  t.equal(await liveOf('users_read'), live)
+  const live = await liveOf('users_read_v1')
+  t.match(await cli('rebuild', 'users_read_v1'), { code: 1, stderr: /^error: no command-api answered[^\n]*\n$/ })
+  t.equal(await liveOf('users_read_v1'), live)
   await writeSide.comeBack()
-  t.match(await cli('rebuild', 'users_read'), { code: 0 })
-  t.strictSame(await documentsIn(await liveOf('users_read')), mustBe())
+  t.match(await cli('rebuild', 'users_read_v1'), { code: 0 })
+  t.strictSame(await documentsIn(await liveOf('users_read_v1')), mustBe())
 })
 
 t.test('the statistics are rebuilt with their sums', async (t) => {
-  await db.collection<{ _id: string }>('user_stats').updateOne({ _id: userStatsSums }, { $inc: { users: 7 } })
-  t.match(await cli('rebuild', 'user_stats'), { code: 0 })
-  const live = await liveOf('user_stats')
-  t.not(live, 'user_stats')
+  await db.collection<{ _id: string }>('user_stats_v1').updateOne({ _id: userStatsSums }, { $inc: { users: 7 } })
+  t.match(await cli('rebuild', 'user_stats_v1'), { code: 0 })
+  const live = await liveOf('user_stats_v1')
+  t.not(live, 'user_stats_v1')
   const sums = await db.collection<UserStatsSums>(live).findOne({ _id: userStatsSums })
   const users = last.filter(({ type }) => type !== 'UserDeleted').length
   t.match(sums, { users, active: users, byRole: { buyer: users } })
@@ -114,7 +114,7 @@ t.test('the statistics are rebuilt with their sums', async (t) => {
 })
 
 t.test('invalid arguments print the usage', async (t) => {
-  for (const args of [['rebuild'], ['rebuild', 'users'], ['rebuild', 'users_read', 'now'], ['build'], []]) {
+  for (const args of [['rebuild'], ['rebuild', 'users'], ['rebuild', 'users_read_v1', 'now'], ['build'], []]) {
     t.match(await cli(...args), { code: 2, stderr: /^usage: / }, args.join(' '))
   }
 })
@@ -125,12 +125,12 @@ async function rebuildThatHangsAfter(filled: number) {
   writeSide.steps.before = async (_subject, { after }) => {
     if (after >= userId(filled - 1)) await stuck.promise
   }
-  const { child, ended } = startProgram('projector', 'cli.js', ['rebuild', 'users_read'], settings)
-  await eventually(async () => (await states.findOne({ _id: 'users_read' }))?.rebuild?.filled === filled)
+  const { child, ended } = startProgram('projector', 'cli.js', ['rebuild', 'users_read_v1'], settings)
+  await eventually(async () => (await states.findOne({ _id: 'users_read_v1' }))?.rebuild?.filled === filled)
   writeSide.steps.before = async () => {}
   return { child, ended }
 }
 
 /** As after 15 s. */
 const ownerIsTakenForDead = () =>
-  states.updateOne({ _id: 'users_read' }, { $set: { 'rebuild.ownedUntil': new Date(0) } as object })
+  states.updateOne({ _id: 'users_read_v1' }, { $set: { 'rebuild.ownedUntil': new Date(0) } as object })

@@ -14,7 +14,7 @@ t.test('a projector that is stopped under load leaves no message unacknowledged,
   await eventually(async () => (await visible(1)) > 0)
   await projector.server.stop()
 
-  const { ack_floor, num_ack_pending, num_pending } = await broker.consumer('users_read')
+  const { ack_floor, num_ack_pending, num_pending } = await broker.consumer('users_read_v1')
   t.equal(num_ack_pending, 0)
   t.ok(num_pending > 0, `it stopped under load, with ${num_pending} events to go`)
   t.equal(await visible(1), ack_floor.stream_seq, 'what it acknowledged is what it wrote')

@@ -30,7 +30,7 @@ t.test('one process can run two projectors, and report the lag of both', async (
   await settings.broker.publish(created(1))
   await eventually(() => settings.users.findOne({ _id: userId(1) }).then(Boolean))
   const lag = async ({ app }: typeof first) =>
-    (await app.inject('/metrics')).body.match(/^projector_lag_messages\{consumer="users_read"\} (\S+)$/m)?.[1]
+    (await app.inject('/metrics')).body.match(/^projector_lag_messages\{consumer="users_read_v1"\} (\S+)$/m)?.[1]
   await eventually(async () => (await lag(first)) === '0')
   await first.close()
   t.equal(await lag(second), '0', 'closing one leaves the metrics of the other')
@@ -48,7 +48,7 @@ async function freshSystem(t: Test) {
   const [{ db, uri }, nats, mail] = await Promise.all([freshDatabase(t), freshNats(t), freshMail(t)])
   const broker = await brokerAt(t, nats.url)
   await createResources(db, broker.nats, 1)
-  const users = db.collection<{ _id: string }>('users_read')
+  const users = db.collection<{ _id: string }>('users_read_v1')
   return { broker, users, env: { MONGODB_READ_URI: uri, NATS_URL: nats.url, SMTP_URL: mail.url } }
 }
 

@@ -9,11 +9,11 @@ const settings = { VERIFY_EVERY_SECONDS: '1' }
 const { broker, cli, projector, replica, users, visible, ...system } = await startSystem(t, settings, database)
 const writeSide = system.writeSide()
 await writeSide.apply(...Array.from({ length: 20 }, (_, n) => updated(n, 2)))
-await broker.allHandledBy('user_stats')
+await broker.allHandledBy('user_stats_v1')
 const replicas = [projector, await replica()]
 const metrics = () => Promise.all(replicas.map(({ metrics }) => metrics()))
 const comparing = async () =>
-  (await metrics()).map((text) => /^projector_compared_timestamp_seconds\{read_model="user_stats"\}/m.test(text))
+  (await metrics()).map((text) => /^projector_compared_timestamp_seconds\{read_model="user_stats_v1"\}/m.test(text))
 
 t.test('one replica repairs differences without an operator', async (t) => {
   await users.deleteOne({ _id: userId(1) })
@@ -25,17 +25,17 @@ t.test('one replica repairs differences without an operator', async (t) => {
   await eventually(() => writeSide.asked('digest').length >= 8)
   t.strictSame((await comparing()).filter(Boolean).length, 1, 'the other replica leaves it to this one')
   const logs = replicas.flatMap(({ logs }) => logs.filter(({ msg }) => /differed from the write side/.test(msg)))
-  t.match(logs[0], { level: 'warn', read_model: 'users_read', differences: Number, published: Number })
+  t.match(logs[0], { level: 'warn', read_model: 'users_read_v1', differences: Number, published: Number })
 })
 
 t.test('metrics count differences, including those that cannot be repaired', async () => {
   await users.updateOne({ _id: userId(3) }, { $set: { version: 9 } })
   await eventually(async () =>
-    /^projector_differences\{read_model="users_read",kind="ahead"\} 1$/m.test((await metrics()).join()),
+    /^projector_differences\{read_model="users_read_v1",kind="ahead"\} 1$/m.test((await metrics()).join()),
   )
   await writeSide.apply(updated(3, 10))
   await eventually(async () =>
-    /^projector_differences\{read_model="users_read",kind="ahead"\} 0$/m.test((await metrics()).join()),
+    /^projector_differences\{read_model="users_read_v1",kind="ahead"\} 0$/m.test((await metrics()).join()),
   )
 })
 
@@ -43,11 +43,11 @@ t.test('more orphans than the brake allows are reported, and nobody is deleted',
   const known = await users.findOne({ _id: userId(5) })
   const orphans = Array.from({ length: 12 }, (_, n) => userId(n).replace('-3b5e-', '-3b5d-'))
   if (known) await users.insertMany(orphans.map((_id) => ({ ...known, _id })))
-  const held = /^projector_deletions_held\{read_model="users_read"\} 12$/m
+  const held = /^projector_deletions_held\{read_model="users_read_v1"\} 12$/m
   await eventually(async () => held.test((await metrics()).join()))
   t.equal(await users.countDocuments({ _id: { $in: orphans }, deletedAt: { $exists: false } } as object), 12)
   const logs = replicas.flatMap(({ logs }) => logs.filter(({ msg }) => /the repair deletes nobody/.test(msg)))
-  t.match(logs[0], { level: 'error', read_model: 'users_read', users: 12 })
+  t.match(logs[0], { level: 'error', read_model: 'users_read_v1', users: 12 })
   await users.deleteMany({ _id: { $in: orphans } })
 })
 
@@ -70,27 +70,27 @@ t.test('the answers of another write database are refused, and /readyz says so',
 
 t.test('a retired collection is first no longer written, then dropped', async (t) => {
   const states = db.collection<{ _id: string; live: string; written: string[] }>('read_models')
-  const state = () => states.findOne({ _id: 'users_read' })
-  t.match(await cli('rebuild', 'users_read'), { code: 0 })
+  const state = () => states.findOne({ _id: 'users_read_v1' })
+  t.match(await cli('rebuild', 'users_read_v1'), { code: 0 })
   const live = (await state())?.live as string
-  t.strictSame((await state())?.written, [live, 'users_read'])
+  t.strictSame((await state())?.written, [live, 'users_read_v1'])
 
   const retiredFor = (seconds: number) =>
-    states.updateOne({ _id: 'users_read' }, {
+    states.updateOne({ _id: 'users_read_v1' }, {
       $set: { 'retired.0.at': new Date(Date.now() - seconds * 1_000) },
     } as object)
   const collections = async () => (await db.listCollections().toArray()).map(({ name }) => name)
   await retiredFor(61)
   await eventually(async () => (await state())?.written.length === 1)
-  t.ok((await collections()).includes('users_read'))
+  t.ok((await collections()).includes('users_read_v1'))
   await retiredFor(121)
-  await eventually(async () => !(await collections()).includes('users_read'))
+  await eventually(async () => !(await collections()).includes('users_read_v1'))
   await eventually(async () => JSON.stringify(await state()).includes('"retired":[]'))
   t.ok((await collections()).includes(live))
 
   await writeSide.apply(updated(4, 3))
   await eventually(async () => (await db.collection<{ _id: string }>(live).countDocuments({ version: 3 })) === 1)
-  t.notOk((await collections()).includes('users_read'), 'nobody brings it back')
+  t.notOk((await collections()).includes('users_read_v1'), 'nobody brings it back')
 })
 
 t.test('when the replica that compares is stopped, the other takes over', async (t) => {

@@ -5,19 +5,19 @@ import { deleted, updated, userId } from './fixtures/user-events.ts'
 
 const { broker, cli, cliProgram, database, projector, users, ...system } = await startSystem(t)
 const writeSide = system.writeSide()
-const shares = database.db.collection<any>('user_stats')
+const shares = database.db.collection<any>('user_stats_v1')
 
 /** Two pages, and two deleted users. */
 await writeSide.apply(...Array.from({ length: 1_500 }, (_, n) => updated(n, 2)), deleted(1_600, 2), deleted(1_601, 2))
 const caughtUp = async () => {
-  for (const consumer of ['users_read', 'user_stats']) await broker.allHandledBy(consumer)
+  for (const consumer of ['users_read_v1', 'user_stats_v1']) await broker.allHandledBy(consumer)
 }
 await caughtUp()
 
 t.test('equal sides transfer no data', async (t) => {
   t.match(await cliProgram('verify'), {
     code: 0,
-    output: /^users_read: 1500 users compared, 0 differ\nuser_stats: 1500 users compared, 0 differ\n$/,
+    output: /^users_read_v1: 1500 users compared, 0 differ\nuser_stats_v1: 1500 users compared, 0 differ\n$/,
   })
   t.equal(writeSide.asked('digest').length, 4, 'two pages for each read model')
   t.strictSame(writeSide.asked('versions'), [])
@@ -31,7 +31,7 @@ t.test('an event that is not applied yet is not a difference', async (t) => {
     writeSide.steps.before = async () => {}
     await writeSide.apply(updated(1, 3), updated(1_700, 1))
   }
-  t.match(await cli('verify'), { code: 0, stdout: /users_read: 1501 users compared, 0 differ/ })
+  t.match(await cli('verify'), { code: 0, stdout: /users_read_v1: 1501 users compared, 0 differ/ })
   t.ok(writeSide.asked('versions').length > 0, 'it had looked closer')
 })
 
@@ -64,19 +64,19 @@ t.test('users that differ are listed by kind, and only their page is compared in
   t.equal(code, 1)
   t.strictSame(stdout.split('\n').sort(), [
     '',
-    `user_stats  differs  ${userId(17)}  read 2, write 2`,
-    'user_stats  wrong sum  active  too high by 1',
-    'user_stats  wrong sum  byRole.buyer  too low by 2000',
-    'user_stats  wrong sum  users  too high by 999',
-    'user_stats: 1501 users compared, 2 differ',
-    `users_read  ahead  ${userId(12)}  read 9, write 2`,
-    `users_read  buried  ${userId(16)}  read 7, write 2`,
-    `users_read  differs  ${userId(14)}  read 2, write 2`,
-    `users_read  differs  ${userId(15)}  read 2, write 2`,
-    `users_read  missing  ${userId(10)}  read 0, write 2`,
-    `users_read  orphaned  ${orphan}  read 2, write 0`,
-    `users_read  stale  ${userId(11)}  read 1, write 2`,
-    'users_read: 1501 users compared, 7 differ',
+    `user_stats_v1  differs  ${userId(17)}  read 2, write 2`,
+    'user_stats_v1  wrong sum  active  too high by 1',
+    'user_stats_v1  wrong sum  byRole.buyer  too low by 2000',
+    'user_stats_v1  wrong sum  users  too high by 999',
+    'user_stats_v1: 1501 users compared, 2 differ',
+    `users_read_v1  ahead  ${userId(12)}  read 9, write 2`,
+    `users_read_v1  buried  ${userId(16)}  read 7, write 2`,
+    `users_read_v1  differs  ${userId(14)}  read 2, write 2`,
+    `users_read_v1  differs  ${userId(15)}  read 2, write 2`,
+    `users_read_v1  missing  ${userId(10)}  read 0, write 2`,
+    `users_read_v1  orphaned  ${orphan}  read 2, write 0`,
+    `users_read_v1  stale  ${userId(11)}  read 1, write 2`,
+    'users_read_v1: 1501 users compared, 7 differ',
   ])
   for (const range of writeSide.asked('versions')) t.match(range, { after: '', upTo: userId(999) })
   t.strictSame(writeSide.asked('republish'), [], 'it only looks')
@@ -85,7 +85,8 @@ t.test('users that differ are listed by kind, and only their page is compared in
 t.test('--repair repairs all of them but those that are ahead: there the write side has lost something', async (t) => {
   t.match(await cli('verify', '--repair'), {
     code: 1,
-    stdout: /users_read: 6 events published\nusers_read: 1 differ after the repair\n.*user_stats: 0 differ after/s,
+    stdout:
+      /users_read_v1: 6 events published\nusers_read_v1: 1 differ after the repair\n.*user_stats_v1: 0 differ after/s,
   })
   t.match(await users.findOne({ _id: userId(10) }), { version: 2, name: 'User 10' })
   t.match(await users.findOne({ _id: userId(11) }), { version: 2, name: 'User 11' })
@@ -103,9 +104,9 @@ t.test('--repair repairs all of them but those that are ahead: there the write s
 
 t.test('statistics are compared user by user, and their sums are right after a repair', async (t) => {
   writeSide.record(deleted(20, 3), updated(21, 3, { roles: ['seller'] }), updated(1_800, 1))
-  t.match(await cli('verify', '--repair'), { code: 0, stdout: /^user_stats: (1501 users compared, )?0 differ/m })
+  t.match(await cli('verify', '--repair'), { code: 0, stdout: /^user_stats_v1: (1501 users compared, )?0 differ/m })
   await caughtUp()
-  const sums = await database.db.collection<UserStatsSums>('user_stats').findOne({ _id: userStatsSums })
+  const sums = await database.db.collection<UserStatsSums>('user_stats_v1').findOne({ _id: userStatsSums })
   t.match(sums, { users: 1_501, active: 1_501, byRole: { buyer: 1_500, seller: 1 } })
   t.equal(await shares.countDocuments({ version: { $exists: true }, deletedAt: { $exists: false } } as object), 1_501)
 })
@@ -119,7 +120,7 @@ t.test('more orphans than 10 and 1 % are deleted only if a person allows it', as
   writeSide.forget()
   t.match(await cli('verify', '--repair'), {
     code: 1,
-    stdout: /users_read: .* does not know 20 users, .*: pnpm projector verify --repair --allow-deletions 20\n/,
+    stdout: /users_read_v1: .* does not know 20 users, .*: pnpm projector verify --repair --allow-deletions 20\n/,
   })
   t.equal(await shown(), 20)
   t.strictSame(writeSide.asked('republish'), [])
@@ -133,7 +134,7 @@ t.test('the answers of another write database are refused until a person follows
   writeSide.forget()
   const message = `follow the write database ${followed}, but ${foreign} answers;.* projector follow ${foreign}\n`
   t.match(await cli('verify', '--repair'), { code: 1, stdout: '', stderr: new RegExp(message) })
-  t.match(await cli('rebuild', 'users_read'), { code: 1, stderr: new RegExp(message) })
+  t.match(await cli('rebuild', 'users_read_v1'), { code: 1, stderr: new RegExp(message) })
   t.strictSame(writeSide.asked('republish'), [])
   t.match(await cli('follow', 'me'), { code: 2 })
   t.match(await cliProgram('follow', foreign), { code: 0, stdout: new RegExp(`${foreign}; before: ${followed}`) })
@@ -146,13 +147,13 @@ t.test('while the projector is behind, the comparison fails', async (t) => {
   t.match(await cli('verify'), {
     code: 1,
     stdout: '',
-    stderr: /^error: users_read: users_read has not applied all events[^\n]*\nerror: user_stats: [^\n]*\n$/,
+    stderr: /^error: users_read_v1: users_read_v1 has not applied all events[^\n]*\nerror: user_stats_v1: [^\n]*\n$/,
   })
 })
 
 t.test('without the write side the error is one line for each read model', async (t) => {
   await writeSide.goAway()
-  t.match(await cli('verify'), { code: 1, stderr: /^error: users_read: no command-api answered[^\n]*\n/ })
+  t.match(await cli('verify'), { code: 1, stderr: /^error: users_read_v1: no command-api answered[^\n]*\n/ })
   for (const args of [['--fix'], ['--allow-deletions', '3']])
     t.match(await cli('verify', ...args), { code: 2, stderr: /^usage: / })
 })

@@ -158,7 +158,7 @@ t.test('a read database that is lost and filled again by a repair sends no secon
   const writeSide = system.writeSide()
   writeSide.record(created(1), created(2), created(9))
   for (const collection of await database.db.collections()) await collection.deleteMany({})
-  t.match(await cli('verify', '--repair'), { code: 0, stdout: /^users_read: 3 events published$/m })
+  t.match(await cli('verify', '--repair'), { code: 0, stdout: /^users_read_v1: 3 events published$/m })
   for (const n of [1, 2, 9]) t.ok(await visible(n, 1))
   await allHandled()
   t.strictSame(

@@ -1,4 +1,4 @@
-import { type AppliedNotice, appliedSubject, Refusal, usersReadCollection } from '@cqrs/contracts'
+import { type AppliedNotice, appliedSubject, Refusal } from '@cqrs/contracts'
 import { eventually, freshNats } from '@cqrs/local-stack/testing'
 import { createLogger, linkNats } from '@cqrs/service-kit'
 import { connect } from '@nats-io/transport-node'
@@ -11,7 +11,7 @@ const forever = new AbortController().signal
 const longMs = 3_600_000
 
 const logger = createLogger('query-api', 'silent')
-const subject = appliedSubject(usersReadCollection)
+const subject = appliedSubject('users_read_v1')
 const { server, url } = await freshNats(t)
 const projector = await connect({ servers: url, maxReconnectAttempts: -1, reconnectTimeWait: 50 })
 t.teardown(() => projector.close())

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { type AppliedNotice, appliedSubject, usersReadCollection } from '@cqrs/contracts'
+import { type AppliedNotice, appliedSubject } from '@cqrs/contracts'
 import { eventually, freshNats } from '@cqrs/local-stack/testing'
 import { connect } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
@@ -110,7 +110,7 @@ async function startCached(t: Test) {
     const watch = api.notices.watch(new Map([[idOf(number), version]]), 'a caller')
     return async () => {
       const notice: AppliedNotice = { applied: [[idOf(number), version]] }
-      projector.publish(appliedSubject(usersReadCollection), JSON.stringify(notice))
+      projector.publish(appliedSubject('users_read_v1'), JSON.stringify(notice))
       let hasArrived = false
       void watch.noticed(3_600_000, new AbortController().signal).then(() => {
         hasArrived = true

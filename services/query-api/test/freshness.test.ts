@@ -1,11 +1,4 @@
-import {
-  appliedSubject,
-  consistencyToken,
-  readConsistencyToken,
-  routes,
-  type UserReadDocument,
-  usersReadCollection,
-} from '@cqrs/contracts'
+import { appliedSubject, consistencyToken, readConsistencyToken, routes, type UserReadDocument } from '@cqrs/contracts'
 import { eventually, freshNats } from '@cqrs/local-stack/testing'
 import { connect } from '@nats-io/transport-node'
 import t, { type Test } from 'tap'
@@ -35,7 +28,7 @@ t.test('every query waits until what it reads has the version of a command', asy
     const answer = get(path, after(changed([1, 2])))
     await eventually(() => notices.count === 1)
     await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2, name: 'User changed' } })
-    await db.collection<{ _id: string }>('user_stats').updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
+    await db.collection<{ _id: string }>('user_stats_v1').updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
     const { status, body, headers } = await answer
     t.equal(status, 200, what)
     if ('data' in body) t.equal(body.data[0].name, 'User changed', what)
@@ -177,7 +170,7 @@ t.test('a page is one moment: a user that is renamed all the time is in each, on
 t.test('with its own tokens, no client sees a step back over several query-apis, and a switch', async (t) => {
   const store = await freshReadStore(t)
   const apis = [await queryApiOn(t, store.uri), await queryApiOn(t, store.uri, { cacheTtlMs: 600_000 })]
-  const next = store.db.collection<UserReadDocument>('users_read_2')
+  const next = store.db.collection<UserReadDocument>('users_read_v1_2')
   await store.stored.insertOne(user(1))
   await next.insertOne(user(1))
   // As the projector does: the newer collection first.
@@ -192,7 +185,7 @@ t.test('with its own tokens, no client sees a step back over several query-apis,
     if (n === 150)
       await store.db
         .collection<{ _id: string }>('read_models')
-        .insertOne({ _id: usersReadCollection, live: 'users_read_2', written: [] } as never)
+        .insertOne({ _id: 'users_read_v1', live: 'users_read_v1_2', written: ['users_read_v1'] } as never)
     const path = paths[n % paths.length] as string
     const { status, body, headers } = await (apis[n % 2] as (typeof apis)[0]).get(path, token ? after(token) : {})
     const version = body.version ?? body.data?.[0]?.version
@@ -213,7 +206,7 @@ t.test('a notice of any read model wakes a query', async (t) => {
   const answer = get(routes.userStats.path, after(changed([1, 1])))
   await eventually(() => notices.count === 1)
   await stats.insertOne({ _id: idOf(1), version: 1 } as never)
-  projector.publish(appliedSubject('user_stats'), JSON.stringify({ applied: [[idOf(1), 1]] }))
+  projector.publish(appliedSubject('user_stats_v1'), JSON.stringify({ applied: [[idOf(1), 1]] }))
   t.match(await answer, { status: 200 })
 })
 

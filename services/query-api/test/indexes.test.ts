@@ -3,8 +3,6 @@ import {
   type UserReadDocument,
   type UserReadTombstone,
   type UserStatsSums,
-  userStatsCollection,
-  usersReadCollection,
   usersReadIndexes,
 } from '@cqrs/contracts'
 import { freshDatabase } from '@cqrs/local-stack/testing'
@@ -17,7 +15,7 @@ import { userStats } from '../src/read-store/user-stats.ts'
 import { idOf, sums, tombstone, user } from './fixtures/users.ts'
 
 const { db, uri } = await freshDatabase(t)
-const stored = db.collection<UserReadDocument | UserReadTombstone>(usersReadCollection)
+const stored = db.collection<UserReadDocument | UserReadTombstone>('users_read_v1')
 await stored.createIndexes(usersReadIndexes as unknown as IndexDescription[])
 await stored.insertMany(
   Array.from({ length: 400 }, (_, number) =>
@@ -32,7 +30,7 @@ await stored.insertMany(
         },
   ),
 )
-const stats = db.collection<UserStatsSums | { _id: string }>(userStatsCollection)
+const stats = db.collection<UserStatsSums | { _id: string }>('user_stats_v1')
 await stats.insertMany([sums({ users: 320 }), ...Array.from({ length: 320 }, (_, number) => ({ _id: idOf(number) }))])
 
 // Explains the commands that the repositories send, not copies of them.

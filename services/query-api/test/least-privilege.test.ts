@@ -1,10 +1,4 @@
-import {
-  type UserReadDocument,
-  type UserReadTombstone,
-  type UserStatsSums,
-  userStatsCollection,
-  usersReadCollection,
-} from '@cqrs/contracts'
+import type { UserReadDocument, UserReadTombstone, UserStatsSums } from '@cqrs/contracts'
 import { freshDatabase } from '@cqrs/local-stack/testing'
 import { MongoClient } from 'mongodb'
 import t from 'tap'
@@ -14,9 +8,9 @@ import { idOf, sums, tombstone, user } from './fixtures/users.ts'
 // A user of this database only, with MongoDB's built-in role `read`.
 const { db, name, uri } = await freshDatabase(t)
 await setUpReadStore(db)
-await db.collection<UserReadDocument>(usersReadCollection).insertMany([user(1), user(2)])
+await db.collection<UserReadDocument>('users_read_v1').insertMany([user(1), user(2)])
 await db
-  .collection<UserStatsSums>(userStatsCollection)
+  .collection<UserStatsSums>('user_stats_v1')
   .insertOne(sums({ users: 2, byRole: { buyer: 2, seller: 0, admin: 0 } }))
 await db.command({ createUser: 'reader', pwd: 'reader', roles: [{ role: 'read', db: name }] })
 t.teardown(() => db.command({ dropUser: 'reader' }))
@@ -39,7 +33,7 @@ t.test('query-api works with a database user that can only read', async (t) => {
 t.test('that database user cannot write', async (t) => {
   const client = await new MongoClient(readerUri.href).connect()
   t.teardown(() => client.close())
-  const users = client.db().collection<UserReadTombstone>(usersReadCollection)
+  const users = client.db().collection<UserReadTombstone>('users_read_v1')
   const unauthorized = { code: 13 }
   await t.rejects(users.insertOne(tombstone(3)), unauthorized)
   await t.rejects(users.updateOne({ _id: idOf(1) }, { $set: { version: 9 } }), unauthorized)

@@ -1,4 +1,4 @@
-import { type ReadModelState, readModelsCollection, type UserReadDocument, type UserStatsSums } from '@cqrs/contracts'
+import { readModelsCollection, type ShapeState, type UserReadDocument, type UserStatsSums } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import type { Db } from 'mongodb'
 import t from 'tap'
@@ -9,7 +9,7 @@ const path = `/api/v1/users/${idOf(1)}`
 
 t.test('by default the live collection has the name of the read model', async (t) => {
   const { db, get, stored, stats } = await startQueryApi(t)
-  await db.collection<ReadModelState>(readModelsCollection).insertOne({ _id: 'another', live: 'x', written: [] })
+  await db.collection<ShapeState>(readModelsCollection).insertOne({ _id: 'another', live: 'x', written: [] })
   await stored.insertOne(user(1))
   await stats.insertOne(sums({ users: 1 }))
   t.match(await get(path), { status: 200 })
@@ -21,12 +21,12 @@ t.test('only the live collection is read', async (t) => {
   const { db, get, stored, stats } = await startQueryApi(t)
   await stored.insertMany([{ ...user(1), name: 'Old' }, user(2)])
   await stats.insertOne(sums({ users: 2 }))
-  await usersOf(db, 'users_read_2').insertOne({ ...user(1), name: 'New' })
+  await usersOf(db, 'users_read_v1_2').insertOne({ ...user(1), name: 'New' })
   await db
-    .collection<UserStatsSums>('user_stats_2')
+    .collection<UserStatsSums>('user_stats_v1_2')
     .insertOne(sums({ users: 1, byRole: { buyer: 1, seller: 0, admin: 0 } }))
-  await makeLive(db, 'users_read', 'users_read_2')
-  await makeLive(db, 'user_stats', 'user_stats_2')
+  await makeLive(db, 'users_read_v1', 'users_read_v1_2')
+  await makeLive(db, 'user_stats_v1', 'user_stats_v1_2')
 
   await eventually(async () => (await get(path)).body.name === 'New')
   t.equal((await get(`/api/v1/users/${idOf(2)}`)).status, 404)
@@ -38,7 +38,7 @@ t.test('only the live collection is read', async (t) => {
 
 t.test('during a switch no query fails and no answer is older than the previous one', async (t) => {
   const { db, get, stored } = await startQueryApi(t)
-  const next = usersOf(db, 'users_read_2')
+  const next = usersOf(db, 'users_read_v1_2')
   await stored.insertOne({ ...user(1), name: 'from the old' })
   await next.insertOne({ ...user(1), name: 'from the new' })
 
@@ -60,7 +60,7 @@ t.test('during a switch no query fails and no answer is older than the previous 
     return body.name
   }
   while (seen.length < 50) await query()
-  await makeLive(db, 'users_read', 'users_read_2')
+  await makeLive(db, 'users_read_v1', 'users_read_v1_2')
   await eventually(async () => (await query()) === 'from the new', { timeoutMs: 20_000, intervalMs: 0 })
   for (let more = 0; more < 50; more++) await query()
   isWriting = false
@@ -90,8 +90,8 @@ t.test('a waiting query reads the collection that became live during the wait', 
   await stored.insertOne(user(1))
   const answer = get(path, { 'x-min-version': '2' })
   await eventually(() => notices.count === 1)
-  await usersOf(db, 'users_read_2').insertOne({ ...user(1), version: 2 })
-  await makeLive(db, 'users_read', 'users_read_2')
+  await usersOf(db, 'users_read_v1_2').insertOne({ ...user(1), version: 2 })
+  await makeLive(db, 'users_read_v1', 'users_read_v1_2')
   t.match(await answer, { status: 200, body: { version: 2 } })
 })
 
@@ -99,5 +99,5 @@ const usersOf = (db: Db, name: string) => db.collection<UserReadDocument>(name)
 
 const makeLive = (db: Db, readModel: string, live: string) =>
   db
-    .collection<ReadModelState>(readModelsCollection)
+    .collection<ShapeState>(readModelsCollection)
     .replaceOne({ _id: readModel }, { live, written: [readModel] }, { upsert: true })

@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import { appliedSubject, type UserReadDocument, usersReadCollection } from '@cqrs/contracts'
+import { appliedSubject, type UserReadDocument } from '@cqrs/contracts'
 import { eventually, freshNats } from '@cqrs/local-stack/testing'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
@@ -14,7 +14,7 @@ const broker = await freshNats(t)
 const projector = await connect({ servers: broker.url })
 t.teardown(() => projector.close())
 const notify = (number: number, version: number) =>
-  projector.publish(appliedSubject(usersReadCollection), JSON.stringify({ applied: [[idOf(number), version]] }))
+  projector.publish(appliedSubject('users_read_v1'), JSON.stringify({ applied: [[idOf(number), version]] }))
 
 for (const [what, natsUrl] of [
   ['with notices', broker.url],

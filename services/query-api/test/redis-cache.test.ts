@@ -1,4 +1,4 @@
-import { type UserReadDocument, type UserReadTombstone, usersReadCollection } from '@cqrs/contracts'
+import type { UserReadDocument, UserReadTombstone } from '@cqrs/contracts'
 import { eventually, type FreshRedis, freshDatabase, freshRedis } from '@cqrs/local-stack/testing'
 import { createLogger } from '@cqrs/service-kit'
 import { createClient } from '@redis/client'
@@ -194,7 +194,7 @@ t.test('look-ups work without Redis from the start', async (t) => {
 async function start(t: Test, options: string[] = []) {
   const { db, uri } = await freshDatabase(t)
   const redis = await freshRedis(t, options)
-  const stored = db.collection<UserReadDocument | UserReadTombstone>(usersReadCollection)
+  const stored = db.collection<UserReadDocument | UserReadTombstone>('users_read_v1')
   return {
     redis,
     stored,

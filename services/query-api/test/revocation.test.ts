@@ -1,4 +1,4 @@
-import { type AppliedNotice, appliedSubject, usersReadCollection } from '@cqrs/contracts'
+import { type AppliedNotice, appliedSubject } from '@cqrs/contracts'
 import { eventually, freePort, freshNats } from '@cqrs/local-stack/testing'
 import { createLogger } from '@cqrs/service-kit'
 import { connect } from '@nats-io/transport-node'
@@ -61,7 +61,7 @@ t.test('a notice revokes by itself, in any order', async (t) => {
   const projector = await connect({ servers: url })
   t.teardown(() => projector.close())
   const say = (...applied: AppliedNotice['applied']) =>
-    projector.publish(appliedSubject(usersReadCollection), JSON.stringify({ applied }))
+    projector.publish(appliedSubject('users_read_v1'), JSON.stringify({ applied }))
   await eventually(async () => api.nats.connection() !== undefined)
   await api.nats.connection()?.flush()
   t.equal(await statusFor(api, 1, 4), 200)

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { type UserReadDocument, usersReadCollection } from '@cqrs/contracts'
+import type { UserReadDocument } from '@cqrs/contracts'
 import { eventually, freePort, freshDatabase } from '@cqrs/local-stack/testing'
 import t, { type Test } from 'tap'
 import { queryApiOn, setUpReadStore } from './fixtures/query-api.ts'
@@ -26,7 +26,7 @@ t.test('the database accepts connections and never answers', async (t) => {
 t.test('the database is unavailable at startup, becomes available, is lost, and returns', async (t) => {
   const { db, uri } = await freshDatabase(t)
   await setUpReadStore(db)
-  await db.collection<UserReadDocument>(usersReadCollection).insertOne(user(1))
+  await db.collection<UserReadDocument>('users_read_v1').insertOne(user(1))
   const throughTunnel = new URL(uri)
   throughTunnel.port = String(await freePort())
   // Or the driver would connect to the addresses of the replica set's members.
@@ -52,7 +52,7 @@ t.test('the database is unavailable at startup, becomes available, is lost, and 
 t.test('the database takes away the rights of query-api, and gives them back', async (t) => {
   const { db, name, uri } = await freshDatabase(t)
   await setUpReadStore(db)
-  await db.collection<UserReadDocument>(usersReadCollection).insertOne(user(1))
+  await db.collection<UserReadDocument>('users_read_v1').insertOne(user(1))
   const roles = [{ role: 'read', db: name }]
   await db.command({ createUser: 'reader', pwd: 'reader', roles })
   t.teardown(() => db.command({ dropUser: 'reader' }))

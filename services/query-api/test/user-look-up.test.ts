@@ -1,4 +1,4 @@
-import { type UserReadDocument, type UserReadTombstone, usersReadCollection } from '@cqrs/contracts'
+import type { UserReadDocument, UserReadTombstone } from '@cqrs/contracts'
 import { freshDatabase } from '@cqrs/local-stack/testing'
 import { type Document, MongoClient } from 'mongodb'
 import t, { type Test } from 'tap'
@@ -162,7 +162,7 @@ async function start(t: Test) {
   return {
     db,
     queries,
-    stored: stored.collection<UserReadDocument | UserReadTombstone>(usersReadCollection),
+    stored: stored.collection<UserReadDocument | UserReadTombstone>('users_read_v1'),
     ...lookUpOn(t, database, users),
     /** Holds back the next answer of the database until the returned function is called. */
     hold: () => holdNext(users),

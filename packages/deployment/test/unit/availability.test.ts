@@ -63,8 +63,8 @@ t.test('production: the backlog of the slowest read model determines the number 
   t.strictSame(
     spec.triggers.map(({ type, metadata }: any) => [type, metadata.stream, metadata.consumer]),
     [
-      ['nats-jetstream', 'USERS', 'users_read'],
-      ['nats-jetstream', 'USERS', 'user_stats'],
+      ['nats-jetstream', 'USERS', 'users_read_v1'],
+      ['nats-jetstream', 'USERS', 'user_stats_v1'],
     ],
   )
 })

@@ -19,7 +19,8 @@ export function stamped<Config extends Stream | Consumer>(config: Config): Confi
 }
 
 /**
- * Lists what an operator has changed in a stream and its consumers, as `consumer USERS.users_read: max_deliver is 3`.
+ * Lists what an operator has changed in a stream and its consumers, such as `consumer USERS.welcome-email: max_deliver
+ * is 3`.
  * @throws JetStreamApiError when one of them does not exist
  */
 export async function drifted(nats: NatsConnection, stream: Stream, consumers: Consumer[] = []): Promise<string[]> {

@@ -73,7 +73,7 @@ const codeOf = (error: unknown) => (error instanceof JetStreamApiError ? error.c
 const isWithoutRoom = (error: unknown) =>
   codeOf(error) === 10_047 || (codeOf(error) === 10_005 && /insufficient storage/.test((error as Error).message))
 
-/** Lists the missing ones of these streams and durable consumers: `stream USERS`, `consumer USERS.users_read`. */
+/** Lists the missing ones of these streams and durable consumers: `stream USERS`, `consumer USERS.users_read_v1`. */
 export async function missingStreams(
   nats: NatsConnection,
   streams: readonly { name: string; durables?: readonly string[] }[],

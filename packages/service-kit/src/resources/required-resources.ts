@@ -41,7 +41,7 @@ export class RequiredResources {
     return this.#missing ?? []
   }
 
-  /** What had other settings than it should, such as `consumer USERS.users_read: max_deliver is 3`. */
+  /** What had other settings than it should, such as `consumer USERS.users_read_v1: max_deliver is 3`. */
   drifted(): readonly string[] {
     return this.#drifted
   }

@@ -3,7 +3,7 @@ import t from 'tap'
 import { drift, stamped } from '../../src/index.ts'
 
 const wanted = {
-  durable_name: 'users_read',
+  durable_name: 'users_read_v1',
   filter_subjects: ['users.*.created', 'users.*.deleted'],
   deliver_policy: DeliverPolicy.All,
   ack_policy: AckPolicy.Explicit,
@@ -13,7 +13,7 @@ const wanted = {
 const found = {
   ...stamped(wanted),
   filter_subjects: wanted.filter_subjects.toReversed(),
-  name: 'users_read',
+  name: 'users_read_v1',
   num_replicas: 3,
 }
 

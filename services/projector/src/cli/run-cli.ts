@@ -1,11 +1,15 @@
 import { createLogger, linkNats, mongoClient } from '@cqrs/service-kit'
 import type { Config } from '../config.ts'
+import { projections } from '../projections/index.ts'
 import { dlq } from './dlq.ts'
 import { follow } from './follow.ts'
 import { rebuild } from './rebuild.ts'
+import { shape } from './shape.ts'
 import { verify } from './verify.ts'
 
-const commands = { dlq, follow, rebuild, verify }
+const commands = { dlq, follow, rebuild, shape, verify }
+
+const names = projections.map(({ name }) => name).join('|')
 
 const usage = `usage: pnpm projector COMMAND
   dlq list                            list the dead letters, with the reason for each
@@ -13,8 +17,12 @@ const usage = `usage: pnpm projector COMMAND
   dlq replay SEQ|all                  publish the original messages again
   dlq drop SEQ|all                    delete dead letters
   follow ID                           compare with the write database of this identity from now on
-  rebuild users_read|user_stats       fill a new collection beside the live one and switch to it
+  rebuild NAME                        fill a new collection of a shape (${names}) and switch to it
   rebuild NAME --abandon              give up a rebuild; its collection is dropped later
+  shape list                          list the shapes of every read model
+  shape switch NAME                   have queries read this shape, which was filled before
+  shape rollback READ_MODEL           have queries read the shape that was live before
+  shape drop NAME                     let go of a shape that is not live
   verify [--repair]                   compare every read model with the write side
   verify --repair --allow-deletions N delete up to N users whom the write side does not know`
 

@@ -20,6 +20,10 @@ export async function verify(args: string[], { db, nats, fail }: CliContext): Pr
     const { name } = projection
     const comparison = comparisonOf(new ReadModel(db, projection), write, nats)
     try {
+      if (!(await comparison.read.isFilled())) {
+        console.log(`${name}: not filled, so not compared: pnpm projector rebuild ${name}`)
+        continue
+      }
       const compared = await compareSides(comparison, {
         repair,
         mayDelete,

@@ -1,6 +1,7 @@
 import { usersStream } from '@cqrs/contracts'
 import { type NatsLink, pause } from '@cqrs/service-kit'
 import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
+import { isUnknownConsumer } from './durable-consumer.ts'
 
 /** The progress of durable consumers, as the server reports it. Every method throws while NATS is unavailable. */
 export class ConsumerProgress {
@@ -34,6 +35,31 @@ export class ConsumerProgress {
     return this.#until(durable, withinMs, (info) => info.ack_floor.stream_seq >= last || info.num_ack_pending === 0)
   }
 
+  /** Waits until a consumer has handled all that another has received by now. @returns false after `withinMs` */
+  async hasHandledAsMuch(durable: string, other: string, withinMs: number): Promise<boolean> {
+    const received = await this.#received(other)
+    const isDone = (info: ConsumerInfo) => info.ack_floor.stream_seq >= received || outstanding(info) === 0
+    return await this.#until(durable, withinMs, isDone)
+  }
+
+  /** Pauses the delivery to a consumer, if it exists, while a call runs that takes at most `withinMs`. */
+  async whilePaused(durable: string, call: (withinMs: number) => Promise<void>): Promise<void> {
+    const { consumers } = await this.#manager()
+    const until = new Date(Date.now() + longestPauseMs + 5_000)
+    const isPaused = await consumers.pause(usersStream.name, durable, until).then(
+      () => true,
+      (error) => {
+        if (isUnknownConsumer(error)) return false
+        throw error
+      },
+    )
+    try {
+      await call(longestPauseMs)
+    } finally {
+      if (isPaused) await consumers.resume(usersStream.name, durable)
+    }
+  }
+
   async #until(durable: string, withinMs: number, condition: (info: ConsumerInfo) => boolean): Promise<boolean> {
     const deadline = Date.now() + withinMs
     while (!condition(await this.#info(durable))) {
@@ -47,6 +73,16 @@ export class ConsumerProgress {
     return (await this.#manager()).consumers.info(usersStream.name, durable)
   }
 
+  /** The last message of the stream that was delivered to a consumer; none to one that does not exist. */
+  async #received(durable: string): Promise<number> {
+    try {
+      return (await this.#info(durable)).delivered.stream_seq
+    } catch (error) {
+      if (isUnknownConsumer(error)) return 0
+      throw error
+    }
+  }
+
   async #lastSequence(): Promise<number> {
     const { state } = await (await this.#manager()).streams.info(usersStream.name)
     return state.last_seq
@@ -58,5 +94,8 @@ export class ConsumerProgress {
     return jetstreamManager(connection, { checkAPI: false })
   }
 }
+
+/** By the clock of the server that pauses, which may be wrong: the call resumes in any case. */
+const longestPauseMs = 10_000
 
 const outstanding = ({ num_pending, num_ack_pending }: ConsumerInfo): number => num_pending + num_ack_pending

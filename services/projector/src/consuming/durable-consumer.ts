@@ -51,10 +51,28 @@ export async function ensureDurableConsumer(nats: NatsConnection, consumer: Dura
   if (paused) await consumers.resume(name, durable)
 }
 
+/** Which of these exist. */
+export async function existingConsumers(nats: NatsConnection, durables: readonly string[]): Promise<string[]> {
+  const { consumers } = await jetstreamManager(nats, { checkAPI: false })
+  const looked = durables.map((durable) =>
+    consumers.info(usersStream.name, durable).then(
+      () => [durable],
+      (error) => {
+        if (isUnknownConsumer(error)) return []
+        throw error
+      },
+    ),
+  )
+  return (await Promise.all(looked)).flat()
+}
+
 /** Removes the consumer if it exists. */
 export async function removeDurableConsumer(nats: NatsConnection, durable: string): Promise<void> {
   const { consumers } = await jetstreamManager(nats, { checkAPI: false })
   await consumers.delete(usersStream.name, durable).catch((error) => {
-    if (!(error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound)) throw error
+    if (!isUnknownConsumer(error)) throw error
   })
 }
+
+export const isUnknownConsumer = (error: unknown): boolean =>
+  error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound

@@ -1,13 +1,13 @@
 import type { ShownState, StateField, UserEvent, UserEventType } from '@cqrs/contracts'
 
 /**
- * A read model with one document per user. An event carries the whole state of its user, so the document follows from
- * the user's last event alone, and duplicate or late events change nothing.
+ * One shape of a read model with one document per user. An event carries the whole state of its user, so the document
+ * follows from the user's last event alone, and duplicate or late events change nothing.
  */
 export type Projection<Document extends VersionedDocument = VersionedDocument> = {
   /**
-   * Also the name of its first collection (a rebuild creates another) and of its durable consumer. The stream has no
-   * old events: a rebuild or the comparison fills a new projection.
+   * The name of its shape, such as `users_read_v1`: also of its first collection (a rebuild creates another) and of its
+   * durable consumer. The stream has no old events: a rebuild fills a new projection.
    */
   name: string
   indexes: readonly Index[]

@@ -1,4 +1,4 @@
-import { type Role, type UserCreated, type UserUpdated, userStatsCollection, userStatsSums } from '@cqrs/contracts'
+import { type Role, shapeName, type UserCreated, type UserUpdated, userStatsSums } from '@cqrs/contracts'
 import type { Projection } from './projection.ts'
 import { tombstone } from './tombstone.ts'
 
@@ -7,7 +7,7 @@ type Share = { _id: string; version: number; roles: Role[]; isActive: boolean; d
 
 /** The number of users: in total, active, by role and by day of registration. */
 export const userStats: Projection<Share | ReturnType<typeof tombstone>> = {
-  name: userStatsCollection,
+  name: shapeName('user_stats', 1),
   indexes: [{ name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 }],
   on: {
     UserCreated: toShare,

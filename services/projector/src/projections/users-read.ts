@@ -1,11 +1,11 @@
 import {
   type Role,
   type ShownState,
+  shapeName,
   type UserCreated,
   type UserReadDocument,
   type UserReadTombstone,
   type UserUpdated,
-  usersReadCollection,
   usersReadIndexes,
 } from '@cqrs/contracts'
 import type { Projection } from './projection.ts'
@@ -13,7 +13,7 @@ import { tombstone } from './tombstone.ts'
 
 /** The users as query-api returns them, with the fields that are derived from the roles. */
 export const usersRead: Projection<UserReadDocument | UserReadTombstone> = {
-  name: usersReadCollection,
+  name: shapeName('users_read', 1),
   indexes: usersReadIndexes,
   on: {
     UserCreated: toDocument,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import {
   digestLine,
-  type ReadModelState,
   readModelsCollection,
+  type ShapeState,
   type StateField,
   stateText,
   type VersionOf,
@@ -20,7 +20,7 @@ import { writeNewer } from './versioned-writes.ts'
 export class ReadModel {
   readonly projection: Projection
   readonly #db: Db
-  readonly #states: Collection<ReadModelState>
+  readonly #states: Collection<ShapeState>
 
   constructor(db: Db, projection: Projection) {
     this.#db = db
@@ -32,6 +32,11 @@ export class ReadModel {
   async collections(): Promise<CollectionPlan[]> {
     const { written } = await this.#state()
     return written.map((name) => ({ name, indexes: this.projection.indexes }))
+  }
+
+  /** Whether it has every user, but for differences that the comparison finds. */
+  async isFilled(): Promise<boolean> {
+    return (await this.#state()).filledAt !== undefined
   }
 
   /** The name of the collection that queries read. */
@@ -187,9 +192,9 @@ export class ReadModel {
       .filter(({ after, before }) => after.version > (before?.version ?? 0))
   }
 
-  async #state(): Promise<Pick<ReadModelState, 'live' | 'written'>> {
-    const { name } = this.projection
-    return (await this.#states.findOne({ _id: name })) ?? { live: name, written: [name] }
+  async #state(): Promise<ShapeState> {
+    const { name: _id } = this.projection
+    return (await this.#states.findOne({ _id })) ?? { _id, live: _id, written: [_id], filledAt: new Date(0) }
   }
 
   #collection(name: string): Collection<VersionedDocument> {

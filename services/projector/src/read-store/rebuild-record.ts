@@ -1,15 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type ReadModelState, readModelsCollection } from '@cqrs/contracts'
+import { readModelsCollection, type ShapeState } from '@cqrs/contracts'
 import { inMs, isOver } from '@cqrs/service-kit'
 import type { Collection, Db, Document, UpdateFilter } from 'mongodb'
+import { fingerprintOf } from '../projections/fingerprint.ts'
 import type { Projection } from '../projections/projection.ts'
-import { shapeOf } from '../projections/shape.ts'
 
 /** The progress of filling a new collection. It is stored, so that an interrupted rebuild can be resumed. */
 export type Rebuild = {
   collection: string
-  /** Of what the projection writes: another one starts over. */
-  shape: string
+  /** Of what the projection writes: code that writes something else starts over. */
+  fingerprint: string
   /** The last id of the pages that are stored. */
   after: string
   filled: number
@@ -18,7 +18,7 @@ export type Rebuild = {
   ownedUntil: Date
 }
 
-type State = ReadModelState & {
+export type RebuiltState = ShapeState & {
   rebuild?: Rebuild
   retired?: { collection: string; at: Date }[]
   /** The last collection that was given up. */
@@ -26,14 +26,14 @@ type State = ReadModelState & {
 }
 
 /**
- * The document of one read model that says which collection is live, and how far a rebuild by this process is. What
+ * The document of one shape that says which collection is live, and how far a rebuild by this process is. What
  * changes a rebuild throws when another process has taken it over.
  */
 export class RebuildRecord {
   readonly #db: Db
-  readonly #states: Collection<State>
+  readonly #states: Collection<RebuiltState>
   readonly #name: string
-  readonly #shape: string
+  readonly #fingerprint: string
   readonly #owner = randomUUID()
   #collection: string | undefined
 
@@ -41,19 +41,19 @@ export class RebuildRecord {
     this.#db = db
     this.#states = db.collection(readModelsCollection)
     this.#name = projection.name
-    this.#shape = createHash('sha256').update(shapeOf(projection)).digest('base64url')
+    this.#fingerprint = createHash('sha256').update(fingerprintOf(projection)).digest('base64url')
   }
 
   /**
-   * Begins a rebuild, or takes over one whose owner died. One that was begun with another shape is given up.
+   * Begins a rebuild, or takes over one whose owner died. One that other code began is given up.
    * @returns undefined while another process is rebuilding
    */
   async claim(newCollection: string): Promise<Rebuild | undefined> {
     const initial = { live: this.#name, written: [this.#name] }
     await this.#states.updateOne({ _id: this.#name }, { $setOnInsert: initial }, { upsert: true })
-    const fresh = { collection: newCollection, shape: this.#shape, after: '', filled: 0 }
+    const fresh = { collection: newCollection, fingerprint: this.#fingerprint, after: '', filled: 0 }
     const owned = { owner: this.#owner, ownedUntil: inMs(ownedMs) }
-    const isOther = { $and: ['$rebuild', { $ne: ['$rebuild.shape', this.#shape] }] }
+    const isOther = { $and: ['$rebuild', { $ne: ['$rebuild.fingerprint', this.#fingerprint] }] }
     const claimed = await this.#states.findOneAndUpdate(
       { _id: this.#name, $expr: isOver('$rebuild.ownedUntil', ownedMs) },
       [...givingUp(isOther), { $set: { rebuild: { $mergeObjects: [fresh, '$rebuild', owned] } } }],
@@ -97,27 +97,11 @@ export class RebuildRecord {
   switch(): Promise<void> {
     const retiring = [{ collection: '$live', at: '$$NOW' }]
     const retired = { $concatArrays: [{ $ifNull: ['$retired', []] }, retiring] }
-    return this.#update([{ $set: { live: '$rebuild.collection', retired } }, { $unset: 'rebuild' }])
+    const filledAt = { $ifNull: ['$filledAt', '$$NOW'] }
+    return this.#update([{ $set: { live: '$rebuild.collection', retired, filledAt } }, { $unset: 'rebuild' }])
   }
 
-  /**
-   * Retires collections that are no longer live, in two steps: `unwrittenAfterMs` after the switch events are no longer
-   * applied to them, and after twice that time they are dropped.
-   */
-  async retire(unwrittenAfterMs: number): Promise<void> {
-    const projection = { retired: 1, now: '$$NOW' }
-    const state = await this.#states.findOne<State & { now: Date }>({ _id: this.#name }, { projection })
-    if (!state) return
-    const before = (ms: number) => (state.retired ?? []).filter(({ at }) => state.now.getTime() - at.getTime() > ms)
-    const unwritten = before(unwrittenAfterMs).map(({ collection }) => collection)
-    if (unwritten.length > 0) await this.#states.updateOne({ _id: this.#name }, { $pullAll: { written: unwritten } })
-    for (const { collection } of before(2 * unwrittenAfterMs)) {
-      await this.#db.dropCollection(collection)
-      await this.#states.updateOne({ _id: this.#name }, { $pull: { retired: { collection } } })
-    }
-  }
-
-  async #update(update: UpdateFilter<State> | Document[]): Promise<void> {
+  async #update(update: UpdateFilter<RebuiltState> | Document[]): Promise<void> {
     const { matchedCount } = await this.#states.updateOne({ _id: this.#name, 'rebuild.owner': this.#owner }, update)
     if (matchedCount > 0) return
     const abandoned = (await this.#states.findOne({ _id: this.#name }))?.abandoned
@@ -136,7 +120,7 @@ export async function stopWriting(db: Db, readModel: string, collection: string,
   const isRebuilt = { $eq: ['$rebuild.collection', collection] }
   const abandoned = { collection, reason: { $literal: reason } }
   const { matchedCount } = await db
-    .collection<State>(readModelsCollection)
+    .collection<RebuiltState>(readModelsCollection)
     .updateOne({ _id: readModel, live: { $ne: collection } }, [
       { $set: { abandoned: { $cond: [isRebuilt, abandoned, '$abandoned'] }, written: writtenWithout(collection) } },
       ...givingUp(isRebuilt),

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Counter, Gauge, type Lease, type Logger, pause } from '@cqrs/service-kit'
-import type { RebuildRecord } from '../read-store/rebuild-record.ts'
+import type { Shapes } from '../read-store/shapes.ts'
 import { compareSides, differing } from './compare.ts'
 import type { Comparison } from './comparison.ts'
 import { ForeignWriteDatabase } from './write-side.ts'
@@ -37,7 +37,7 @@ export class Upkeep {
   }
 
   async #run(): Promise<void> {
-    const { everyMs, lease, comparisons, records, logger } = this.#options
+    const { everyMs, lease, comparisons, shapes, logger } = this.#options
     const { signal } = this.#closing
     while (!signal.aborted) {
       await pause(everyMs * (0.9 + Math.random() * 0.2), signal)
@@ -49,9 +49,11 @@ export class Upkeep {
           this.#note(undefined)
           continue
         }
-        for (const record of records) await record.retire(unwrittenAfterMs)
+        await shapes.dropReplaced(replacedForMs)
+        await shapes.retire(unwrittenAfterMs)
         let foreign: Error | undefined
-        for (const comparison of comparisons) foreign = (await this.#compare(comparison)) ?? foreign
+        for (const comparison of comparisons)
+          if (await comparison.read.isFilled()) foreign = (await this.#compare(comparison)) ?? foreign
         this.#note(foreign)
       } catch (error) {
         if (!signal.aborted) logger.warn({ err: error }, 'cannot look after the read models')
@@ -109,7 +111,7 @@ type Options = {
   everyMs: number
   lease: Lease
   comparisons: Comparison[]
-  records: RebuildRecord[]
+  shapes: Pick<Shapes, 'dropReplaced' | 'retire'>
   logger: Logger
 }
 
@@ -140,3 +142,6 @@ const comparedAtGauge = new Gauge({
 
 /** After a switch a query-api may read the old collection for 30 s more; it is written for twice as long. */
 const unwrittenAfterMs = 60_000
+
+/** A week, in which an operator can roll back a change of shape. */
+const replacedForMs = 7 * 24 * 3_600_000

@@ -1,4 +1,4 @@
-import { usersReadCollection, usersReadIndexes } from '@cqrs/contracts'
+import { usersReadIndexes } from '@cqrs/contracts'
 import t from 'tap'
 import { project } from '../../src/projections/projection.ts'
 import { usersRead } from '../../src/projections/users-read.ts'
@@ -55,5 +55,5 @@ t.test('a deletion leaves a tombstone for 30 days, and no personal data', async 
 })
 
 t.test('it fills the collection that query-api reads', async (t) => {
-  t.match(usersRead, { name: usersReadCollection, indexes: usersReadIndexes })
+  t.match(usersRead, { name: 'users_read_v1', indexes: usersReadIndexes })
 })

@@ -1,4 +1,4 @@
-import { type Applied, type AppliedNotice, appliedSubject, Refusal, usersReadCollection } from '@cqrs/contracts'
+import { type Applied, type AppliedNotice, appliedSubject, Refusal, readModelShapes, shapeName } from '@cqrs/contracts'
 import { type NatsLink, pause } from '@cqrs/service-kit'
 import { fairShare } from '../read-store/batches.ts'
 
@@ -33,7 +33,7 @@ export class AppliedNotices {
   /** Subscribes to notices; called before the link starts. */
   listen(nats: NatsLink): void {
     nats.subscribe(appliedSubject('*'), (message) => {
-      const isUsersRead = message.subject === appliedSubject(usersReadCollection)
+      const isUsersRead = ofUsersRead.has(message.subject)
       for (const [id, version, tokensFromVersion] of message.json<AppliedNotice>().applied) {
         if (isUsersRead) this.#onApplied(id, version, tokensFromVersion)
         this.#wake(id, version)
@@ -78,6 +78,8 @@ export class AppliedNotices {
       if (version >= (watch.versions.get(id) ?? Number.POSITIVE_INFINITY)) watch.wake()
   }
 }
+
+const ofUsersRead = new Set(readModelShapes.users_read.map((shape) => appliedSubject(shapeName('users_read', shape))))
 
 /**
  * Per process. While NATS is unavailable each watch polls twice a second with a few reads, which its caller's share

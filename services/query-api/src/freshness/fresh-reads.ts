@@ -1,4 +1,4 @@
-import { consistencyTokenHeader, Refusal } from '@cqrs/contracts'
+import { consistencyTokenHeader, type ReadModelName, Refusal } from '@cqrs/contracts'
 import { callerOf, shares } from '@cqrs/service-kit'
 import type { FastifyRequest } from 'fastify'
 import { inTurn } from '../read-store/batches.ts'
@@ -44,7 +44,7 @@ export class FreshReads {
    */
   async read<Result>(
     request: FastifyRequest,
-    { seen, readModels }: { seen: Seen | undefined; readModels: readonly string[] },
+    { seen, readModels }: { seen: Seen | undefined; readModels: readonly ReadModelName[] },
     read: (moment: Moment) => Promise<Result>,
   ): Promise<Fresh<Result>> {
     const caller = callerOf(request)?.id ?? ''
@@ -85,26 +85,33 @@ export class FreshReads {
 async function attemptAt<Result>(
   moment: Moment,
   users: ReadonlyMap<string, number>,
-  readModels: readonly string[],
+  readModels: readonly ReadModelName[],
   read: (moment: Moment) => Promise<Result>,
 ): Promise<Attempt<Result>> {
-  const behindIn = async (readModel: string): Promise<[string, number][]> => {
+  const behindIn = async (collection: string, isRead: boolean): Promise<[string, number][]> => {
     const among = { _id: { $in: [...users.keys()] } }
     const page = { projection: { version: 1 }, limit: users.size }
-    const found = await moment.find<{ _id: string; version: number }>(readModel, among, page)
+    const found = await moment.findIn<{ _id: string; version: number }>(collection, among, page)
     const stored = new Map(found.map(({ _id, version }) => [_id, version]))
     const behind = [...users].filter(([id, version]) => version > (stored.get(id) ?? 0))
-    if (!readModels.includes(readModel)) return behind
-    if (behind.some(([id, version]) => version > (stored.get(id) ?? 0) + maxAhead))
+    if (isRead && behind.some(([id, version]) => version > (stored.get(id) ?? 0) + maxAhead))
       throw new Refusal('read-model-behind')
     return behind
   }
-  // A user stays in the token until every read model has its version.
-  const everyModel = users.size > 0 ? await moment.readModels() : []
-  const behind = new Map(await Promise.all(everyModel.map(async (name) => [name, await behindIn(name)] as const)))
-  const awaited = readModels.flatMap((name) => behind.get(name) ?? [])
-  if (awaited.length > 0) return { behind: new Map(awaited) }
-  const left = new Map([...behind.values()].flat())
+  const awaited = new Map<string, number>()
+  const left = new Map<string, number>()
+  if (users.size > 0) {
+    const live = await moment.live()
+    const read = readModels.map((readModel) => live.collectionOf(readModel))
+    // A user stays in the token until every read model has its version.
+    const all = new Set([...read, ...live.collections()])
+    const look = async (collection: string) => {
+      const isRead = read.includes(collection)
+      for (const [id, version] of await behindIn(collection, isRead)) (isRead ? awaited : left).set(id, version)
+    }
+    await Promise.all([...all].map(look))
+  }
+  if (awaited.size > 0) return { behind: awaited }
   return { fresh: { result: await read(moment), token: moment.token([...left]) } }
 }
 

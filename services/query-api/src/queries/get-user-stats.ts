@@ -1,4 +1,4 @@
-import { consistencyTokenHeader, routes, UserStats, userStatsCollection } from '@cqrs/contracts'
+import { consistencyTokenHeader, routes, UserStats } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { FreshnessHeaders, seenOf } from '../freshness/seen.ts'
@@ -23,7 +23,7 @@ export function getUserStats(app: HttpServer, { fresh, authenticate }: Dependenc
       },
     },
     async (request, reply) => {
-      const needs = { seen: seenOf(request), readModels: [userStatsCollection] }
+      const needs = { seen: seenOf(request), readModels: ['user_stats'] as const }
       const { result, token } = await fresh.read(request, needs, (moment) => userStats.sums(moment))
       const { byDay, ...sums } = result
       return reply.header(consistencyTokenHeader, token).send({ ...sums, registrationsByDay: newestDays(byDay) })

@@ -1,12 +1,4 @@
-import {
-  consistencyTokenHeader,
-  minVersionHeader,
-  Refusal,
-  routes,
-  UserId,
-  UserReadModel,
-  usersReadCollection,
-} from '@cqrs/contracts'
+import { consistencyTokenHeader, minVersionHeader, Refusal, routes, UserId, UserReadModel } from '@cqrs/contracts'
 import { EntityTags, type HttpServer, ifNoneMatchHolds } from '@cqrs/service-kit'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
@@ -24,7 +16,7 @@ export function getUser(app: HttpServer, { lookUp, fresh, database, authenticate
     const version = Math.max(minVersion, seen?.users.get(id) ?? 0)
     const wait = async (): Promise<ReadyUser> => {
       const users = new Map([...(seen?.users ?? []), ...(version > 0 ? [[id, version] as const] : [])])
-      const needs = { seen: { users, times: seen?.times ?? new Map() }, readModels: [usersReadCollection] }
+      const needs = { seen: { users, times: seen?.times ?? new Map() }, readModels: ['users_read'] as const }
       const { result, token } = await fresh.read(request, needs, (moment) => lookUp.findAt(moment, id))
       return { ...result, token }
     }

@@ -1,12 +1,4 @@
-import {
-  consistencyTokenHeader,
-  maxOffset,
-  type Page,
-  UserPage,
-  type UserReadModel,
-  userStatsCollection,
-  usersReadCollection,
-} from '@cqrs/contracts'
+import { consistencyTokenHeader, maxOffset, type Page, UserPage, type UserReadModel } from '@cqrs/contracts'
 import fastJson from 'fast-json-stringify'
 import type { FastifyReply } from 'fastify'
 import type { Fresh } from '../freshness/fresh-reads.ts'
@@ -70,7 +62,7 @@ export async function searchPage(
 }
 
 /** What a page is read from. */
-export const readModelsOfPages = [usersReadCollection, userStatsCollection]
+export const readModelsOfPages = ['users_read', 'user_stats'] as const
 
 /**
  * The response body, serialised once for all callers that share it. `total` comes from sums, which another read model

@@ -1,11 +1,4 @@
-import {
-  consistencyToken,
-  type ReadModelState,
-  Refusal,
-  readModelsCollection,
-  userStatsCollection,
-  usersReadCollection,
-} from '@cqrs/contracts'
+import { consistencyToken, type ReadModelName, Refusal, readModelsCollection } from '@cqrs/contracts'
 import { isRefused, isStorageUnavailable } from '@cqrs/service-kit'
 import {
   type CollationOptions,
@@ -18,6 +11,7 @@ import {
   type Sort,
   Timestamp,
 } from 'mongodb'
+import { type Known, LiveShapes } from './live-shapes.ts'
 
 /** What a client has seen: the latest time by read database. */
 export type SeenTimes = ReadonlyMap<string, bigint>
@@ -28,8 +22,8 @@ export class ReadDatabase {
   /** Whether a member that lags behind the primary may answer queries. */
   readonly canLag: boolean
   readonly #readPreference: 'primary' | 'secondaryPreferred'
-  /** The live collections that were seen last. */
-  readonly #lastSeen: Live = new Map()
+  /** As they were seen last. */
+  readonly #lastSeen = new LiveShapes()
   #identity: { name: string; askedAt: number } | undefined
   #asking: Promise<string> | undefined
 
@@ -95,10 +89,12 @@ export class ReadDatabase {
   }
 
   /** The live collection of a read model, for what needs no moment. Reads the primary if there is one. */
-  async live<Schema extends Document>(readModel: string): Promise<Collection<Schema>> {
-    const states = this.#db.collection<ReadModelState>(readModelsCollection)
-    const state = await states.findOne({ _id: readModel }, { readPreference: 'primaryPreferred' })
-    return this.#db.collection(state?.live ?? readModel)
+  async live<Schema extends Document>(readModel: ReadModelName): Promise<Collection<Schema>> {
+    const live = new LiveShapes()
+    const states = this.#db.collection<Known>(readModelsCollection)
+    const options = { projection: namesOfLive, readPreference: 'primaryPreferred' } as const
+    for await (const state of states.find({}, options)) live.learn(state)
+    return this.#db.collection(live.collectionOf(readModel))
   }
 
   /** A time that no member can have: the primary's is the latest. Asking makes this driver tell it to the others. */
@@ -131,14 +127,14 @@ export class ReadDatabase {
 export class Moment {
   readonly #db: Db
   readonly #options: MomentOptions
-  readonly #lastSeen: Live
-  readonly #live: Live = new Map()
+  readonly #lastSeen: LiveShapes
+  readonly #live = new LiveShapes()
   #opening: Promise<unknown> | undefined
   #time: Timestamp | undefined
   #token: string | undefined
 
-  /** @param lastSeen the live collections that were seen last, which this moment updates */
-  constructor(db: Db, options: MomentOptions, lastSeen: Live) {
+  /** @param lastSeen the live shapes that were seen last, which this moment updates */
+  constructor(db: Db, options: MomentOptions, lastSeen: LiveShapes) {
     this.#db = db
     this.#options = options
     this.#lastSeen = lastSeen
@@ -150,25 +146,30 @@ export class Moment {
     return this.#time.toBigInt()
   }
 
-  /** Every read model. */
-  async readModels(): Promise<string[]> {
+  /** What is live, and has to have the users of a token. */
+  async live(): Promise<LiveShapes> {
     this.#opening ??= this.#open([])
     await this.#opening
-    return [...new Set([usersReadCollection, userStatsCollection, ...this.#live.keys()])]
+    return this.#live
   }
 
   /** At most `limit` documents of a read model. */
-  async find<Found extends Document>(readModel: string, filter: Document, page: Page): Promise<Found[]> {
+  async find<Found extends Document>(readModel: ReadModelName, filter: Document, page: Page): Promise<Found[]> {
     if (!this.#opening) {
-      const assumed = this.#lastSeen.get(readModel) ?? readModel
+      const assumed = this.#lastSeen.collectionOf(readModel)
       const opening = this.#open<Found>([{ $unionWith: { coll: assumed, pipeline: stagesOf(filter, page) } }], page)
       this.#opening = opening
       const found = await opening
-      if (this.#nameOf(readModel) === assumed) return found
+      if (this.#live.collectionOf(readModel) === assumed) return found
     }
-    await this.#opening
+    return await this.findIn((await this.live()).collectionOf(readModel), filter, page)
+  }
+
+  /** The same in a collection that is known to be live. */
+  async findIn<Found extends Document>(collection: string, filter: Document, page: Page): Promise<Found[]> {
+    await this.live()
     const readConcern = { level: 'snapshot', atClusterTime: this.#time }
-    const command = { find: this.#nameOf(readModel), filter, ...page, batchSize: page.limit, singleBatch: true }
+    const command = { find: collection, filter, ...page, batchSize: page.limit, singleBatch: true }
     return (await this.#run({ ...command, readConcern })).firstBatch
   }
 
@@ -188,7 +189,7 @@ export class Moment {
     const { after, withinMs } = this.#options
     const cursor = await this.#run({
       aggregate: readModelsCollection,
-      pipeline: [{ $project: { _id: 0, readModel: '$_id', live: 1 } }, ...more],
+      pipeline: [{ $project: namesOfLive }, ...more],
       cursor: { batchSize: (page?.limit ?? 0) + maxReadModels },
       ...(page?.collation && { collation: page.collation }),
       readConcern: { level: 'snapshot', ...(after > 0n && { afterClusterTime: new Timestamp(after) }) },
@@ -197,9 +198,9 @@ export class Moment {
     })
     this.#time = cursor.atClusterTime
     const isState = (one: Document): boolean => 'readModel' in one
-    for (const { readModel, live } of cursor.firstBatch.filter(isState)) {
-      this.#live.set(readModel, live)
-      this.#lastSeen.set(readModel, live)
+    for (const state of cursor.firstBatch.filter(isState)) {
+      this.#live.learn(state)
+      this.#lastSeen.learn(state)
     }
     return cursor.firstBatch.filter((one: Document) => !isState(one))
   }
@@ -210,14 +211,9 @@ export class Moment {
     // A collection that does not exist has no time.
     return { ...cursor, atClusterTime: cursor.atClusterTime ?? operationTime }
   }
-
-  #nameOf(readModel: string): string {
-    return this.#live.get(readModel) ?? readModel
-  }
 }
 
-/** The live collection by read model. */
-type Live = Map<string, string>
+const namesOfLive = { _id: 0, readModel: '$_id', shape: 1, live: 1, isDropped: { $eq: ['$written', []] } } as const
 
 type MomentOptions = {
   database: string

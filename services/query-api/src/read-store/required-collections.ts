@@ -1,4 +1,4 @@
-import { usersReadCollection, usersReadIndexes } from '@cqrs/contracts'
+import { usersReadIndexes } from '@cqrs/contracts'
 import { type Logger, missingCollections, RequiredResources } from '@cqrs/service-kit'
 import type { Db } from 'mongodb'
 import type { ReadDatabase } from './read-database.ts'
@@ -10,7 +10,7 @@ import type { ReadDatabase } from './read-database.ts'
 export const requiredCollections = (db: Db, database: ReadDatabase, logger: Logger): RequiredResources =>
   new RequiredResources({
     missing: async () => {
-      const { collectionName: name } = await database.live(usersReadCollection)
+      const { collectionName: name } = await database.live('users_read')
       return missingCollections(db, [{ name, indexes: usersReadIndexes }])
     },
     logger,

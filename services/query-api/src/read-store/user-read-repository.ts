@@ -1,10 +1,4 @@
-import {
-  type Role,
-  type UserReadDocument,
-  type UserReadModel,
-  type UserReadTombstone,
-  usersReadCollection,
-} from '@cqrs/contracts'
+import type { Role, UserReadDocument, UserReadModel, UserReadTombstone } from '@cqrs/contracts'
 import type { Logger } from '@cqrs/service-kit'
 import type { Document, Filter, Sort } from 'mongodb'
 import type { Moment, ReadDatabase } from './read-database.ts'
@@ -41,7 +35,7 @@ export class UserReadRepository {
   /** Finds these users, deleted ones included, in one query. */
   async findByIds(ids: string[], moment: Moment): Promise<FoundUsers> {
     const page = { projection: { ...projection, deletedAt: 1 }, limit: ids.length }
-    const stored = await moment.find<Stored>(usersReadCollection, { _id: { $in: ids } }, page)
+    const stored = await moment.find<Stored>('users_read', { _id: { $in: ids } }, page)
     const users = new Map<string, VersionedUser>()
     for (const one of stored) {
       const user = 'deletedAt' in one ? undefined : toReadModel(one, this.#logger)
@@ -71,7 +65,7 @@ export class UserReadRepository {
 
   /** Revocations of the last `ms`, deletions included, by the database's clock. Reads the primary if there is one. */
   async revokedWithin(ms: number): Promise<Revocation[]> {
-    const users = await this.#database.live<Stored>(usersReadCollection)
+    const users = await this.#database.live<Stored>('users_read')
     // In an expression, `$$NOW` would keep the query from using the indexes.
     const now: Date = (await users.db.command({ hello: 1 }, primary))['localTime']
     const since = { $gt: new Date(now.getTime() - ms) }
@@ -92,7 +86,7 @@ export class UserReadRepository {
   ): Promise<Listed[]> {
     const upTo = after === undefined ? filter : { $and: [filter, { _id: { $lt: after } }] }
     const sort: Sort = { ...(by && { [by]: 1 }), _id: -1 }
-    const found = await moment.find<Shown>(usersReadCollection, upTo, { projection, sort, skip: offset, limit })
+    const found = await moment.find<Shown>('users_read', upTo, { projection, sort, skip: offset, limit })
     return found.map((stored) => toListed(stored, this.#logger))
   }
 }

@@ -1,4 +1,4 @@
-import { nameCollation, usersReadCollection } from '@cqrs/contracts'
+import { nameCollation } from '@cqrs/contracts'
 import type { Logger } from '@cqrs/service-kit'
 import type { Document, Sort } from 'mongodb'
 import type { Moment } from './read-database.ts'
@@ -53,7 +53,7 @@ export class UserSearchRepository {
     const among = { isActive: isActive ?? { $in: [true, false] } }
     const pages = await Promise.all(
       rangesOf(by, prefix, after).map(({ range, sort }) =>
-        moment.find<Match>(usersReadCollection, { ...among, ...range }, { ...options, sort }),
+        moment.find<Match>('users_read', { ...among, ...range }, { ...options, sort }),
       ),
     )
     return pages.flat().slice(0, limit)

@@ -1,4 +1,4 @@
-import { type UserStatsSums, userStatsCollection, userStatsSums } from '@cqrs/contracts'
+import { type UserStatsSums, userStatsSums } from '@cqrs/contracts'
 import type { Moment } from './read-database.ts'
 
 type Sums = Omit<UserStatsSums, '_id'>
@@ -13,7 +13,7 @@ export const userStats = {
 
 async function find(moment: Moment, projection: { byDay?: 0 }): Promise<Sums> {
   const page = { projection, limit: 1 }
-  const [sums] = await moment.find<Partial<Sums>>(userStatsCollection, { _id: userStatsSums }, page)
+  const [sums] = await moment.find<Partial<Sums>>('user_stats', { _id: userStatsSums }, page)
   return {
     users: sums?.users ?? 0,
     active: sums?.active ?? 0,

@@ -70,10 +70,10 @@ function script(
       const stored = left.shift()
       if (stored === undefined) throw new Error('no more reads')
       did.push('read')
-      const versionIn: Record<string, number> = { users_read: stored, another: other }
+      const versionIn: Record<string, number> = { users_read_v1: stored, another: other }
       return read({
-        readModels: async () => Object.keys(versionIn),
-        find: async (readModel: string) => [{ _id: 'the-user', version: versionIn[readModel] }],
+        live: async () => ({ collectionOf: (name: string) => `${name}_v1`, collections: () => Object.keys(versionIn) }),
+        findIn: async (collection: string) => [{ _id: 'the-user', version: versionIn[collection] }],
         token: (users: [string, number][]) => `all but ${users.map((user) => user.join(' ')).join() || 'nobody'}`,
         stored,
       } as unknown as Moment)

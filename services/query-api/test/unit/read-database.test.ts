@@ -65,7 +65,7 @@ function database(errors: Error[], primaryTime = 0n) {
   const reading = new ReadDatabase(db, 'secondaryPreferred')
   const read = (times?: typeof seen) =>
     reading.at({ seen: times }, async (moment) => {
-      await moment.readModels()
+      await moment.live()
       return moment.time
     })
   return { did, read }

@@ -1,8 +1,8 @@
 import { eventOf, type Snapshot } from '@cqrs/contracts'
 import { type Projection, project } from './projection.ts'
 
-/** What a projection makes of some users, with its indexes: other code that makes the same has the same shape. */
-export function shapeOf(projection: Projection): string {
+/** What a projection makes of some users, with its indexes: the same of other code that makes the same. */
+export function fingerprintOf(projection: Projection): string {
   const documents = samples.map((snapshot) => project(projection, eventOf(snapshot, origin)))
   const tallies = documents.map((document) => projection.sums?.tally(document))
   return JSON.stringify([projection.indexes, documents, tallies])

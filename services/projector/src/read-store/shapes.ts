@@ -1,0 +1,110 @@
+import { type LiveShape, type ReadModelName, readModelShapes, readModelsCollection, shapeName } from '@cqrs/contracts'
+import type { Collection, Db } from 'mongodb'
+import type { RebuiltState } from './rebuild-record.ts'
+
+/** The documents of `read_models`: which shape of each read model is live, and the collections of each shape. */
+export class Shapes {
+  readonly #db: Db
+  readonly #live: Collection<LiveShape>
+  readonly #states: Collection<RebuiltState>
+
+  constructor(db: Db) {
+    this.#db = db
+    this.#live = db.collection(readModelsCollection)
+    this.#states = db.collection(readModelsCollection)
+  }
+
+  /**
+   * Creates the documents that are missing. Of a new read model the latest shape is live at once, since there is
+   * nothing to lose; another new shape is live after it was filled and switched to.
+   */
+  async create(): Promise<void> {
+    for (const [readModel, shapes] of Object.entries(readModelShapes) as [ReadModelName, readonly number[]][]) {
+      const unversioned = await this.#unversioned(readModel)
+      const isNew = (await this.live(readModel)) === undefined
+      const first = unversioned ? 1 : Math.max(...shapes)
+      for (const shape of shapes) {
+        const name = shapeName(readModel, shape)
+        const collection = shape === 1 ? (unversioned ?? name) : name
+        const initial = {
+          live: collection,
+          written: [collection],
+          ...(isNew && shape === first && { filledAt: '$$NOW' }),
+        }
+        await this.#states.updateOne({ _id: name }, [{ $set: unlessSet(initial) }], { upsert: true })
+      }
+      const initial = unlessSet({ shape: first, since: '$$NOW' })
+      await this.#live.updateOne({ _id: readModel }, [{ $set: initial }], { upsert: true })
+    }
+  }
+
+  /** The shape that is live; undefined before `create`. */
+  async live(readModel: ReadModelName): Promise<LiveShape | undefined> {
+    return (await this.#live.findOne({ _id: readModel, shape: { $exists: true } })) ?? undefined
+  }
+
+  /** Every shape of a read model, also those that this release does not know, ascending. */
+  async of(readModel: ReadModelName): Promise<(RebuiltState & { shape: number })[]> {
+    const states = await this.#states.find({ _id: { $regex: `^${readModel}_v\\d+$` } }).toArray()
+    return states
+      .map((state) => ({ ...state, shape: Number(state._id.slice(readModel.length + 2)) }))
+      .sort((one, other) => one.shape - other.shape)
+  }
+
+  /** Has queries read another shape, in one write. @throws Error if another process has switched since */
+  async switch(readModel: ReadModelName, { from, to }: { from: number; to: number }): Promise<void> {
+    const switched = [{ $set: { shape: to, before: from, since: '$$NOW' } }]
+    const { matchedCount } = await this.#live.updateOne({ _id: readModel, shape: from }, switched)
+    if (matchedCount === 0) throw new Error('another process has switched the shape')
+  }
+
+  /** Lets go of a shape that is not live: it is no longer written, and its collections are dropped later. */
+  async drop(name: string): Promise<void> {
+    const retiring = {
+      $map: { input: { $setUnion: ['$written', ['$live']] }, in: { collection: '$$this', at: '$$NOW' } },
+    }
+    await this.#states.updateOne({ _id: name }, [
+      { $set: { retired: { $concatArrays: [{ $ifNull: ['$retired', []] }, retiring] }, written: [] } },
+      { $unset: ['rebuild', 'filledAt'] },
+    ])
+  }
+
+  /** Drops the shapes that a newer one has replaced for `keptMs`. */
+  async dropReplaced(keptMs: number): Promise<void> {
+    const ago = { $lt: ['$since', { $subtract: ['$$NOW', keptMs] }] }
+    for (const { _id: readModel, shape: live } of await this.#live
+      .find({ $expr: ago, before: { $exists: true } })
+      .toArray())
+      for (const { _id, shape, written } of await this.of(readModel))
+        if (shape < live && written.length > 0) await this.drop(_id)
+  }
+
+  /**
+   * Retires collections that are no longer live, in two steps: `unwrittenAfterMs` after the switch events are no longer
+   * applied to them, and after twice that time they are dropped.
+   */
+  async retire(unwrittenAfterMs: number): Promise<void> {
+    const projection = { retired: 1, now: '$$NOW' }
+    const states = this.#states.find<RebuiltState & { now: Date }>({ retired: { $ne: [] } }, { projection })
+    for await (const { _id, retired = [], now } of states) {
+      const before = (ms: number) => retired.filter(({ at }) => now.getTime() - at.getTime() > ms)
+      const unwritten = before(unwrittenAfterMs).map(({ collection }) => collection)
+      if (unwritten.length > 0) await this.#states.updateOne({ _id }, { $pullAll: { written: unwritten } })
+      for (const { collection } of before(2 * unwrittenAfterMs)) {
+        await this.#db.dropCollection(collection)
+        await this.#states.updateOne({ _id }, { $pull: { retired: { collection } } })
+      }
+    }
+  }
+
+  /** The collection of a read model from before 0.2.0, which had no shapes: it has the first one. */
+  async #unversioned(readModel: ReadModelName): Promise<string | undefined> {
+    const state = await this.#states.findOne({ _id: readModel })
+    if (state) return state.live
+    return (await this.#db.listCollections({ name: readModel }).hasNext()) ? readModel : undefined
+  }
+}
+
+/** As stages of an update. */
+const unlessSet = (fields: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, { $ifNull: [`$${name}`, value] }]))

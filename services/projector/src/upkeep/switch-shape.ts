@@ -1,0 +1,27 @@
+import { type ReadModelName, shapeName } from '@cqrs/contracts'
+import type { ConsumerProgress } from '../consuming/consumer-progress.ts'
+import type { Shapes } from '../read-store/shapes.ts'
+
+/**
+ * Has queries read another shape of a read model. The live one stands still for this moment, until the other one has
+ * handled as much, so that no query goes back behind an earlier one.
+ * @throws Error if the other shape is live already, is not filled, or does not catch up within 10 s; nothing is changed
+ */
+export async function switchShape(
+  { shapes, progress }: { shapes: Shapes; progress: ConsumerProgress },
+  readModel: ReadModelName,
+  to: number,
+): Promise<void> {
+  const name = shapeName(readModel, to)
+  const live = await shapes.live(readModel)
+  const other = (await shapes.of(readModel)).find(({ shape }) => shape === to)
+  if (!live || !other) throw new Error(`${name} does not exist: run migrate of a release that knows it`)
+  if (live.shape === to) throw new Error(`${name} is live already`)
+  if (!other.filledAt) throw new Error(`${name} is not filled: pnpm projector rebuild ${name}`)
+  const before = shapeName(readModel, live.shape)
+  await progress.whilePaused(before, async (withinMs) => {
+    if (!(await progress.hasHandledAsMuch(name, before, withinMs)))
+      throw new Error(`${name} is behind ${before}; switch when it has caught up (pnpm projector shape list)`)
+    await shapes.switch(readModel, { from: live.shape, to })
+  })
+}
