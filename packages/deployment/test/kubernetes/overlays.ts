@@ -11,7 +11,7 @@ import { kustomize } from './kubectl.ts'
 export type KubernetesObject = {
   apiVersion: string
   kind: string
-  metadata: { name: string; namespace?: string; labels?: Record<string, string> }
+  metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> }
   spec?: any
   data?: Record<string, string>
   automountServiceAccountToken?: boolean

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -9,7 +9,9 @@ import { referencesOf } from '../kubernetes/references.ts'
 
 const run = promisify(execFile)
 const root = new URL('../../../../', import.meta.url)
-const operations = readFileSync(new URL('docs/operations.md', root), 'utf8')
+const read = (file: string) => readFileSync(new URL(file, root), 'utf8')
+const operations = read('docs/operations.md')
+const { version } = JSON.parse(read('package.json')) as { version: string }
 
 t.test('there are overlays for a local cluster and for production', async (t) => {
   t.strictSame([...overlays.keys()], ['local', 'production'])
@@ -70,6 +72,33 @@ for (const [overlay, objects] of overlays) {
   })
 }
 
+t.test('jobs and images carry the version of package.json: a release that forgets one is found', async (t) => {
+  for (const [overlay, objects] of overlays) {
+    t.strictSame(ofOtherVersions(objects, version), [], overlay)
+    const forgotten = ofOtherVersions(objects, '9.9.9')
+    for (const { title } of podsOf(objects).filter(({ owner }) => owner.kind === 'Job')) t.ok(forgotten.includes(title))
+    const images = forgotten.filter((name) => name.startsWith('ghcr.io/'))
+    t.equal(images.length, overlay === 'production' ? 3 : 0)
+  }
+})
+
+t.test('every package states the version of the root', async (t) => {
+  const packages = globSync(['packages/**/package.json', 'services/*/package.json'], {
+    cwd: root,
+    exclude: ['**/node_modules'],
+  })
+  t.ok(packages.length > 8)
+  for (const file of packages) t.equal(JSON.parse(read(file)).version, version, file)
+})
+
+t.test('GitOps tools replace a migration whose settings changed', async (t) => {
+  for (const { metadata } of ofKind(overlays.get('production') ?? [], 'Job'))
+    t.strictSame(metadata.annotations, {
+      'argocd.argoproj.io/sync-options': 'Force=true,Replace=true',
+      'kustomize.toolkit.fluxcd.io/force': 'enabled',
+    })
+})
+
 t.test('every program that one of our pods runs is built', async (t) => {
   for (const { title, labels, spec } of podsOf(overlays.get('production') ?? [])) {
     for (const { command = [] } of spec.containers) {
@@ -96,6 +125,18 @@ t.test('the kubectl commands in docs/operations.md find their objects', async (t
     }
   }
 })
+
+/** The Jobs and the released images that are not of this version. */
+const ofOtherVersions = (objects: readonly KubernetesObject[], version: string): string[] => {
+  const inNames = new RegExp(`-${version.replaceAll('.', '-')}(-|$)`)
+  const images = podsOf(objects).flatMap(({ spec }) => spec.containers.map(({ image }: any): string => image))
+  return [
+    ...ofKind(objects, 'Job')
+      .filter(({ metadata }) => !inNames.test(metadata.name))
+      .map(titleOf),
+    ...new Set(images.filter((image) => image.startsWith('ghcr.io/') && !image.endsWith(`:${version}`))),
+  ]
+}
 
 const titleOf = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata.name}`
 

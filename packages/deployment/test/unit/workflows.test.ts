@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { parse } from 'yaml'
@@ -77,7 +78,15 @@ t.test('an image is released only if the scan accepts it, and with provenance an
   const { workflow } = workflows.find(({ name }) => name === 'release.yml') ?? {}
   const steps: any[] = workflow.jobs.images.steps
   const names = steps.map(({ name }) => name).filter(Boolean)
-  t.strictSame(names, ['Name the image', 'Build', 'Scan', 'Push', 'Attest'])
+  t.strictSame(names, ['Compare the tag with package.json', 'Name the image', 'Build', 'Scan', 'Push', 'Attest'])
+  const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+  const compare = (tag: string) =>
+    spawnSync('bash', ['-c', steps.find(({ name }) => name === names[0]).run], {
+      cwd: root,
+      env: { ...process.env, GITHUB_REF_NAME: tag },
+    }).status
+  t.equal(compare(`v${version}`), 0)
+  t.equal(compare('v9.9.9'), 1, 'a tag of another version')
   const inputsOf = (name: string) => steps.find((step) => step.name === name).with
   t.equal(inputsOf('Scan')['exit-code'], '1')
   t.match(inputsOf('Push'), { push: true, provenance: 'mode=max', sbom: true })
