@@ -204,7 +204,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/store/user-repository.ts`,
     what: 'an event of a change is not written with it',
-    find: '          outbox: appended(event),\n',
+    find: '          outbox: appended(this.written(event)),\n',
     replace: '',
     tests: [`${commandApi}/test/relay.test.ts`, `${commandApi}/test/idempotency.test.ts`],
   },

@@ -22,6 +22,10 @@ const Settings = Type.Object({
   MONGODB_URI: mongodbUri('URI of the write database, with its name in the path'),
   ...natsSettings,
   ...streamSettings,
+  EVENT_SCHEMA_VERSION: Type.Enum(['2'], {
+    default: '2',
+    description: 'Schema version of new events; raise it when no projector of an earlier release runs any more',
+  }),
   JWT_SIGNING_KEY_FILE: Type.String({ description: 'PEM file with the private EC P-256 key that signs access tokens' }),
   JWKS_FILE: Type.String({ description: 'JSON file (JWKS) with the public keys that verify access tokens' }),
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),

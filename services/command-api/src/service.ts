@@ -1,4 +1,4 @@
-import { deadLetterStream, usersStream } from '@cqrs/contracts'
+import { deadLetterStream, eventWriters, usersStream } from '@cqrs/contracts'
 import {
   acceptsWrites,
   auditLog,
@@ -57,7 +57,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
   const mongo = mongoClient(config.MONGODB_URI, 'command-api', logger)
   const db = mongo.db()
   const collections = new RequiredResources({ missing: () => missingCollections(db, resources.collections), logger })
-  const users = new UserRepository(db, () => collections.confirm())
+  const users = new UserRepository(db, eventWriters[config.EVENT_SCHEMA_VERSION], () => collections.confirm())
   const backOff = new LoginBackOff(db)
   const limits = rateLimits(db, {
     register: config.RATE_LIMIT_REGISTER,

@@ -1,3 +1,4 @@
+import { eventWriters } from '@cqrs/contracts'
 import { freshDatabase } from '@cqrs/local-stack/testing'
 import { ensureCollections } from '@cqrs/service-kit'
 import { type Document, MongoClient } from 'mongodb'
@@ -25,7 +26,7 @@ await db.collection<any>('users').insertMany(
 // Explains the commands that the repositories really send, not copies of them.
 const monitored = await new MongoClient(uri, { monitorCommands: true }).connect()
 t.teardown(() => monitored.close())
-const users = new UserRepository(monitored.db(), async () => true)
+const users = new UserRepository(monitored.db(), eventWriters[2], async () => true)
 const outbox = new Outbox(monitored.db())
 const sync = new UserSync(monitored.db())
 const done = { key: 'a key', fingerprint: 'a body', at: new Date() }

@@ -1,4 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto'
+import { eventWriters } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { type Change, register, remove, type User, update } from '../src/domain/user.ts'
@@ -78,7 +79,7 @@ t.test('a document of 16 MiB from before there was a bound: revoking passes', as
 
 t.test('the database decides since when an event is pending, not the clock of a process', async (t) => {
   const { database, newUser } = offline
-  const users = new UserRepository(database.db, async () => true)
+  const users = new UserRepository(database.db, eventWriters[2], async () => true)
   const { user } = await newUser()
   const pendingSince = async (id: string) =>
     (await database.db.collection<any>('users').findOne({ _id: id })).pendingSince.getTime() - Date.now()

@@ -1,3 +1,4 @@
+import { eventWriters } from '@cqrs/contracts'
 import { eventually, freshDatabase } from '@cqrs/local-stack/testing'
 import { ensureCollections } from '@cqrs/service-kit'
 import t from 'tap'
@@ -8,7 +9,7 @@ import { UserRepository } from '../src/store/user-repository.ts'
 const { db } = await freshDatabase(t)
 await ensureCollections(db, collections)
 const users = db.collection<any>('users')
-const repository = new UserRepository(db, async () => true)
+const repository = new UserRepository(db, eventWriters[2], async () => true)
 const idOf = (n: number) => `019a6f0c-3b5e-7c21-9d52-${String(n).padStart(12, '0')}`
 
 t.test('each user of a restored backup is raised once, also by a run that was interrupted', async (t) => {
@@ -27,7 +28,7 @@ t.test('each user of a restored backup is raised once, also by a run that was in
   const tombstone = { _id: idOf(1_000), version: 8, deletedAt: new Date(), outbox: [] }
   await users.insertMany([...living, tombstone])
 
-  const failing = new UserRepository(db, async () => true)
+  const failing = new UserRepository(db, eventWriters[2], async () => true)
   let saved = 0
   failing.save = async (...change) => {
     if (++saved > 250) throw new Error('killed')

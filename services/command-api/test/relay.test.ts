@@ -1,4 +1,4 @@
-import { usersStream } from '@cqrs/contracts'
+import { eventWriters, parseUserEvent, SCHEMA_VERSION, syncSubjects, usersStream } from '@cqrs/contracts'
 import { eventually, type FreshNats } from '@cqrs/local-stack/testing'
 import { createLogger, parseConfig } from '@cqrs/service-kit'
 import { jetstreamManager } from '@nats-io/jetstream'
@@ -134,6 +134,96 @@ t.test('closing the relay waits for what is in progress and then releases the le
   t.equal(await pending(database), 0)
   t.equal(await leaseOf(database), false)
 })
+
+t.test('events are stored and published in the version of the setting, which decides who can read them', async (t) => {
+  // As a release would that calls `name` `displayName` in a next version, and can still write today's.
+  const next = SCHEMA_VERSION + 1
+  const inVersion = (schemaversion: number) => (event: any) => {
+    const { name: displayName, ...user } = event.data.user ?? {}
+    const shown = { ...user, displayName, ...(schemaversion < next && { name: displayName }) }
+    return { ...event, schemaversion, data: { ...event.data, ...(displayName && { user: shown }) } }
+  }
+  const today = eventWriters[SCHEMA_VERSION]
+  Object.assign(eventWriters, { [SCHEMA_VERSION]: inVersion(SCHEMA_VERSION), [next]: inVersion(next) })
+  t.teardown(() => Object.assign(eventWriters, { [SCHEMA_VERSION]: today }))
+
+  const { database, nats, env } = await surroundings(t)
+  const admin = { ADMIN_EMAIL: 'admin@example.com', ADMIN_PASSWORD: 'a password' }
+  const config = parseConfig(Config, { ...env, ...admin, HOST: '127.0.0.1', PORT: '0' })
+  t.equal(config.EVENT_SCHEMA_VERSION, String(SCHEMA_VERSION), 'by default as the previous release reads it')
+  const outboxOf = async (_id: string) => (await database.db.collection<any>('users').findOne({ _id }))?.outbox
+  const { writeDatabase } = (await database.db.collection<any>('identity').findOne()) ?? {}
+  // The first process creates the admin.
+  for (const version of [next, SCHEMA_VERSION]) {
+    const setting = { EVENT_SCHEMA_VERSION: String(version) as typeof config.EVENT_SCHEMA_VERSION }
+    const service = await createCommandApi({ ...config, ...setting }, { logger: createLogger('test', 'silent') })
+    t.teardown(() => service.close())
+    await service.start()
+    const send = async (method: 'POST' | 'PUT' | 'DELETE', url: string, payload?: object, token?: string) => {
+      const headers = token ? { authorization: `Bearer ${token}` } : {}
+      const answer = await service.app.inject({ method, url, headers, ...(payload && { payload }) })
+      return answer.body && answer.json()
+    }
+    await connected(nats.url, async (connection) => {
+      const published = new Map<string, Uint8Array>()
+      connection.subscribe('users.*.*', { callback: (_, { data, subject }) => void published.set(subject, data) })
+      await connection.flush()
+      const has = (id: string, verb: string) => eventually(() => published.get(`users.${id}.${verb}`) ?? false)
+      const republish = (id: string, remedy: string, readVersion: number) =>
+        connection.request(
+          syncSubjects.republish,
+          JSON.stringify({ writeDatabase, users: [{ id, remedy, readVersion }] }),
+        )
+      const written: any[] = []
+      await eventually(() => leaseOf(database))
+
+      signal(nats, 'SIGSTOP')
+      const jo = account()
+      const { id } = await send('POST', '/api/v1/auth/register', jo)
+      const { email, password } = jo
+      const { accessToken } = await send('POST', '/api/v1/auth/login', { email, password })
+      await send('PUT', `/api/v1/users/${id}`, { name: 'Jo Doe', roles: ['buyer'] }, accessToken)
+      written.push(...(await outboxOf(id)))
+      signal(nats, 'SIGCONT')
+      for (const verb of ['created', 'updated']) written.push(parsed(await has(id, verb)))
+      for (const [remedy, readVersion] of [
+        ['restate', 1],
+        ['raise', 7],
+      ] as const) {
+        published.clear()
+        await republish(id, remedy, readVersion)
+        written.push(parsed(await has(id, 'updated')))
+      }
+
+      signal(nats, 'SIGSTOP')
+      await send('DELETE', `/api/v1/users/${id}`, undefined, accessToken)
+      written.push(...(await outboxOf(id)))
+      signal(nats, 'SIGCONT')
+      written.push(parsed(await has(id, 'deleted')))
+      published.clear()
+      await republish(id, 'restate', 1)
+      written.push(parsed(await has(id, 'deleted')))
+
+      t.equal(written.length, 9)
+      for (const event of written) {
+        t.equal(event.schemaversion, version, event.type)
+        if (event.type !== 'UserDeleted') t.match(event.data.user.displayName, /^Jo/)
+        const read = () => parseUserEvent(Buffer.from(JSON.stringify(event)))
+        if (version === next) t.throws(read, { message: /^newer-schema-version/ })
+        else t.match(read(), event, 'a reader of today reads all')
+      }
+    })
+    await service.close()
+  }
+  const [first] = await connected(nats.url, async (connection) => {
+    const { streams } = await jetstreamManager(connection)
+    const { _id } = await database.db.collection<any>('users').findOne({ email: admin.ADMIN_EMAIL })
+    return [await streams.getMessage(usersStream.name, { last_by_subj: `users.${_id}.created` })]
+  })
+  t.match(first?.json(), { schemaversion: next }, 'the event of the first admin')
+})
+
+const parsed = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString())
 
 const pending = (database: CommandApi['database']) =>
   database.db.collection('users').countDocuments({ pendingSince: { $exists: true } })

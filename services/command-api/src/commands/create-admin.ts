@@ -25,7 +25,7 @@ export async function createAdmin(
   const change = register(randomUUIDv7(), { ...input, roles: ['admin'] }, passwordHash, context)
   await users.insert(change)
   audit({ action: 'create-admin', outcome: 'success', user_id: change.state.id, roles: change.state.roles })
-  relay?.publish(change.event)
+  relay?.publish(users.written(change.event))
   return change.state
 }
 

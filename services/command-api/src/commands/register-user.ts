@@ -51,7 +51,7 @@ export function registerUser(app: HttpServer, { users, relay, passwords, limits,
           if (!first) throw error
           return { user: first, isReplay: true }
         }
-        relay.publish(change.event)
+        relay.publish(users.written(change.event))
         audit({ action: 'register', outcome: 'success', user_id: change.state.id, roles }, request)
         return { user: change.state, isReplay: false }
       }

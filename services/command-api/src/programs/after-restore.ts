@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { eventWriters } from '@cqrs/contracts'
 import { auditLog, createLogger, missingCollections, mongoClient, readConfig } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { Config } from '../config.ts'
@@ -15,7 +16,8 @@ import { identityOf } from '../store/write-database.ts'
 const { positionals } = parseArgs({ allowPositionals: true })
 if (positionals.length > 0) fail('usage: pnpm users:restored')
 
-const mongo = mongoClient(readConfig(Type.Pick(Config, ['MONGODB_URI'])).MONGODB_URI, 'after-restore')
+const config = readConfig(Type.Pick(Config, ['MONGODB_URI', 'EVENT_SCHEMA_VERSION']))
+const mongo = mongoClient(config.MONGODB_URI, 'after-restore')
 const audit = auditLog(createLogger('after-restore', 'info', process.stderr))
 mongo.start()
 try {
@@ -23,7 +25,8 @@ try {
   const missing = await missingCollections(db, collections)
   if (missing.length > 0) throw new Error(`missing: ${missing.join(', ')}. Run \`node dist/migrate.js\` first`)
   await identityOf(db)
-  const { version, raised } = await raiseVersions(db, new UserRepository(db, async () => true))
+  const users = new UserRepository(db, eventWriters[config.EVENT_SCHEMA_VERSION], async () => true)
+  const { version, raised } = await raiseVersions(db, users)
   console.log(`${raised} users raised to version ${version}; their sessions ended`)
   audit({ action: 'after-restore', outcome: 'success' })
 } catch (error) {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import { isMailbox, normaliseEmail, Refusal } from '@cqrs/contracts'
+import { eventWriters, isMailbox, normaliseEmail, Refusal } from '@cqrs/contracts'
 import { auditLog, createLogger, missingCollections, mongoClient, readConfig } from '@cqrs/service-kit'
 import { createAdmin } from '../commands/create-admin.ts'
 import { Config } from '../config.ts'
@@ -26,7 +26,7 @@ try {
     { email, password, name: 'Admin' },
     {
       audit: auditLog(createLogger('create-admin', 'info', process.stderr)),
-      users: new UserRepository(mongo.db(), isMigrated),
+      users: new UserRepository(mongo.db(), eventWriters[config.EVENT_SCHEMA_VERSION], isMigrated),
       passwords: passwordHasher(config),
     },
   )

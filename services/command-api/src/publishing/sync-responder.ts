@@ -60,7 +60,7 @@ export function answerSync(nats: NatsLink, parts: Parts): void {
  * a majority has, and the identity is read after it: an emptied database deletes nobody.
  */
 async function republish({ writeDatabase, users }: RepublishRequest, parts: Parts): Promise<{ published: number }> {
-  const { sync, relay, logger } = parts
+  const { sync, users: repository, relay, logger } = parts
   const known = await sync.findAny(users.map(({ id }) => id))
   if ((await sync.identity()) !== writeDatabase) return { published: 0 }
   const published = users.map(async ({ id, readVersion, remedy }) => {
@@ -72,7 +72,7 @@ async function republish({ writeDatabase, users }: RepublishRequest, parts: Part
       // A new id, otherwise the stream would drop it as a duplicate. It bypasses the outbox: if publishing fails, the
       // next comparison requests it again.
       const event = restate(id, document && sync.snapshotOf(document), readVersion, context)
-      return event !== undefined && (await relay.deliver(event))
+      return event !== undefined && (await relay.deliver(repository.written(event)))
     } catch (error) {
       logger.error({ err: error, user_id: id }, 'cannot republish this user')
       return false

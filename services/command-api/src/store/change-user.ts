@@ -34,7 +34,7 @@ export async function changeUser<State extends User | Tombstone>(
     }
     const change = await decide(current)
     if (!(await save(users, change, current, once))) return undefined
-    if (change) relay.publish(change.event)
+    if (change) relay.publish(users.written(change.event))
     return { user: change?.state ?? current, previous: current, isReplay: false }
   }
   const again = async () => {

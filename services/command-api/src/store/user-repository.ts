@@ -9,12 +9,15 @@ export class UserRepository {
   readonly #db: Db
   readonly #users: Collection<UserDocument>
   readonly #isMigrated: () => Promise<boolean>
+  /** Gives an event the schema version in which it is stored and published, whichever process publishes it. */
+  readonly written: (event: UserEvent) => UserEvent
   /** Runs the work on one user in turn, within this process. */
   readonly inTurn = shares({ running: 1, waiting: 1_000 })
 
   /** @param isMigrated whether the indexes exist */
-  constructor(db: Db, isMigrated: () => Promise<boolean>) {
+  constructor(db: Db, written: (event: UserEvent) => UserEvent, isMigrated: () => Promise<boolean>) {
     this.#db = db
+    this.written = written
     this.#users = db.collection(usersCollection)
     this.#isMigrated = isMigrated
   }
@@ -90,7 +93,7 @@ export class UserRepository {
       await this.#users.updateOne(
         { _id: id, version: { $exists: false } },
         {
-          $setOnInsert: { ...fields, outbox: [event], ...(registrationDone && { registrationDone }) },
+          $setOnInsert: { ...fields, outbox: [this.written(event)], ...(registrationDone && { registrationDone }) },
           $currentDate: { pendingSince: true },
         },
         { upsert: true },
@@ -115,7 +118,7 @@ export class UserRepository {
       {
         $set: {
           ...literals(fields),
-          outbox: appended(event),
+          outbox: appended(this.written(event)),
           pendingSince: { $ifNull: ['$pendingSince', '$$NOW'] },
           ...(updated && { updatesDone: withLast(updated) }),
         },
@@ -146,7 +149,7 @@ export class UserRepository {
    */
   async bury({ state, event }: Change<Tombstone>, expectedVersion: number): Promise<boolean> {
     const { id, ...fields } = state
-    const tombstone = { _id: id, ...fields, outbox: [event] }
+    const tombstone = { _id: id, ...fields, outbox: [this.written(event)] }
     const { matchedCount } = await this.#users.updateOne({ _id: id, version: expectedVersion }, [
       { $replaceWith: { ...literals(tombstone), pendingSince: '$$NOW', eraseAt: '$$NOW' } },
     ])

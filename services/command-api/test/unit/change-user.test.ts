@@ -12,6 +12,7 @@ function contended(failingSaves: number) {
     findById: async (id: string) => ({ id, version: ++loads }),
     save: async (_change: Change, expectedVersion: number) => expectedVersion > failingSaves,
     confirm: async ({ version }: User) => version > failingSaves,
+    written: (event: unknown) => event,
     inTurn: (_id: string, work: () => Promise<unknown>) => work(),
   } as unknown as UserRepository
   const decide = (user: User) => {

@@ -16,6 +16,8 @@ for (const [what, settings] of Object.entries({
   'more memory for a hash than a machine has': { ARGON2_MEMORY_KIB: '99999999999' },
   'every address as a proxy': { TRUSTED_PROXIES: '10.0.0.0/8,0.0.0.0/0' },
   'every address of IPv6 as a proxy': { TRUSTED_PROXIES: '::/0' },
+  'an old schema version': { EVENT_SCHEMA_VERSION: '1' },
+  'a schema version that this release cannot write': { EVENT_SCHEMA_VERSION: '3' },
   'an admin without an address': { ADMIN_EMAIL: 'admin' },
 })) {
   t.test(`${what} is refused by name`, async (t) => {
