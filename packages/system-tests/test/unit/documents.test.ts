@@ -6,6 +6,7 @@ import t from 'tap'
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const documents = [
   'README.md',
+  'CHANGELOG.md',
   ...readdirSync(join(root, 'docs'), { recursive: true }).map((name) => `docs/${name}`),
 ].filter((name) => name.endsWith('.md'))
 const text = (name: string) => readFileSync(join(root, name), 'utf8')
@@ -24,6 +25,11 @@ t.test('every pnpm or npm command that is shown exists', async (t) => {
     for (const [, command = ''] of text(name).matchAll(/^(?:p?npm)(?: run)? ([a-z:]+)/gm))
       t.ok(scripts.includes(command), `${name}: ${command}`)
   }
+})
+
+t.test('the changelog begins with the version of package.json', async (t) => {
+  const [version] = /^## \[.*?\]/m.exec(text('CHANGELOG.md')) ?? []
+  t.equal(version, `## [${JSON.parse(text('package.json')).version}]`)
 })
 
 t.test('every script that is delegated to a package exists there', async (t) => {
