@@ -34,8 +34,8 @@ const upcasters: Record<number, (data: object) => object> = {
 }
 
 /**
- * By schema version that can be written (EVENT_SCHEMA_VERSION): an event of the newest version in that form. It says all
- * that the event says, because readers ignore what they do not know.
+ * By schema version that can be written (EVENT_SCHEMA_VERSION): an event of the newest version in that form. It says
+ * all that the event says, because readers ignore what they do not know.
  */
 export const eventWriters = { 2: (event: UserEvent): UserEvent => event }
 

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox'
-import { Timestamp, UserState, visibleText } from './user.ts'
+import { Role, Timestamp, UserState, visibleText } from './user.ts'
 
 /** A user as queries answer it: the public state, and what the projector derives from it. */
 export const UserReadModel = Type.Object({
@@ -59,6 +59,25 @@ export const UserList = Type.Object(
   { additionalProperties: false },
 )
 export type UserList = Static<typeof UserList>
+
+/** The parameters of the directory, which is for administrators. */
+export const DirectoryList = Type.Object(
+  {
+    limit: Page.properties.limit,
+    cursor: Page.properties.cursor,
+    word: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        ...visibleText,
+        description: 'One word of the name, ignoring case; not together with `role`',
+      }),
+    ),
+    role: Type.Optional(Role),
+  },
+  { additionalProperties: false },
+)
+export type DirectoryList = Static<typeof DirectoryList>
 
 const IntegerOrNull = (description: string, example: number) =>
   Type.Unsafe<number | null>({ type: ['integer', 'null'], description, examples: [example] })

@@ -5,7 +5,7 @@ import type { Role } from './user.ts'
  * The read models, and the shapes in which this release fills and queries each, ascending. A change of what documents
  * hold is a new shape, which is filled beside the live one.
  */
-export const readModelShapes = { users_read: [1], user_stats: [1] } as const
+export const readModelShapes = { users_read: [1], user_stats: [1], user_directory: [1] } as const
 
 export type ReadModelName = keyof typeof readModelShapes
 
@@ -56,6 +56,20 @@ export const usersReadIndexes = [
   { name: 'tokens_revoked', key: { tokensRevokedAt: 1 }, sparse: true },
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const
+
+/** A user in `user_directory`, with the words by which it is found. */
+export type DirectoryDocument = Omit<UserReadDocument, keyof TokenFields> & { words: string[] }
+
+/** The last change is first. Only tombstones lack `updatedAt`. */
+export const userDirectoryIndexes = [
+  { name: 'changed', key: { updatedAt: -1, _id: -1 } },
+  { name: 'changed_by_word', key: { words: 1, updatedAt: -1, _id: -1 } },
+  { name: 'changed_by_role', key: { roles: 1, updatedAt: -1, _id: -1 } },
+  { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
+] as const
+
+/** The words of a text, in lower case. */
+export const wordsOf = (text: string): string[] => [...new Set(text.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu))]
 
 /** For each read model a document that says which shape is live, and for each shape one that names its collections. */
 export const readModelsCollection = 'read_models'

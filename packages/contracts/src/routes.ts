@@ -16,6 +16,7 @@ export const routes = {
   publicKeys: { service: 'command-api', method: 'GET', path: '/.well-known/jwks.json' },
   getUser: { service: 'query-api', method: 'GET', path: '/api/v1/users/:id' },
   listUsers: { service: 'query-api', method: 'GET', path: '/api/v1/users' },
+  listDirectory: { service: 'query-api', method: 'GET', path: '/api/v1/directory/users' },
   userStats: { service: 'query-api', method: 'GET', path: '/api/v1/stats/users' },
   listUsersByRole: { service: 'query-api', method: 'GET', path: '/api/v1/users/by-role/:role' },
 } as const

@@ -8,7 +8,7 @@ import { project } from '../src/projections/projection.ts'
 import { usersRead } from '../src/projections/users-read.ts'
 import { ReadModel } from '../src/read-store/read-model.ts'
 import { deliveries, histories } from './fixtures/histories.ts'
-import { usersReadIn, writer } from './fixtures/writer.ts'
+import { documentsIn, writer } from './fixtures/writer.ts'
 
 const { db, uri } = await freshDatabase(t)
 // The collection is there before the writers: MongoDB's build for Windows under wine does not survive it when two
@@ -26,7 +26,7 @@ t.test(`events in any order, any number of times, through two projectors at once
           for (const batch of batches.filter((_, i) => i % writers.length === writer)) await apply(batch)
         }),
       )
-      deepEqual(await usersReadIn(db), histories.flatMap(lastDocument))
+      deepEqual(await documentsIn(db, usersRead), histories.flatMap(lastDocument))
     }),
     { seed, numRuns: 60 },
   )

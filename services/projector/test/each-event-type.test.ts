@@ -2,13 +2,15 @@ import type { UserEvent } from '@cqrs/contracts'
 import * as contracts from '@cqrs/contracts'
 import { freshDatabase, saw } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { project } from '../src/projections/projection.ts'
+import { type Projection, project } from '../src/projections/projection.ts'
+import { userDirectory } from '../src/projections/user-directory.ts'
 import { usersRead } from '../src/projections/users-read.ts'
 import { created, deleted, historiesEndingWith, updated, userId } from './fixtures/user-events.ts'
-import { usersReadIn, writer } from './fixtures/writer.ts'
+import { documentsIn, writer } from './fixtures/writer.ts'
 
 const { db, uri } = await freshDatabase(t)
 const { apply, notices } = writer(t, uri, usersRead)
+const directory = writer(t, uri, userDirectory)
 
 /** Every event type of contracts: what has a schema with the members of a CloudEvent. */
 const eventTypes = Object.entries(contracts).flatMap(([name, value]) =>
@@ -28,13 +30,18 @@ for (const [type, historyOf] of Object.entries(historiesEndingWith)) {
   }
   for (const [order, arrange] of Object.entries(orders)) {
     t.test(`${type} ${order}`, async (t) => {
-      await db.collection(usersRead.name).deleteMany()
       const history = historyOf(1)
-      for (const event of arrange(history)) await apply([event])
-      t.strictSame(
-        await usersReadIn(db),
-        history.slice(-1).map((event) => project(usersRead, event)),
-      )
+      for (const [projection, write] of [
+        [usersRead, apply],
+        [userDirectory, directory.apply],
+      ] as const) {
+        await db.collection(projection.name).deleteMany()
+        for (const event of arrange(history)) await write([event])
+        t.strictSame(
+          await documentsIn(db, projection),
+          history.slice(-1).map((event) => project(projection as Projection, event)),
+        )
+      }
       saw(`event ${type} applied`)
     })
   }

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { startSystem } from './fixtures/system.ts'
 import { created } from './fixtures/user-events.ts'
 
-const durables = ['user_stats_v1', 'users_read_v1', 'welcome-email']
+const durables = ['user_directory_v1', 'user_stats_v1', 'users_read_v1', 'welcome-email']
 
 t.test('several concurrent migrations create collections, indexes, streams and consumers', async (t) => {
   const { database, settings, manager } = await nothing(t)
@@ -23,6 +23,7 @@ t.test('several concurrent migrations create collections, indexes, streams and c
     'followed',
     'leases',
     'read_models',
+    'user_directory_v1',
     'user_stats_v1',
     'users_read_v1',
     'welcome_emails',
@@ -61,7 +62,7 @@ t.test(
   async (t) => {
     const { settings } = await nothing(t)
     const { get, logs } = await startProcess(t, 'projector', settings)
-    await eventually(async () => (await get('/readyz')).body.missing?.length === 8)
+    await eventually(async () => (await get('/readyz')).body.missing?.length === 9)
     const { status, body } = await get('/readyz')
     t.match(
       { status, body },
@@ -70,9 +71,15 @@ t.test(
     t.strictSame(
       new Set(body.missing),
       new Set([
-        ...['followed', 'leases', 'read_models', 'user_stats_v1', 'users_read_v1', 'welcome_emails'].map(
-          (name) => `collection ${name}`,
-        ),
+        ...[
+          'followed',
+          'leases',
+          'read_models',
+          'user_directory_v1',
+          'user_stats_v1',
+          'users_read_v1',
+          'welcome_emails',
+        ].map((name) => `collection ${name}`),
         'stream USERS',
         'stream USERS_DLQ',
       ]),

@@ -9,7 +9,7 @@ import {
 } from '@cqrs/service-kit'
 import type { RedisCache } from './by-id/redis-cache.ts'
 import type { Config } from './config.ts'
-import { type Dependencies, getUser, getUserStats, listUsers, listUsersByRole } from './queries/index.ts'
+import { type Dependencies, getUser, getUserStats, listDirectory, listUsers, listUsersByRole } from './queries/index.ts'
 import { mayList } from './queries/may-list.ts'
 import type { RevocationList } from './revocation-list.ts'
 
@@ -27,7 +27,7 @@ export function buildApp(
     mongodb,
     natsProblems,
     ...dependencies
-  }: Omit<Dependencies, 'authenticate' | 'mayList'> & {
+  }: Omit<Dependencies, 'authenticate' | 'mayList' | 'onlyAdmins'> & {
     logger: Logger
     /** Undefined if the cache has no second level. */
     redis: RedisCache | undefined
@@ -53,10 +53,12 @@ export function buildApp(
     ...(redis && { redis: { required: false, isUp: () => redis.isConnected, reasons: () => redis.reasons } }),
   })
 
-  const all = { ...dependencies, authenticate, mayList: mayList(config) }
+  const onlyAdmins = mayList({ LISTS_FOR: 'admins' })
+  const all = { ...dependencies, authenticate, mayList: mayList(config), onlyAdmins }
   getUser(app, all)
   listUsers(app, all)
   listUsersByRole(app, all)
+  listDirectory(app, all)
   getUserStats(app, all)
   return app
 }

@@ -17,6 +17,7 @@ import { AppliedNotices } from './freshness/applied-notices.ts'
 import { FreshReads } from './freshness/fresh-reads.ts'
 import { ReadDatabase } from './read-store/read-database.ts'
 import { requiredCollections } from './read-store/required-collections.ts'
+import { UserDirectoryRepository } from './read-store/user-directory-repository.ts'
 import { UserReadRepository } from './read-store/user-read-repository.ts'
 import { UserSearchRepository } from './read-store/user-search-repository.ts'
 import { RevocationList } from './revocation-list.ts'
@@ -45,6 +46,7 @@ export async function createQueryApi(
   const required = requiredCollections(mongo.db(), database, logger)
   const users = new UserReadRepository(database, { logger })
   const search = new UserSearchRepository({ logger })
+  const directory = new UserDirectoryRepository({ logger })
 
   const cache = new UserCache({ lifetimeMs: config.CACHE_TTL_MS, maxBytes: config.CACHE_MAX_MIB * 1024 * 1024 })
   const redis = await redisCache(config, logger)
@@ -72,6 +74,7 @@ export async function createQueryApi(
     database,
     users,
     search,
+    directory,
     redis,
     revocations,
     required,

@@ -11,7 +11,7 @@ await stored.insertOne(user(1))
 
 const key = readFileSync(signingKeyFile, 'utf8')
 const otherKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })
-const good = mint()
+const good = mint({ roles: ['admin'] })
 const [head, body, signature] = good.split('.') as [string, string, string]
 const signedWith = (parts: { header?: Record<string, unknown>; claims?: Record<string, unknown> }) =>
   forge(good, { ...parts, key })
@@ -22,6 +22,7 @@ const queries = [
   routes.listUsers.path,
   routes.listUsersByRole.path.replace(':role', 'buyer'),
   routes.userStats.path,
+  routes.listDirectory.path,
 ]
 
 for (const url of queries) {
@@ -57,7 +58,7 @@ const refusals: Record<'token-missing' | 'token-expired' | 'token-invalid', Reco
     'a payload that is a list': `${head}.${Buffer.from('[]').toString('base64url')}.${signature}`,
     'a header that is null': `${Buffer.from('null').toString('base64url')}.${body}.${signature}`,
     'not yet valid (nbf)': mint({}, { notBefore: 60_000 }),
-    'modified payload': forge(good, { claims: { roles: ['admin'] } }),
+    'modified payload': forge(good, { claims: { roles: ['seller'] } }),
     'modified signature': `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
     'truncated signature': `${head}.${body}.${signature.slice(0, -4)}`,
     'signature with padding': `${good}==`,

@@ -1,15 +1,17 @@
 import { appliedSubject, consistencyToken, readConsistencyToken, routes, type UserReadDocument } from '@cqrs/contracts'
 import { eventually, freshNats } from '@cqrs/local-stack/testing'
 import { connect } from '@nats-io/transport-node'
+import type { Collection } from 'mongodb'
 import t, { type Test } from 'tap'
 import { freshReadStore, queryApiOn, startQueryApi } from './fixtures/query-api.ts'
-import { idOf, sums, tombstone, user } from './fixtures/users.ts'
+import { entry, idOf, sums, tombstone, user } from './fixtures/users.ts'
 
 const lists = {
   'a list': '/api/v1/users',
   'a list by name': '/api/v1/users?sort=name',
   'a search': '/api/v1/users?q=user',
   'a list by role': '/api/v1/users/by-role/buyer',
+  'the directory': '/api/v1/directory/users?word=user',
 }
 const every = { ...lists, 'a look-up': `/api/v1/users/${idOf(1)}`, statistics: routes.userStats.path }
 
@@ -21,13 +23,15 @@ const usersIn = (token: unknown) => readConsistencyToken(String(token))?.users
 
 t.test('every query waits until what it reads has the version of a command', async (t) => {
   for (const [what, path] of Object.entries(every)) {
-    const { get, stored, stats, db, notices } = await startQueryApi(t, { timeoutMs: 30_000 })
+    const { get, stored, stats, directory, db, notices } = await startQueryApi(t, { timeoutMs: 30_000 })
     await stored.insertOne(user(1))
+    await directory.insertOne(entry(1))
     await stats.insertMany([sums({ users: 1 }), { _id: idOf(1), version: 1 } as never])
     t.match(await get(path, after(changed([1, 1]))), { status: 200 }, `${what} that need not wait`)
     const answer = get(path, after(changed([1, 2])))
     await eventually(() => notices.count === 1)
-    await stored.updateOne({ _id: idOf(1) }, { $set: { version: 2, name: 'User changed' } })
+    for (const users of [stored, directory] as Collection<UserReadDocument>[])
+      await users.updateOne({ _id: idOf(1) }, { $set: { version: 2, name: 'User changed' } })
     await db.collection<{ _id: string }>('user_stats_v1').updateOne({ _id: idOf(1) }, { $set: { version: 2 } })
     const { status, body, headers } = await answer
     t.equal(status, 200, what)
@@ -49,9 +53,10 @@ t.test('what does not come in time is refused', async (t) => {
 })
 
 t.test('a user stays in the token until every read model has its version', async (t) => {
-  const { get, stored, stats } = await startQueryApi(t, { timeoutMs: 50 })
+  const { get, stored, stats, directory } = await startQueryApi(t, { timeoutMs: 50 })
   const path = `/api/v1/users/${idOf(1)}`
   await stored.insertMany([user(1), user(2)])
+  await directory.insertMany([entry(1), entry(2)])
   const first = await get(path, after(changed([1, 1], [2, 1])))
   t.match(first, { status: 200 })
   t.strictSame(

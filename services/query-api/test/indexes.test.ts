@@ -1,18 +1,21 @@
 import {
+  type DirectoryDocument,
   readModelsCollection,
   type UserReadDocument,
   type UserReadTombstone,
   type UserStatsSums,
+  userDirectoryIndexes,
   usersReadIndexes,
 } from '@cqrs/contracts'
 import { freshDatabase } from '@cqrs/local-stack/testing'
 import { type Document, type IndexDescription, MongoClient } from 'mongodb'
 import t from 'tap'
 import { type Moment, ReadDatabase } from '../src/read-store/read-database.ts'
+import { UserDirectoryRepository } from '../src/read-store/user-directory-repository.ts'
 import { UserReadRepository } from '../src/read-store/user-read-repository.ts'
 import { UserSearchRepository } from '../src/read-store/user-search-repository.ts'
 import { userStats } from '../src/read-store/user-stats.ts'
-import { idOf, sums, tombstone, user } from './fixtures/users.ts'
+import { entry, idOf, sums, tombstone, user } from './fixtures/users.ts'
 
 const { db, uri } = await freshDatabase(t)
 const stored = db.collection<UserReadDocument | UserReadTombstone>('users_read_v1')
@@ -30,6 +33,13 @@ await stored.insertMany(
         },
   ),
 )
+const directory = db.collection<DirectoryDocument | UserReadTombstone>('user_directory_v1')
+await directory.createIndexes(userDirectoryIndexes as unknown as IndexDescription[])
+await directory.insertMany(
+  Array.from({ length: 400 }, (_, number) =>
+    number % 5 === 0 ? tombstone(number) : entry(number, number % 2 === 0 ? ['buyer'] : ['seller', 'buyer']),
+  ),
+)
 const stats = db.collection<UserStatsSums | { _id: string }>('user_stats_v1')
 await stats.insertMany([sums({ users: 320 }), ...Array.from({ length: 320 }, (_, number) => ({ _id: idOf(number) }))])
 
@@ -40,6 +50,7 @@ const database = new ReadDatabase(monitored.db())
 await database.identity()
 const repository = new UserReadRepository(database)
 const search = new UserSearchRepository()
+const users = new UserDirectoryRepository()
 
 const queries: { name: string; run: (moment: Moment) => Promise<unknown>; maxDocuments: number }[] = [
   { name: 'findByIds', run: (moment: Moment) => repository.findByIds([7, 8, 9].map(idOf), moment), maxDocuments: 3 },
@@ -102,14 +113,24 @@ const queries: { name: string; run: (moment: Moment) => Promise<unknown>; maxDoc
       ]
     }),
   ),
+  ...[undefined, { at: entry(1).updatedAt.getTime(), id: idOf(200) }].flatMap((after) =>
+    [{}, { word: 'user' }, { role: 'seller' as const }].map((among) => ({
+      name: `byChange ${JSON.stringify(among)} ${after?.id ?? ''}`,
+      run: (moment: Moment) => users.byChange({ ...among, limit: 20, after }, moment),
+      maxDocuments: 20,
+    })),
+  ),
   { name: 'sums', run: (moment: Moment) => userStats.sums(moment), maxDocuments: 1 },
   { name: 'totals', run: (moment: Moment) => userStats.totals(moment), maxDocuments: 1 },
 ]
 
 t.test('every query of the repositories is tested', async (t) => {
-  const methods = [UserReadRepository.prototype, UserSearchRepository.prototype, userStats].flatMap((of) =>
-    Object.getOwnPropertyNames(of).filter((name) => name !== 'constructor'),
-  )
+  const methods = [
+    UserReadRepository.prototype,
+    UserSearchRepository.prototype,
+    UserDirectoryRepository.prototype,
+    userStats,
+  ].flatMap((of) => Object.getOwnPropertyNames(of).filter((name) => name !== 'constructor'))
   for (const method of methods)
     t.ok(
       queries.some(({ name }) => name.split(' ')[0] === method),

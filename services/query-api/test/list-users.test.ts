@@ -92,14 +92,15 @@ t.test('registrations and deletions between pages do not shift a cursor', async 
 })
 
 t.test('with LISTS_FOR=admins only admins list and search; single users and sums stay readable', async (t) => {
-  const { get, mint, app } = await queryApiOn(t, uri, { settings: { LISTS_FOR: 'admins' } })
+  const { get, mint } = await queryApiOn(t, uri, { settings: { LISTS_FOR: 'admins' } })
   const lists = ['/api/v1/users', '/api/v1/users?q=user', '/api/v1/users/by-role/buyer']
-  const headers = { authorization: `Bearer ${mint({ roles: ['admin'] })}` }
+  const buyer = { authorization: `Bearer ${mint()}` }
   for (const list of lists) {
-    t.match(await get(list), { status: 403, body: { code: 'not-allowed' } }, list)
-    t.equal((await app.inject({ url: list, headers })).statusCode, 200, list)
+    t.match(await get(list, buyer), { status: 403, body: { code: 'not-allowed' } }, list)
+    t.match(await get(list), { status: 200 }, list)
   }
-  for (const other of [`/api/v1/users/${idOf(1)}`, '/api/v1/stats/users']) t.equal((await get(other)).status, 200)
+  for (const other of [`/api/v1/users/${idOf(1)}`, '/api/v1/stats/users'])
+    t.match(await get(other, buyer), { status: 200 })
 })
 
 /** This page and all that follow by cursor. */

@@ -2,6 +2,7 @@ import { consistencyToken } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import type { Moment } from '../src/read-store/read-database.ts'
+import { UserDirectoryRepository } from '../src/read-store/user-directory-repository.ts'
 import { userStats } from '../src/read-store/user-stats.ts'
 import { startQueryApi } from './fixtures/query-api.ts'
 import { idOf, sums, user } from './fixtures/users.ts'
@@ -111,25 +112,38 @@ t.test('all who wait for the statistics share one read, and nobody is refused', 
   t.ok(reads <= 6, `${reads} reads`)
 })
 
-t.test('one caller that asks for statistics with many tokens at once is refused', async (t) => {
-  const { get } = await startQueryApi(t)
-  const { sums } = userStats
-  const slow = Promise.withResolvers<void>()
-  t.intercept(userStats, 'sums', {
-    value: async (moment: Moment) => {
-      await slow.promise
-      return sums(moment)
-    },
+for (const { path, of, name } of [
+  { path: '/api/v1/stats/users', of: userStats, name: 'sums' },
+  { path: '/api/v1/directory/users', of: UserDirectoryRepository.prototype, name: 'byChange' },
+]) {
+  t.test(`${path} with many tokens at once is refused, to one caller and to all`, async (t) => {
+    const { get, mint } = await startQueryApi(t)
+    const read = (of as unknown as Record<string, () => Promise<unknown>>)[name] as () => Promise<unknown>
+    const slow = Promise.withResolvers<void>()
+    t.intercept(of, name as never, {
+      async value(this: unknown, ...args: []) {
+        await slow.promise
+        return read.apply(this, args)
+      },
+    })
+    // Each is another token, so nobody shares a read.
+    let number = 0
+    const ask = (headers: { authorization?: string } = {}) =>
+      get(path, {
+        ...headers,
+        'consistency-token': consistencyToken({ users: [], database: 'another', time: String(number++) }),
+      })
+    const answers = Array.from({ length: 60 }, () => ask())
+    t.match(await Promise.race(answers), { status: 429, body: { code: 'rate-limited' } })
+    const others = Array.from({ length: 600 }, (_, n) =>
+      ask({ authorization: `Bearer ${mint({ sub: idOf(100 + (n % 150)), roles: ['admin'] })}` }),
+    )
+    t.match(await Promise.race(others), { status: 503, body: { code: 'overloaded' } })
+    slow.resolve()
+    t.equal((await Promise.all(answers)).filter(({ status }) => status === 200).length, 50)
+    await Promise.all(others)
   })
-  // Each is another token, so nobody shares a read.
-  const tokens = Array.from({ length: 60 }, (_, n) =>
-    consistencyToken({ users: [], database: 'another', time: String(n) }),
-  )
-  const answers = tokens.map((token) => get('/api/v1/stats/users', { 'consistency-token': token }))
-  t.match(await Promise.race(answers), { status: 429, body: { code: 'rate-limited' } })
-  slow.resolve()
-  t.equal((await Promise.all(answers)).filter(({ status }) => status === 200).length, 50)
-})
+}
 
 t.test('a caller that arrives during a read of its page gets a new read', async (t) => {
   const { get, stored, users } = await startQueryApi(t)

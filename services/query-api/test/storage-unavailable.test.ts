@@ -6,7 +6,13 @@ import t, { type Test } from 'tap'
 import { queryApiOn, setUpReadStore } from './fixtures/query-api.ts'
 import { idOf, user } from './fixtures/users.ts'
 
-const queries = [`/api/v1/users/${idOf(1)}`, '/api/v1/users', '/api/v1/users/by-role/buyer', '/api/v1/stats/users']
+const queries = [
+  `/api/v1/users/${idOf(1)}`,
+  '/api/v1/users',
+  '/api/v1/users/by-role/buyer',
+  '/api/v1/stats/users',
+  '/api/v1/directory/users',
+]
 
 t.test('nothing listens on the port of the database', async (t) => {
   await expectStorageUnavailable(t, await queryApiOn(t, `mongodb://127.0.0.1:${await freePort()}/read`))

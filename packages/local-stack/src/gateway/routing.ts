@@ -1,10 +1,10 @@
 export type Upstream = 'command-api' | 'query-api'
 
 // Prefixes rather than routes, as every proxy supports them. A test compares them with the routes in contracts.
-const readPaths = ['/api/v1/users', '/api/v1/stats']
+const readPaths = ['/api/v1/users', '/api/v1/stats', '/api/v1/directory']
 
 /**
- * Which service answers a request: query-api reads users and statistics, command-api answers everything else.
+ * Which service answers a request: query-api reads users, statistics and the directory, command-api answers the rest.
  * @param path as the client sent it, without the query string
  */
 export function upstreamFor(method: string, path: string): Upstream {

@@ -33,14 +33,15 @@ const derivedFrom = (roles: Role[]) => ({
   isSeller: roles.includes('seller'),
 })
 
-function isDerived(document: Partial<UserReadDocument>): boolean {
+/** Whether the derived fields are those of the roles. */
+export function isDerived(document: Partial<UserReadDocument>): boolean {
   const { roleCount, isBuyer, isSeller } = derivedFrom(document.roles ?? [])
   return document.roleCount === roleCount && document.isBuyer === isBuyer && document.isSeller === isSeller
 }
 
-function toDocument({ subject, version, data }: UserCreated | UserUpdated): UserReadDocument {
+/** What every list of users shows of them. */
+export function shownUser({ subject, version, data }: UserCreated | UserUpdated): ShownUser {
   const { email, name, roles, isActive, createdAt, updatedAt } = data.user
-  const { tokensFromVersion, tokensRevokedAt } = data
   return {
     _id: subject,
     email,
@@ -51,6 +52,15 @@ function toDocument({ subject, version, data }: UserCreated | UserUpdated): User
     updatedAt: new Date(updatedAt),
     ...derivedFrom(roles),
     version,
+  }
+}
+
+type ShownUser = Omit<UserReadDocument, 'tokensFromVersion' | 'tokensRevokedAt' | 'revokedAt'>
+
+function toDocument(event: UserCreated | UserUpdated): UserReadDocument {
+  const { tokensFromVersion, tokensRevokedAt } = event.data
+  return {
+    ...shownUser(event),
     tokensFromVersion,
     ...(tokensRevokedAt && { tokensRevokedAt: new Date(tokensRevokedAt) }),
   }

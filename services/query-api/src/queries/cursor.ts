@@ -6,6 +6,8 @@ import { refuseParameter } from './refuse-parameter.ts'
 /** The end of a page: its order, the key in that order, and the id of its last user. */
 const Cursor = Type.Union([
   Type.Tuple([Type.Literal('newest'), UserId]),
+  // The latest time that a date can be, in ms (ECMA-262, 21.4.1.1).
+  Type.Tuple([Type.Literal('changed'), Type.Integer({ minimum: 0, maximum: 8.64e15 }), UserId]),
   Type.Tuple([Type.Enum(['name', 'email']), Type.String({ maxLength: 400 }), Type.Union([UserId, Type.Literal('')])]),
 ])
 export type Cursor = Static<typeof Cursor>

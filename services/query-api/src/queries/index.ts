@@ -1,5 +1,6 @@
 export type { Dependencies } from './dependencies.ts'
 export { getUser } from './get-user.ts'
 export { getUserStats } from './get-user-stats.ts'
+export { listDirectory } from './list-directory.ts'
 export { listUsers } from './list-users.ts'
 export { listUsersByRole } from './list-users-by-role.ts'

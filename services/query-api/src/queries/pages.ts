@@ -88,7 +88,7 @@ export function refuseOffset({ offset, cursor }: Page): void {
 }
 
 /** Cuts off the extra user that was read to see whether there is a next page. */
-function cut(users: Listed[], limit: number, cursorAt: (last: Listed) => Cursor): Slice {
+export function cut<User extends Listed>(users: User[], limit: number, cursorAt: (last: User) => Cursor): Slice {
   const shown = users.slice(0, limit)
   const last = shown.at(-1)
   return { data: readable(shown), nextCursor: last && users.length > limit ? cursorText(cursorAt(last)) : null }
