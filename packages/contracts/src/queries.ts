@@ -70,7 +70,7 @@ export const DirectoryList = Type.Object(
         minLength: 1,
         maxLength: 100,
         ...visibleText,
-        description: 'One word of the name, ignoring case; not together with `role`',
+        description: 'One word of the name or the e-mail address, ignoring case and accents; not together with `role`',
       }),
     ),
     role: Type.Optional(Role),

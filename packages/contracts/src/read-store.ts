@@ -5,7 +5,7 @@ import type { Role } from './user.ts'
  * The read models, and the shapes in which this release fills and queries each, ascending. A change of what documents
  * hold is a new shape, which is filled beside the live one.
  */
-export const readModelShapes = { users_read: [1], user_stats: [1], user_directory: [1] } as const
+export const readModelShapes = { users_read: [1], user_stats: [1], user_directory: [1, 2] } as const
 
 export type ReadModelName = keyof typeof readModelShapes
 
@@ -57,7 +57,7 @@ export const usersReadIndexes = [
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const
 
-/** A user in `user_directory`, with the words by which it is found. */
+/** A user in `user_directory`, with the words by which it is found: the same documents in each shape, other words. */
 export type DirectoryDocument = Omit<UserReadDocument, keyof TokenFields> & { words: string[] }
 
 /** The last change is first. Only tombstones lack `updatedAt`. */
@@ -68,8 +68,19 @@ export const userDirectoryIndexes = [
   { name: 'tombstone_expiry', key: { expiresAt: 1 }, expireAfterSeconds: 0 },
 ] as const
 
-/** The words of a text, in lower case. */
-export const wordsOf = (text: string): string[] => [...new Set(text.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu))]
+export type DirectoryShape = (typeof readModelShapes)['user_directory'][number]
+
+/** The words of a text, in lower case; from shape 2 on, Latin letters without accents. */
+export function wordsOf(text: string, shape: DirectoryShape): string[] {
+  const folded =
+    shape === 1
+      ? text
+      : text
+          .normalize('NFD')
+          .replaceAll(/(\p{Script=Latin})\p{Mn}+/gu, '$1')
+          .normalize()
+  return [...new Set(folded.toLowerCase().match(/[\p{L}\p{M}\p{N}]+/gu))]
+}
 
 /** For each read model a document that says which shape is live, and for each shape one that names its collections. */
 export const readModelsCollection = 'read_models'

@@ -10,7 +10,9 @@ import { documentsIn, writer } from './fixtures/writer.ts'
 
 const { db, uri } = await freshDatabase(t)
 const { apply, notices } = writer(t, uri, usersRead)
-const directory = writer(t, uri, userDirectory)
+const directory = Object.values(userDirectory).map(
+  (projection) => [projection, writer(t, uri, projection).apply] as const,
+)
 
 /** Every event type of contracts: what has a schema with the members of a CloudEvent. */
 const eventTypes = Object.entries(contracts).flatMap(([name, value]) =>
@@ -31,10 +33,7 @@ for (const [type, historyOf] of Object.entries(historiesEndingWith)) {
   for (const [order, arrange] of Object.entries(orders)) {
     t.test(`${type} ${order}`, async (t) => {
       const history = historyOf(1)
-      for (const [projection, write] of [
-        [usersRead, apply],
-        [userDirectory, directory.apply],
-      ] as const) {
+      for (const [projection, write] of [[usersRead, apply], ...directory] as const) {
         await db.collection(projection.name).deleteMany()
         for (const event of arrange(history)) await write([event])
         t.strictSame(

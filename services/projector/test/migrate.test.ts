@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { startSystem } from './fixtures/system.ts'
 import { created } from './fixtures/user-events.ts'
 
-const durables = ['user_directory_v1', 'user_stats_v1', 'users_read_v1', 'welcome-email']
+const durables = ['user_directory_v1', 'user_directory_v2', 'user_stats_v1', 'users_read_v1', 'welcome-email']
 
 t.test('several concurrent migrations create collections, indexes, streams and consumers', async (t) => {
   const { database, settings, manager } = await nothing(t)
@@ -23,7 +23,7 @@ t.test('several concurrent migrations create collections, indexes, streams and c
     'followed',
     'leases',
     'read_models',
-    'user_directory_v1',
+    'user_directory_v2',
     'user_stats_v1',
     'users_read_v1',
     'welcome_emails',
@@ -62,7 +62,7 @@ t.test(
   async (t) => {
     const { settings } = await nothing(t)
     const { get, logs } = await startProcess(t, 'projector', settings)
-    await eventually(async () => (await get('/readyz')).body.missing?.length === 9)
+    await eventually(async () => (await get('/readyz')).body.missing?.length === 10)
     const { status, body } = await get('/readyz')
     t.match(
       { status, body },
@@ -76,6 +76,7 @@ t.test(
           'leases',
           'read_models',
           'user_directory_v1',
+          'user_directory_v2',
           'user_stats_v1',
           'users_read_v1',
           'welcome_emails',

@@ -101,7 +101,7 @@ t.test('a shape that was replaced a week ago is dropped, though this release kno
   await writeSide.apply(created(2))
   await broker.allHandledBy('users_read_v1')
   t.equal(await system.users.countDocuments(), 1, 'it is no longer written, and holds up no events')
-  t.match(await cli('verify'), { code: 0, stdout: /^users_read_v1: not filled, so not compared/m })
+  t.match(await cli('verify'), { code: 0, stdout: /^(?!users_read)/ })
   t.match(await cli('rebuild', 'users_read_v1'), { code: 0 }, 'it can be filled again')
   t.match(await states.findOne({ _id: 'users_read_v1' }), { filledAt: Date, written: [/^users_read_v1_\d{17}$/] })
 })

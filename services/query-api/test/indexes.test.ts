@@ -33,7 +33,7 @@ await stored.insertMany(
         },
   ),
 )
-const directory = db.collection<DirectoryDocument | UserReadTombstone>('user_directory_v1')
+const directory = db.collection<DirectoryDocument | UserReadTombstone>('user_directory_v2')
 await directory.createIndexes(userDirectoryIndexes as unknown as IndexDescription[])
 await directory.insertMany(
   Array.from({ length: 400 }, (_, number) =>

@@ -1,10 +1,10 @@
-import type { DirectoryDocument, UserPage } from '@cqrs/contracts'
+import { type DirectoryDocument, type LiveShape, readModelsCollection, type UserPage, wordsOf } from '@cqrs/contracts'
 import t from 'tap'
 import { startQueryApi } from './fixtures/query-api.ts'
 import { entry, idOf, tombstone } from './fixtures/users.ts'
 
 const { app, db, mint, ...api } = await startQueryApi(t)
-const directory = db.collection<DirectoryDocument | { _id: string }>('user_directory_v1')
+const directory = db.collection<DirectoryDocument | { _id: string }>('user_directory_v2')
 const names = ['Ada Lovelace', 'Grace Hopper', 'Ada Yonath', 'Ádám Nagy', 'Jean-Luc Ada']
 // Changed in another order than registered, and several at the same time.
 const changedAt = (number: number) => new Date(Date.UTC(2026, 10, 1 + ((number * 7) % 10)))
@@ -27,6 +27,10 @@ for (const [query, wanted] of [
   ['', () => true],
   ['word=ada', (number: number) => [0, 2, 4].includes(number % 5)],
   ['word=ADA', (number: number) => [0, 2, 4].includes(number % 5)],
+  ['word=adam', (number: number) => number % 5 === 3],
+  [`word=${encodeURIComponent('ÁDÁM')}`, (number: number) => number % 5 === 3],
+  ['word=example', () => true],
+  ['word=17', (number: number) => number === 17],
   ['word=lovelace', (number: number) => number % 5 === 0],
   ['role=seller', (number: number) => number % 2 === 1],
   ['word=nobody', () => false],
@@ -50,6 +54,22 @@ for (const [query, wanted] of [
 t.test('an entry is the whole user, and a part of a word finds nobody', async (t) => {
   t.match((await get('word=hopper&limit=1')).body.data, [{ name: 'Grace Hopper', email: String, version: 1 }])
   t.strictSame((await get('word=hop')).body.data, [])
+})
+
+t.test('it reads the shape that is live, with the words of that shape', async (t) => {
+  const found = async (word: string) => {
+    const { status, body } = await get(`word=${encodeURIComponent(word)}`)
+    return status === 200 ? body.data.length : status
+  }
+  t.strictSame([await found('adam'), await found('ádám'), await found('example')], [8, 8, 20])
+  const older = db.collection<DirectoryDocument>('user_directory_v1')
+  await older.insertOne({ ...changed(3), words: wordsOf('Ádám Nagy', 1) })
+  const shapes = db.collection<LiveShape>(readModelsCollection)
+  await shapes.insertOne({ _id: 'user_directory', shape: 1, since: new Date() })
+  t.strictSame([await found('adam'), await found('ádám'), await found('example')], [0, 1, 0])
+  await shapes.updateOne({ _id: 'user_directory' }, { $set: { shape: 3 } })
+  t.equal(await found('adam'), 8, 'of a shape that it does not know, it reads the latest before')
+  await shapes.deleteOne({ _id: 'user_directory' })
 })
 
 t.test('only administrators may read it', async (t) => {

@@ -62,7 +62,11 @@ t.test('production: the backlog of the slowest read model determines the number 
   t.equal(spec.scaleTargetRef.name, 'projector')
   t.strictSame(
     spec.triggers.map(({ type, metadata }: any) => [type, metadata.stream, metadata.consumer]),
-    ['users_read_v1', 'user_stats_v1', 'user_directory_v1'].map((shape) => ['nats-jetstream', 'USERS', shape]),
+    ['users_read_v1', 'user_stats_v1', 'user_directory_v1', 'user_directory_v2'].map((shape) => [
+      'nats-jetstream',
+      'USERS',
+      shape,
+    ]),
   )
 })
 

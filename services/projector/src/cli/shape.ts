@@ -2,7 +2,7 @@ import { type ReadModelName, readModelShapes } from '@cqrs/contracts'
 import { ConsumerProgress } from '../consuming/consumer-progress.ts'
 import { removeDurableConsumer } from '../consuming/durable-consumer.ts'
 import { projections } from '../projections/index.ts'
-import { Shapes } from '../read-store/shapes.ts'
+import { conditionOf, Shapes } from '../read-store/shapes.ts'
 import { switchShape } from '../upkeep/switch-shape.ts'
 import type { CliContext } from './context.ts'
 
@@ -17,7 +17,7 @@ export async function shape([action, name = '', ...more]: string[], context: Cli
   if (action === 'drop') {
     if (live?.shape === Number(number)) throw new Error(`${name} is live: switch to another shape before`)
     await shapes.drop(name)
-    // Otherwise a projector puts it back, and what it handles is not written.
+    // Of a shape that this release writes, the projector would put it back.
     const connection = nats.connection()
     if (!isWritten(name) && connection) await removeDurableConsumer(connection, name)
     console.log(`${name}: dropped; its collections go within some minutes`)
@@ -34,12 +34,13 @@ async function list({ db, nats }: CliContext): Promise<number> {
   const [shapes, progress] = [new Shapes(db), new ConsumerProgress(nats)]
   for (const readModel of Object.keys(readModelShapes) as ReadModelName[]) {
     const live = (await shapes.live(readModel))?.shape
-    for (const { _id: name, shape, live: collection, written, filledAt } of await shapes.of(readModel)) {
+    for (const { shape, ...state } of await shapes.of(readModel)) {
+      const { _id: name, live: collection } = state
       const users = await db.collection(collection).estimatedDocumentCount()
       const lag = await progress.lag(name).catch(() => 'nobody handles its')
-      const of = written.length === 0 ? 'dropped' : `${users} documents in ${collection}, ${lag} events to handle`
-      const state = shape === live ? 'live' : filledAt ? 'filled' : 'not filled'
-      console.log([name, state, of, ...(isWritten(name) ? [] : ['not filled by this release'])].join('  '))
+      const condition = shape === live ? 'live' : conditionOf(state)
+      const holds = `${users} documents in ${collection}, ${lag} events to handle`
+      console.log([name, condition, holds, ...(isWritten(name) ? [] : ['not filled by this release'])].join('  '))
     }
   }
   return 0

@@ -20,10 +20,9 @@ export async function verify(args: string[], { db, nats, fail }: CliContext): Pr
     const { name } = projection
     const comparison = comparisonOf(new ReadModel(db, projection), write, nats)
     try {
-      if (!(await comparison.read.isFilled())) {
-        console.log(`${name}: not filled, so not compared: pnpm projector rebuild ${name}`)
-        continue
-      }
+      const condition = await comparison.read.condition()
+      if (condition === 'not filled') console.log(`${name}: not filled yet: pnpm projector rebuild ${name}`)
+      if (condition !== 'filled') continue
       const compared = await compareSides(comparison, {
         repair,
         mayDelete,

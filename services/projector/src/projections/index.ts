@@ -6,4 +6,4 @@ import { usersRead } from './users-read.ts'
 /**
  * Every shape of every read model that this release fills. Each has a consumer of its own, so none waits for another.
  */
-export const projections: readonly Projection[] = [usersRead, userStats, userDirectory]
+export const projections: readonly Projection[] = [usersRead, userStats, userDirectory.v1, userDirectory.v2]

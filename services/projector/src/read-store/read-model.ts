@@ -11,6 +11,7 @@ import { type CollectionPlan, isStorageUnavailable } from '@cqrs/service-kit'
 import { type ClientSession, type Collection, type Db, type Document, type FindCursor, MongoError } from 'mongodb'
 import type { Projection, Sums, VersionedDocument } from '../projections/projection.ts'
 import { stopWriting } from './rebuild-record.ts'
+import { type Condition, conditionOf } from './shapes.ts'
 import { writeNewer } from './versioned-writes.ts'
 
 /**
@@ -34,9 +35,8 @@ export class ReadModel {
     return written.map((name) => ({ name, indexes: this.projection.indexes }))
   }
 
-  /** Whether it has every user, but for differences that the comparison finds. */
-  async isFilled(): Promise<boolean> {
-    return (await this.#state()).filledAt !== undefined
+  async condition(): Promise<Condition> {
+    return conditionOf(await this.#state())
   }
 
   /** The name of the collection that queries read. */

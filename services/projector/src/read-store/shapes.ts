@@ -1,4 +1,11 @@
-import { type LiveShape, type ReadModelName, readModelShapes, readModelsCollection, shapeName } from '@cqrs/contracts'
+import {
+  type LiveShape,
+  type ReadModelName,
+  readModelShapes,
+  readModelsCollection,
+  type ShapeState,
+  shapeName,
+} from '@cqrs/contracts'
 import type { Collection, Db } from 'mongodb'
 import type { RebuiltState } from './rebuild-record.ts'
 
@@ -15,8 +22,8 @@ export class Shapes {
   }
 
   /**
-   * Creates the documents that are missing. Of a new read model the latest shape is live at once, since there is
-   * nothing to lose; another new shape is live after it was filled and switched to.
+   * Creates the documents that are missing. Of a new read model the latest shape is live at once, and the others are
+   * dropped. Another new shape is live after it was filled and switched to.
    */
   async create(): Promise<void> {
     for (const [readModel, shapes] of Object.entries(readModelShapes) as [ReadModelName, readonly number[]][]) {
@@ -26,10 +33,12 @@ export class Shapes {
       for (const shape of shapes) {
         const name = shapeName(readModel, shape)
         const collection = shape === 1 ? (unversioned ?? name) : name
+        const isLive = shape === first
         const initial = {
           live: collection,
-          written: [collection],
-          ...(isNew && shape === first && { filledAt: '$$NOW' }),
+          // Of a new read model, nobody needs the others.
+          written: isNew && !isLive ? [] : [collection],
+          ...(isNew && isLive && { filledAt: '$$NOW' }),
         }
         await this.#states.updateOne({ _id: name }, [{ $set: unlessSet(initial) }], { upsert: true })
       }
@@ -104,6 +113,12 @@ export class Shapes {
     return (await this.#db.listCollections({ name: readModel }).hasNext()) ? readModel : undefined
   }
 }
+
+export type Condition = 'filled' | 'not filled' | 'dropped'
+
+/** Whether a shape has every user but for differences that the comparison finds, and events are applied to it. */
+export const conditionOf = ({ written, filledAt }: ShapeState): Condition =>
+  written.length === 0 ? 'dropped' : filledAt ? 'filled' : 'not filled'
 
 /** As stages of an update. */
 const unlessSet = (fields: Record<string, unknown>): Record<string, unknown> =>

@@ -7,7 +7,7 @@ import type { WriteSide } from './write-side.ts'
 export type Comparison = {
   name: string
   write: Pick<WriteSide, 'digest' | 'versions' | 'republish'>
-  read: Pick<ReadModel, 'isFilled' | 'fields' | 'digest' | 'versions' | 'wrongSums'>
+  read: Pick<ReadModel, 'condition' | 'fields' | 'digest' | 'versions' | 'wrongSums'>
   /** Waits until every event that is published now is applied. @throws Error after 10 s */
   settled: () => Promise<void>
 }

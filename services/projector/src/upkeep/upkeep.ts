@@ -53,7 +53,7 @@ export class Upkeep {
         await shapes.retire(unwrittenAfterMs)
         let foreign: Error | undefined
         for (const comparison of comparisons)
-          if (await comparison.read.isFilled()) foreign = (await this.#compare(comparison)) ?? foreign
+          if ((await comparison.read.condition()) === 'filled') foreign = (await this.#compare(comparison)) ?? foreign
         this.#note(foreign)
       } catch (error) {
         if (!signal.aborted) logger.warn({ err: error }, 'cannot look after the read models')

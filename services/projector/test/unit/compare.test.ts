@@ -143,7 +143,7 @@ function sides({ write, read }: { write: VersionOf[]; read: VersionOf[] }) {
       },
     },
     read: {
-      isFilled: async () => true,
+      condition: async () => 'filled',
       fields: [],
       digest: async (after, upTo) => {
         const users = within(read, after, upTo, Number.POSITIVE_INFINITY).filter(({ content }) => content)

@@ -24,7 +24,7 @@ export function listDirectory(app: HttpServer, { directory, fresh, authenticate,
     async (request, reply) => {
       const { limit, cursor, word, role } = request.query
       if (word !== undefined && role !== undefined) throw refuseParameter('role', 'must not be combined with word')
-      if (word !== undefined && wordsOf(word).length !== 1) throw refuseParameter('word', 'must be one word')
+      if (word !== undefined && wordsOf(word, 2).length !== 1) throw refuseParameter('word', 'must be one word')
       const after = cursor === undefined ? undefined : positionOf(cursor)
       const needs = { seen: seenOf(request), readModels: ['user_directory'] as const }
       const page = await fresh.read(request, needs, async (moment) => {

@@ -153,16 +153,24 @@ export class Moment {
     return this.#live
   }
 
-  /** At most `limit` documents of a read model. */
-  async find<Found extends Document>(readModel: ReadModelName, filter: Document, page: Page): Promise<Found[]> {
+  /** At most `limit` documents of a read model. @param filter can depend on the shape that is read */
+  async find<Found extends Document, Shape extends number = number>(
+    readModel: ReadModelName,
+    filter: Document | ((shape: Shape) => Document),
+    page: Page,
+  ): Promise<Found[]> {
+    const filterIn = (live: LiveShapes) =>
+      typeof filter === 'function' ? filter(live.shapeOf(readModel) as Shape) : filter
     if (!this.#opening) {
       const assumed = this.#lastSeen.collectionOf(readModel)
-      const opening = this.#open<Found>([{ $unionWith: { coll: assumed, pipeline: stagesOf(filter, page) } }], page)
+      const pipeline = stagesOf(filterIn(this.#lastSeen), page)
+      const opening = this.#open<Found>([{ $unionWith: { coll: assumed, pipeline } }], page)
       this.#opening = opening
       const found = await opening
       if (this.#live.collectionOf(readModel) === assumed) return found
     }
-    return await this.findIn((await this.live()).collectionOf(readModel), filter, page)
+    const live = await this.live()
+    return await this.findIn(live.collectionOf(readModel), filterIn(live), page)
   }
 
   /** The same in a collection that is known to be live. */

@@ -1,4 +1,4 @@
-import { type DirectoryDocument, type Role, wordsOf } from '@cqrs/contracts'
+import { type DirectoryDocument, type DirectoryShape, type Role, wordsOf } from '@cqrs/contracts'
 import type { Logger } from '@cqrs/service-kit'
 import type { Document } from 'mongodb'
 import type { Moment } from './read-database.ts'
@@ -16,7 +16,7 @@ export class UserDirectoryRepository {
     this.#logger = logger
   }
 
-  /** Users, optionally only those with a word in their name, or with a role: no index serves both. */
+  /** Users, optionally only those with a word, or with a role: no index serves both. */
   async byChange(
     {
       word,
@@ -31,9 +31,13 @@ export class UserDirectoryRepository {
     },
     moment: Moment,
   ): Promise<(Listed & { changedAt: ChangedAt })[]> {
-    const among = { ...(word && { words: { $all: wordsOf(word) } }), ...(role && { roles: role }) }
+    const among = (shape: DirectoryShape) => ({
+      ...(word && { words: { $all: wordsOf(word, shape) } }),
+      ...(role && { roles: role }),
+    })
     const page = { projection, sort: { updatedAt: -1, _id: -1 }, limit } as const
-    const find = (range: Document) => moment.find<DirectoryDocument>('user_directory', { ...among, ...range }, page)
+    const find = (range: Document) =>
+      moment.find<DirectoryDocument, DirectoryShape>('user_directory', (shape) => ({ ...among(shape), ...range }), page)
     const found = (await Promise.all(rangesAfter(after).map(find))).flat().slice(0, limit)
     return found.map((stored) => ({
       ...toListed(stored, this.#logger),
