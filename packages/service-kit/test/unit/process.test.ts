@@ -71,7 +71,8 @@ const messages = (stdout: string) =>
     .map((line) => JSON.parse(line).msg)
 
 function start(t: Test, act: string, env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [program, act], { env })
+  const { NODE_COMPILE_CACHE } = process.env
+  const child = spawn(process.execPath, [program, act], { env: { NODE_COMPILE_CACHE, ...env } })
   t.teardown(() => child.kill('SIGKILL'))
   const output = { stdout: '', stderr: '' }
   child.stderr.on('data', (data) => {
