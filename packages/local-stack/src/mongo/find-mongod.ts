@@ -1,5 +1,4 @@
 import { lookup } from 'node:dns/promises'
-import { DryMongoBinary, MongoBinary } from 'mongodb-memory-server-core'
 import { run } from '../run.ts'
 import type { Log, Mongod, MongodSource } from './mongod.ts'
 import { portableMongod } from './portable-mongod.ts'
@@ -31,6 +30,7 @@ export async function findMongod(log: Log, sources = mongodSources): Promise<Mon
 }
 
 async function downloadedMongod(): Promise<Mongod> {
+  const { DryMongoBinary } = await import('mongodb-memory-server-core')
   const binary = await DryMongoBinary.locateBinary(DryMongoBinary.getEnsuredOptions())
   if (!binary) throw new Error('no download found')
   return await nativeMongod(binary, 'official build')
@@ -44,6 +44,7 @@ async function downloadMongod(log: Log): Promise<Mongod> {
     new Promise((_, reject) => patience.addEventListener('abort', () => reject(new Error('no response from DNS')))),
   ])
   log('MongoDB: downloading the official server (once)…')
+  const { MongoBinary } = await import('mongodb-memory-server-core')
   return await nativeMongod(await MongoBinary.getPath(), 'official build')
 }
 

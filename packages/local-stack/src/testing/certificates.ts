@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { generate } from 'selfsigned'
+import type { generate } from 'selfsigned'
 import { freshDirectory } from './fresh-directory.ts'
 import type { Teardown } from './teardown.ts'
 
@@ -27,6 +27,8 @@ export type CertificateAuthority = {
  * P-256. The files are removed when the test ends.
  */
 export async function certificateAuthority(t: Teardown): Promise<CertificateAuthority> {
+  // Loaded here because most tests have no certificates.
+  const { generate } = await import('selfsigned')
   const directory = await freshDirectory(t)
   // With a name that another CA has as well, certificates of the other one would only have a bad signature.
   const ca = await generate(named(`Test CA ${randomBytes(4).toString('hex')}`), {

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import PostalMime, { type Email } from 'postal-mime'
-import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
+import type { Email } from 'postal-mime'
+import type { SMTPServer, SMTPServerOptions } from 'smtp-server'
 import { freePort } from '../ports.ts'
 import type { CertificateFiles } from './certificates.ts'
 import type { Teardown } from './teardown.ts'
@@ -38,6 +38,8 @@ export async function freshMail(
   t: Teardown,
   { certificate, isImplicitTls = false }: { certificate?: CertificateFiles; isImplicitTls?: boolean } = {},
 ): Promise<FreshMail> {
+  // Loaded here because most tests have no mail server.
+  const [{ default: PostalMime }, { SMTPServer }] = await Promise.all([import('postal-mime'), import('smtp-server')])
   const port = await freePort()
   const mails: ReceivedMail[] = []
   const logins: FreshMail['logins'] = []
