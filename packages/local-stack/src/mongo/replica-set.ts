@@ -29,8 +29,14 @@ export async function isMember(address: string): Promise<boolean> {
   return isWritablePrimary === true || secondary === true || isreplicaset === true
 }
 
+/** The address of the primary; waits for an election. */
+export async function electedOf(addresses: readonly string[]): Promise<string> {
+  // Each look takes three new connections, and the servers need the processor for their election.
+  return eventually(async () => (await primaryOf(addresses)) ?? false, { timeoutMs: 60_000, intervalMs: 200 })
+}
+
 /** The address of the primary; undefined while there is none. */
-export async function primaryOf(addresses: readonly string[]): Promise<string | undefined> {
+async function primaryOf(addresses: readonly string[]): Promise<string | undefined> {
   const answers = addresses.map(async (address) => {
     const answer = await withClient(address, undefined, hello)
     if (answer.isWritablePrimary !== true) throw new Error(`${address} is not the primary`)
@@ -52,7 +58,7 @@ export async function joinMembers(addresses: readonly string[], root: Credential
   await withClient(addresses[0] as string, member, (client) =>
     client.db('admin').command({ replSetInitiate: { _id: replicaSetName, members } }),
   )
-  const primary = await eventually(async () => (await primaryOf(addresses)) ?? false, { timeoutMs: 60_000 })
+  const primary = await electedOf(addresses)
   await withClient(primary, member, (client) =>
     client.db('admin').command({ createUser: root.user, pwd: root.password, roles: ['root'] }),
   )

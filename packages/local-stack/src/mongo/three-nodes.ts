@@ -7,7 +7,7 @@ import { freePort } from '../ports.ts'
 import { secretIn } from '../secrets.ts'
 import { mongoProcess, uri } from './mongo-server.ts'
 import type { Mongod } from './mongod.ts'
-import { isComplete, isMember, joinMembers, primaryOf } from './replica-set.ts'
+import { electedOf, isComplete, isMember, joinMembers } from './replica-set.ts'
 
 export type ReplicaSet = {
   /** The connection string of the administrator, with all three nodes. */
@@ -47,7 +47,7 @@ export async function startReplicaSet({ mongod, dataDir, hosts = [] }: Options):
     if (on) hostOf.set(address, on)
   }
   const addresses = [...nodes.keys()]
-  const primaryAddress = () => eventually(async () => (await primaryOf(addresses)) ?? false, { timeoutMs: 60_000 })
+  const primaryAddress = () => electedOf(addresses)
   const kill = async () => void (await Promise.all([...nodes.values()].map((node) => node.kill())))
   try {
     await Promise.all([...nodes.values()].map((node) => node.start()))
