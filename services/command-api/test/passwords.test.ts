@@ -4,6 +4,9 @@ import argon2 from 'argon2'
 import t from 'tap'
 import { startCommandApi } from './fixture.ts'
 
+const api = await startCommandApi(t)
+const { send, newUser, database, server } = api
+
 const register = (email: string, password: string, name = 'Jane Miller') =>
   ['POST', '/api/v1/auth/register', { email, password, name, roles: ['buyer'] }] as const
 
@@ -26,7 +29,6 @@ t.test('PASSWORD_DENY_COMMON rejects common passwords and those made of known wo
 })
 
 t.test('passwords are not trimmed or cut, and a letter is the same composed or decomposed', async (t) => {
-  const { send } = await startCommandApi(t)
   const composed = 'pässwörd'.normalize('NFC')
   for (const [n, password] of [
     '  spaces  ',
@@ -48,7 +50,6 @@ t.test('passwords are not trimmed or cut, and a letter is the same composed or d
 })
 
 t.test('a digest of a password that was not composed opens the account', async (t) => {
-  const { send, newUser, database } = await startCommandApi(t)
   const { user, email } = await newUser()
   const decomposed = 'pässwörd'.normalize('NFD')
   const passwordHash = await argon2.hash(decomposed, { memoryCost: 19_456, timeCost: 2, parallelism: 1 })
@@ -59,7 +60,6 @@ t.test('a digest of a password that was not composed opens the account', async (
 })
 
 t.test('half a surrogate pair is refused wherever a password is sent', async (t) => {
-  const { send, newUser } = await startCommandApi(t)
   const { user, email, password, token } = await newUser()
   const half = 'password\ud83d'
   const change = `/api/v1/users/${user.id}/password`
@@ -71,9 +71,8 @@ t.test('half a surrogate pair is refused wherever a password is sent', async (t)
 })
 
 t.test('a login rehashes the password with raised parameters and changes nothing else of the user', async (t) => {
-  const api = await startCommandApi(t)
-  const { user, email, password } = await api.newUser()
-  const users = api.database.db.collection<any>('users')
+  const { user, email, password } = await newUser()
+  const users = database.db.collection<any>('users')
   const before = await users.findOne({ _id: user.id }, { projection: { outbox: 0, pendingSince: 0 } })
   const replica = await api.replica({ ARGON2_ITERATIONS: '3' })
   const logIn = async (url: string, attempt = password) => {
@@ -94,7 +93,6 @@ t.test('a login rehashes the password with raised parameters and changes nothing
 // Only Linux has a priority for each thread.
 if (process.platform === 'linux') {
   t.test('hashing threads have a lower priority than the thread that answers requests', async (t) => {
-    const { newUser, server } = await startCommandApi(t)
     await newUser()
     const threads = `/proc/${server.pid}/task`
     /** The nice values of the threads with this name, as proc_pid_stat(5) has them. */
