@@ -24,6 +24,6 @@ export async function startReplica(
 
 /** The connections and keys of the stack's own process, for programs that work on its data. */
 export function environmentOf(name: ServiceName | 'operator', dataDir: string): NodeJS.ProcessEnv {
-  const { PATH, HOME } = process.env
-  return { PATH, HOME, ...parseEnv(readFileSync(join(dataDir, 'env', `${name}.env`), 'utf8')) }
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env
+  return { PATH, HOME, NODE_COMPILE_CACHE, ...parseEnv(readFileSync(join(dataDir, 'env', `${name}.env`), 'utf8')) }
 }

@@ -33,21 +33,30 @@ export type Outcome = {
   largestHeap: LargestHeap
 }
 
-/**
- * Runs rounds of one fault on its own system, under load, and compares both sides document by document after each
- * round.
- */
-export async function runScenario(
-  scenario: Scenario,
-  { rounds, seed, log }: { rounds: number; seed: number; log: (line: string) => void },
-): Promise<Outcome> {
-  const { name } = scenario
+type Options = { rounds: number; seed: number; log: (line: string) => void }
+
+/** Runs rounds of one fault on a system of its own. */
+export async function runScenario(scenario: Scenario, options: Options): Promise<Outcome> {
   const cleanUps: (() => Promise<unknown>)[] = []
   try {
-    const world = await startWorld(scenario, seed, (cleanUp) => cleanUps.unshift(cleanUp))
-    const { baseUrls, adminToken, acknowledged } = world
-    const heap = watchHeap(world.services)
-    cleanUps.unshift(() => heap.stop())
+    const world = await startWorld(scenario, options.seed, (cleanUp) => cleanUps.unshift(cleanUp))
+    return await runRounds(world, scenario, options)
+  } finally {
+    for (const cleanUp of cleanUps) await cleanUp()
+  }
+}
+
+/**
+ * Runs rounds of one fault on a system, under load, and compares both sides document by document after each round. The
+ * system may have been through others: what they did is checked again. One that kills projectors, or loses events, must
+ * be the last.
+ */
+export async function runRounds(world: World, scenario: Scenario, { rounds, seed, log }: Options): Promise<Outcome> {
+  const { name } = scenario
+  const { baseUrls, adminToken, acknowledged } = world
+  world.random = randomFrom(seed)
+  const heap = watchHeap(world.services)
+  try {
     const differing: string[] = []
     let commands = 0
     let longestRecoveryMs = 0
@@ -75,12 +84,12 @@ export async function runScenario(
       lost,
       differing,
       ...welcome,
-      wrong: world.wrong,
+      wrong: world.wrong.splice(0),
       longestRecoveryMs,
       largestHeap: heap.largest,
     }
   } finally {
-    for (const cleanUp of cleanUps) await cleanUp()
+    await heap.stop()
   }
 }
 
