@@ -136,13 +136,12 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
   const env = {
     ...scenario.env,
     'command-api': { ...scenario.env?.['command-api'], ADMIN_EMAIL: adminEmail, ADMIN_PASSWORD: randomUUID() },
-    projector: { ...scenario.env?.projector, SMTP_URL: mail.url },
   }
   const warnings: string[] = []
   const onLogLine = (line: string) => {
     if (/"level":"(warn|error|fatal)"/.test(line)) warnings.push(line)
   }
-  const stack = await startStack({ dataDir, env, databases, onLogLine })
+  const stack = await startStack({ dataDir, env, databases, smtpUrl: mail.url, onLogLine })
   onEnd(() => stack.stop())
   const connected = await connectTo(stack.uris, asNatsAdmin(stack), onEnd)
   const world: World = {
@@ -167,7 +166,7 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
     async addReplica(name, more) {
       // The Windows build of MongoDB crashes when two processes create the same collection at the same time.
       await eventually(() => mail.mails.length > 0, { timeoutMs: 10_000 })
-      const own = name === 'projector' ? env.projector : scenario.env?.[name]
+      const own = scenario.env?.[name]
       const replica = { name, ...(await startReplica(name, { dataDir, env: { ...own, ...more } })) }
       onEnd(() => replica.server.kill())
       replica.server.onCrash = (message) => world.wrong.push(message)

@@ -6,7 +6,7 @@ import t from 'tap'
 import { type System, startSystem } from './system.ts'
 
 t.setTimeout(300_000)
-const system = await startSystem(t, {}, { ownDatabases: true })
+const system = await startSystem(t, {}, { ownServers: true })
 const { send, newUser, servers, baseUrl } = system
 const { id, token } = await newUser()
 const get = (userId: string) => send('GET', `/api/v1/users/${userId}`, undefined, token)

@@ -3,7 +3,7 @@ import t from 'tap'
 import { startSystem } from './system.ts'
 
 const admin = { ADMIN_EMAIL: 'admin@example.com', ADMIN_PASSWORD: 'correct horse' }
-const { send, newUser, servers } = await startSystem(t, { 'command-api': admin }, { ownDatabases: true })
+const { send, newUser, servers } = await startSystem(t, { 'command-api': admin }, { ownServers: true })
 const logIn = async (email: string, password: string) =>
   (await send('POST', '/api/v1/auth/login', { email, password })).body.accessToken as string
 const adminToken = await eventually(async () => (await logIn(admin.ADMIN_EMAIL, admin.ADMIN_PASSWORD)) ?? false)

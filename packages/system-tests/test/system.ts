@@ -8,6 +8,7 @@ import {
   type Ended,
   freshDatabase,
   freshDirectory,
+  freshMail,
   runProgram,
   startProgram,
 } from '@cqrs/local-stack/testing'
@@ -31,7 +32,7 @@ export type System = Stack & {
   ): Promise<{ status: number; headers: Headers; body: any }>
   /** Registers a user with a unique address and logs it in. */
   newUser(overrides?: object): Promise<{ id: string; token: string }>
-  /** The e-mails of the mail page. */
+  /** The e-mails that arrived. */
   mails(): Promise<any[]>
   /** `pnpm keys:rotate` with these arguments. */
   keysRotate(...args: string[]): Promise<Ended>
@@ -49,20 +50,19 @@ export type System = Stack & {
 
 /**
  * The whole system as `npm start` runs it, with its own data and on free ports. Its databases are new ones on the
- * server that the tests share, which saves seconds. With `ownDatabases` it has database servers of its own, which a
- * test may kill.
+ * server that the tests share, and its mail server is in this process, which saves seconds. With `ownServers` it has
+ * processes of its own for them, which a test may kill.
  */
 export async function startSystem(
   t: Test,
   env: NonNullable<StackOptions['env']> = {},
-  { ownDatabases = false } = {},
+  { ownServers = false } = {},
 ): Promise<System> {
   const logs: string[] = []
   const dataDir = await freshDirectory(t)
-  const databases = ownDatabases
-    ? undefined
-    : { write: (await freshDatabase(t)).uri, read: (await freshDatabase(t)).uri }
-  const stack = await startStack({ dataDir, env, databases, onLogLine: (line) => logs.push(line) })
+  const mail = ownServers ? undefined : await freshMail(t)
+  const databases = ownServers ? undefined : { write: (await freshDatabase(t)).uri, read: (await freshDatabase(t)).uri }
+  const stack = await startStack({ dataDir, env, databases, smtpUrl: mail?.url, onLogLine: (line) => logs.push(line) })
   const clientOf = (uri: string) => new MongoClient(uri, { readConcern: { level: 'majority' } })
   const clients = { write: clientOf(stack.uris.write), read: clientOf(stack.uris.read) }
   t.teardown(async () => {
@@ -116,7 +116,7 @@ export async function startSystem(
       })
       return { id: user.id, token: session.accessToken }
     },
-    mails: async () => (await (await fetch(`${stack.mailUrl}/api/email`)).json()) as any[],
+    mails: async () => mail?.mails ?? ((await (await fetch(`${stack.mailUrl}/api/email`)).json()) as any[]),
     migrate: (service) => runProgram(service, 'migrate.js', [], { ...settingsOf(service), ...stack.natsUsers.migrate }),
     dataDir,
     jwksFile: join(dataDir, 'keys/jwks.json'),

@@ -5,7 +5,7 @@ import t from 'tap'
 import { startSystem } from './system.ts'
 
 // The steps of "Testing the Implementation" in the mission, in order, through the gateway.
-const { send, newUser, logs, mails, dataDir } = await startSystem(t, {}, { ownDatabases: true })
+const { send, newUser, logs, mails, dataDir } = await startSystem(t, {}, { ownServers: true })
 const email = 'test@example.com'
 const password = 'password123'
 let id = ''

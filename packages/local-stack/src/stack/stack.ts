@@ -18,6 +18,8 @@ export type StackOptions = {
   ports?: Ports
   /** Databases to use instead of starting MongoDB. */
   databases?: GivenDatabases | undefined
+  /** A mail server to use instead of starting the one that shows the e-mails. */
+  smtpUrl?: string | undefined
   /** Environment variables for every service. Connections and secrets are removed from them. */
   settings?: NodeJS.ProcessEnv
   /** Environment variables of single services, which take precedence over everything else. */
@@ -37,7 +39,7 @@ export type Stack = {
   uris: Record<ServiceName | 'write' | 'read' | 'nats', string>
   /** The settings with which each process connects to NATS. */
   natsUsers: NatsFence['settings']
-  /** For tests that stop parts. The databases are absent if their connection strings were given. */
+  /** For tests that stop parts. Databases and mail server are absent if their URLs were given. */
   servers: Servers
   ports: Ports
   stop: () => Promise<void>
@@ -59,8 +61,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 async function startParts(options: StackOptions): Promise<Stack> {
-  const { dataDir, databases, settings = {}, onProgress = () => {}, onLogLine = () => {} } = options
-  const ports = await claimPorts(options.ports ?? anyPorts, databases ? ['mongodb', 'mongodb-read'] : [])
+  const { dataDir, databases, smtpUrl, settings = {}, onProgress = () => {}, onLogLine = () => {} } = options
+  const ports = await claimPorts(options.ports ?? anyPorts, [
+    ...(databases ? (['mongodb', 'mongodb-read'] as const) : []),
+    ...(smtpUrl ? (['smtp', 'mail-web'] as const) : []),
+  ])
   const urlOf = (part: PortName, scheme = 'http') => `${scheme}://127.0.0.1:${ports[part]}`
   const directory = (name: string) => ({ dataDir: join(dataDir, name), logDir: join(dataDir, 'logs') })
 
@@ -93,7 +98,9 @@ async function startParts(options: StackOptions): Promise<Stack> {
     mongodb: write,
     'mongodb-read': read,
     nats,
-    mail: startMail({ ...directory('mail'), smtpPort: ports.smtp, webPort: ports['mail-web'] }),
+    mail: smtpUrl
+      ? Promise.resolve({})
+      : startMail({ ...directory('mail'), smtpPort: ports.smtp, webPort: ports['mail-web'] }),
     'command-api': start(
       'command-api',
       async () => ({
@@ -108,7 +115,7 @@ async function startParts(options: StackOptions): Promise<Stack> {
     projector: start('projector', async () => ({
       MONGODB_READ_URI: (await read).uris.projector,
       NATS_URL,
-      SMTP_URL: urlOf('smtp', 'smtp'),
+      SMTP_URL: smtpUrl ?? urlOf('smtp', 'smtp'),
     })),
     'query-api': start('query-api', async () => ({
       MONGODB_READ_URI: (await read).uris['query-api'],

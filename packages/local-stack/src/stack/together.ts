@@ -2,8 +2,8 @@ import type { ChildServer } from '../child-server.ts'
 import { eventually } from '../eventually.ts'
 import type { ServiceName } from './services.ts'
 
-export type Servers = Record<ServiceName | 'nats' | 'mail', ChildServer> &
-  Partial<Record<'mongodb' | 'mongodb-read', ChildServer>>
+export type Servers = Record<ServiceName | 'nats', ChildServer> &
+  Partial<Record<'mail' | 'mongodb' | 'mongodb-read', ChildServer>>
 
 type Children = ServiceName | 'nats' | 'mail' | 'mongodb' | 'mongodb-read'
 type Parts = Record<Children, Promise<{ server?: ChildServer }>> & { gateway: Promise<{ stop: () => Promise<void> }> }
