@@ -34,6 +34,8 @@ t.test('NATS denies a subscription: the process lives, says so, and subscribes w
   // A server does not take a new `no_auth_user` while it runs.
   await nats.reconfigure(users())
   await nats.server.restart()
+  // A client that connects during a reload can keep the rights from before.
+  await eventually(async () => (await get('/readyz')).body.checks.nats === 'up')
   await nats.reconfigure(users('subscribe: { deny: "users_sync.>" }'))
   const { body } = await eventually(async () => {
     const ready = await get('/readyz')

@@ -24,7 +24,13 @@ export type NatsLink = {
 }
 
 type ConnectedHandler = (connection: NatsConnection) => Promise<void> | void
-type Subscription = { subject: string; queue?: string; receive: (message: Msg) => unknown; isDenied?: boolean }
+type Subscription = {
+  subject: string
+  queue?: string
+  receive: (message: Msg) => unknown
+  isDenied?: boolean
+  current?: { unsubscribe(): void }
+}
 
 /**
  * A link to a server of `NATS_URL`, or to another server of its cluster. `name` identifies this client to an operator
@@ -90,7 +96,8 @@ export function linkNats(options: { settings: NatsSettings; name: string; logger
       if (status.type === 'reconnect' && !isUp) connected(nats)
       if (status.type === 'update') rememberServers(nats)
       if (status.type === 'error' && isRefusal(status.error)) disconnected(status.error)
-      if (status.type === 'error' && status.error instanceof errors.PermissionViolationError) noteDenial(status.error)
+      if (status.type === 'error' && status.error instanceof errors.PermissionViolationError)
+        noteDenial(nats, status.error)
       if (status.type === 'staleConnection') {
         // The client would wait until its send buffer is empty, which can take a quarter of an hour.
         if (isUp) disconnected()
@@ -131,7 +138,10 @@ export function linkNats(options: { settings: NatsSettings; name: string; logger
   }
 
   /** Logs one denial for each kind of subject until the next connect: subjects contain user ids. */
-  const noteDenial = (error: InstanceType<typeof errors.PermissionViolationError>) => {
+  const noteDenial = (nats: NatsConnection, error: InstanceType<typeof errors.PermissionViolationError>) => {
+    // When a server removes a subscription later, it does not name the queue, so the client (3.4) cannot tell which.
+    if (error.operation === 'subscription')
+      for (const one of subscriptions) if (one.subject === error.subject) deny(nats, one)
     const kind = `${error.operation} ${error.subject.split('.')[0]}`
     if (!denied.has(kind)) logger.error({ err: error }, 'NATS denies a permission')
     denied.add(kind)
@@ -141,17 +151,22 @@ export function linkNats(options: { settings: NatsSettings; name: string; logger
     const { subject, queue, receive } = subscription
     subscription.isDenied = false
     const failed = (error: unknown) => logger.warn({ err: error, subject }, 'cannot handle a NATS message')
-    nats.subscribe(subject, {
+    subscription.current = nats.subscribe(subject, {
       ...(queue && { queue }),
       callback: (error, message) => {
-        if (!error) return void Promise.try(receive, message).catch(failed)
-        subscription.isDenied = true
-        void listenLater(nats, subscription)
+        if (error) deny(nats, subscription)
+        else void Promise.try(receive, message).catch(failed)
       },
     })
   }
 
-  /** The client has dropped the denied subscription. */
+  const deny = (nats: NatsConnection, subscription: Subscription) => {
+    if (subscription.isDenied) return
+    subscription.isDenied = true
+    subscription.current?.unsubscribe()
+    void listenLater(nats, subscription)
+  }
+
   const listenLater = async (nats: NatsConnection, subscription: Subscription) => {
     await pause(retryDeniedMs, closing.signal)
     if (closing.signal.aborted || nats.isClosed()) return
