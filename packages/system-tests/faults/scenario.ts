@@ -63,7 +63,7 @@ export async function runRounds(world: World, scenario: Scenario, { rounds, seed
     for (let round = 1; round <= rounds; round++) {
       const load = startLoad({ baseUrls, adminToken, acknowledged, clients: 4, random: randomFrom(seed + round) })
       try {
-        await scenario.fault(world, round)
+        await scenario.fault(world, round, log)
       } finally {
         await load.stop()
       }

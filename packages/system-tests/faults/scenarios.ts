@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { usersStream } from '@cqrs/contracts'
 import type { Stack } from '@cqrs/local-stack'
 import { eventually, type Host } from '@cqrs/local-stack/testing'
+import { rollingUpdate } from '../rolling/rolling-update.ts'
 import { clocks } from './clocks.ts'
 import { growth } from './growth.ts'
 import { type Hosts, leaderOf } from './hosts.ts'
@@ -101,6 +102,12 @@ export const scenarios: Scenario[] = [
       await underLoad(world)
       world.wrong.push(...(await notSetAside(world, publishedPoison)))
     },
+  },
+  {
+    name: 'a rolling update from 0.2.0 to a new shape, and back',
+    rounds: 5,
+    release: '0.2.0',
+    fault: rollingUpdate,
   },
   {
     name: 'histories shuffled and repeated, two projectors',

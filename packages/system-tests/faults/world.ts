@@ -13,6 +13,7 @@ import {
 } from '@cqrs/local-stack/testing'
 import { type ConnectionOptions, connect, type NatsConnection } from '@nats-io/transport-node'
 import { type Db, MongoClient } from 'mongodb'
+import { buildRelease } from '../rolling/build-release.ts'
 import { type Hosts, startHosts } from './hosts.ts'
 import type { Acknowledged } from './load.ts'
 import { type Random, randomFrom } from './random.ts'
@@ -46,6 +47,8 @@ export type World = {
   threeNodes: ReplicaSet | undefined
   /** Failures that a fault itself finds, in words, in addition to the checks after every fault. */
   wrong: string[]
+  /** The folder of the earlier release. */
+  earlierRelease: string | undefined
   /** Starts another process of a service, with the connections of the stack's own. It is killed at the end. */
   addReplica: (name: ServiceName, env?: Record<string, string>) => Promise<Service>
   onEnd: OnEnd
@@ -58,11 +61,13 @@ export type Scenario = {
   /** The number of rounds in the long form. */
   rounds: number
   /** Injects the fault and ends it, under load. */
-  fault: (world: World, round: number) => Promise<void>
+  fault: (world: World, round: number, log: (line: string) => void) => Promise<void>
   /** Environment variables of single services. */
   env?: NonNullable<Parameters<typeof startStack>[0]['env']>
   /** Runs a second command-api and a second projector; both command-apis get commands. */
   twoOfEach?: true
+  /** Projector and query-api are of this earlier release, built from the history of the repository. */
+  release?: string
   /** This database is a replica set of three nodes. */
   threeNodes?: 'write' | 'read'
   /** Databases, brokers and command-apis run on hosts of their own, whose network can be cut. Needs root. */
@@ -115,6 +120,7 @@ async function startOnHosts(_scenario: Scenario, seed: number, onEnd: OnEnd): Pr
     ],
     warnings: [],
     threeNodes: hosts.writeSet,
+    earlierRelease: undefined,
     wrong: [],
     addReplica: () => Promise.reject(new Error('the system is on hosts')),
     onEnd,
@@ -137,11 +143,13 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
     ...scenario.env,
     'command-api': { ...scenario.env?.['command-api'], ADMIN_EMAIL: adminEmail, ADMIN_PASSWORD: randomUUID() },
   }
+  const earlier = scenario.release && (await buildRelease(scenario.release, await freshDirectory({ teardown: onEnd })))
+  const releases = earlier ? { projector: earlier, 'query-api': earlier } : {}
   const warnings: string[] = []
   const onLogLine = (line: string) => {
     if (/"level":"(warn|error|fatal)"/.test(line)) warnings.push(line)
   }
-  const stack = await startStack({ dataDir, env, databases, smtpUrl: mail.url, onLogLine })
+  const stack = await startStack({ dataDir, env, releases, databases, smtpUrl: mail.url, onLogLine })
   onEnd(() => stack.stop())
   const connected = await connectTo(stack.uris, asNatsAdmin(stack), onEnd)
   const world: World = {
@@ -162,6 +170,7 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
     })),
     warnings,
     threeNodes: threeNodes ? threeNodes.threeNodes : undefined,
+    earlierRelease: earlier,
     wrong: [],
     async addReplica(name, more) {
       // The Windows build of MongoDB crashes when two processes create the same collection at the same time.

@@ -8,6 +8,7 @@ import { type Scenario, startWorld } from '../faults/world.ts'
 t.setTimeout(600_000)
 
 const seed = 7
+const rolling = 'a rolling update from 0.2.0 to a new shape, and back'
 /** Those of a group run one after the other on one system, which has what each of them needs. */
 const groups: { system: Partial<Scenario>; rounds: Record<string, number> }[] = [
   {
@@ -27,6 +28,7 @@ const groups: { system: Partial<Scenario>; rounds: Record<string, number> }[] = 
     },
   },
   { system: named('NATS loses its data'), rounds: { 'NATS loses its data': 1 } },
+  { system: named(rolling), rounds: { [rolling]: 1 } },
 ]
 
 t.comment(`seed ${seed}`)

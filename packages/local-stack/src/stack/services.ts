@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { ChildServer } from '../child-server.ts'
@@ -11,6 +11,8 @@ export type Environment = Record<string, string>
 
 export type ServiceOptions = {
   name: ServiceName
+  /** The folder of the built release; default: this one. */
+  release?: string | undefined
   port: number
   /**
    * The connections and keys of this service. They are written to `envFile`, so that commands reach the running system.
@@ -25,9 +27,9 @@ export type ServiceOptions = {
 }
 
 /** Runs the `migrate` of a service, which creates what the service needs in the database and the broker. */
-export async function migrate({ name, own, settings }: MigrateOptions): Promise<void> {
+export async function migrate({ name, release, own, settings }: MigrateOptions): Promise<void> {
   const env = { ...inherited(), ...withoutConnections(settings), ...own }
-  const { command, args } = programOf(name, 'migrate')
+  const { command, args } = programOf(name, 'migrate', release)
   const running = execute(command, args, { env })
   const end = () => running.child.kill()
   process.once('exit', end)
@@ -46,18 +48,18 @@ function inherited(): NodeJS.ProcessEnv {
   return { PATH, HOME, ...compileCache }
 }
 
-type MigrateOptions = { name: 'command-api' | 'projector' } & Pick<ServiceOptions, 'own' | 'settings'>
+type MigrateOptions = { name: 'command-api' | 'projector' } & Pick<ServiceOptions, 'release' | 'own' | 'settings'>
 
 const execute = promisify(execFile)
 const lastLine = (text: string) => text.trim().split('\n').at(-1)
 
 /** Starts a service and waits until it answers /healthz. */
 export async function startService(options: ServiceOptions): Promise<{ server: ChildServer }> {
-  const { name, port, own, envFile, overrides, settings, onLine } = options
+  const { name, release, port, own, envFile, overrides, settings, onLine } = options
   await writeEnvironment(envFile, own)
   const server = new ChildServer({
     name,
-    ...programOf(name),
+    ...programOf(name, 'main', release),
     env: {
       ...inherited(),
       // One malloc arena serves the few threads of Node, and memory that one frees can be used by the others.
@@ -83,16 +85,19 @@ export async function startService(options: ServiceOptions): Promise<{ server: C
 export function programOf(
   name: ServiceName,
   file: 'main' | 'migrate' | 'cli' = 'main',
+  release?: string,
 ): { command: string; args: string[] } {
   return {
     command: process.execPath,
-    args: ['--max-old-space-size=192', '--max-semi-space-size=4', distFile(name, `${file}.js`)],
+    args: ['--max-old-space-size=192', '--max-semi-space-size=4', distFile(name, `${file}.js`, release)],
   }
 }
 
-/** The path of a built file of a service. @param file its path below `dist` */
-export const distFile = (name: ServiceName, file: string): string =>
-  fileURLToPath(new URL(`../../../../services/${name}/dist/${file}`, import.meta.url))
+/** The path of a built file of a service. @param file its path below `dist` @param release a folder */
+export const distFile = (name: ServiceName, file: string, release = thisRelease): string =>
+  join(release, 'services', name, 'dist', file)
+
+const thisRelease = fileURLToPath(new URL('../../../..', import.meta.url))
 
 export async function writeEnvironment(file: string, environment: Environment): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })

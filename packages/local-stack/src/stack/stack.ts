@@ -22,6 +22,8 @@ export type StackOptions = {
   smtpUrl?: string | undefined
   /** Environment variables for every service. Connections and secrets are removed from them. */
   settings?: NodeJS.ProcessEnv
+  /** Folders of other built releases that single services are of. */
+  releases?: Partial<Record<ServiceName, string>>
   /** Environment variables of single services, which take precedence over everything else. */
   env?: Partial<Record<ServiceName, Environment>>
   /** Gets progress messages. */
@@ -74,11 +76,14 @@ async function startParts(options: StackOptions): Promise<Stack> {
   const start = async (name: ServiceName, connections: () => Promise<Environment>, overrides: Environment = {}) => {
     const own = await connections()
     const { settings: users } = await fence
-    if (name !== 'query-api') await nats.then(() => migrate({ name, own: { ...own, ...users.migrate }, settings }))
+    const release = options.releases?.[name]
+    if (name !== 'query-api')
+      await nats.then(() => migrate({ name, release, own: { ...own, ...users.migrate }, settings }))
     // The command line has the rights of an operator, and the projector's database.
     if (name === 'projector') await writeEnvironment(envFileOf('operator'), { ...own, ...users.operator })
     return startService({
       name,
+      release,
       port: ports[name],
       own: { ...own, ...users[name] },
       envFile: envFileOf(name),

@@ -12,13 +12,15 @@ export type Ended = { code: number | null; output: string; stdout: string; stder
  * Runs a program of a service to its end, for example `migrate.js` or `programs/create-admin.js`.
  * @param program the file below the service's `dist`
  * @param env the whole environment of the program, besides the directory of compiled code
+ * @param release the folder of another built release
  */
 export const runProgram = (
   service: ServiceName,
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-): Promise<Ended> => startProgram(service, program, args, env).ended
+  release?: string,
+): Promise<Ended> => startProgram(service, program, args, env, release).ended
 
 /** The same for a program that the test signals while it runs. */
 export function startProgram(
@@ -26,8 +28,9 @@ export function startProgram(
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
+  release?: string,
 ): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [distFile(service, program), ...args], {
+  const child = spawn(process.execPath, [distFile(service, program, release), ...args], {
     env: { ...compileCache, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
