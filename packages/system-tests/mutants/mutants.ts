@@ -186,6 +186,56 @@ export const mutants: readonly Mutant[] = [
     replace: ': 1\n  return',
     tests: [`${projector}/test/each-event-type.test.ts`, `${projector}/test/consume.test.ts`],
   },
+  // Shapes of read models
+  {
+    file: `${projector}/src/upkeep/switch-shape.ts`,
+    what: 'queries read a shape that is behind, and see steps back',
+    find: 'if (!(await progress.hasHandledAsMuch(name, before, withinMs)))',
+    replace: 'if (!(await progress.hasHandledAsMuch(name, before, withinMs)) && withinMs < 0)',
+    tests: [`${projector}/test/shapes.test.ts`],
+  },
+  {
+    file: `${projector}/src/upkeep/switch-shape.ts`,
+    what: 'queries read a shape that was never filled',
+    find: '  if (!other.filledAt) throw',
+    replace: '  if (!other.live) throw',
+    tests: [`${projector}/test/shapes.test.ts`],
+  },
+  {
+    file: `${projector}/src/read-store/shapes.ts`,
+    what: 'a shape is dropped as soon as another one is live',
+    find: "{ $subtract: ['$$NOW', keptMs] }",
+    replace: "{ $add: ['$$NOW', keptMs] }",
+    tests: [`${projector}/test/shapes.test.ts`],
+  },
+  {
+    file: `${projector}/src/read-store/shapes.ts`,
+    what: 'a read model from before shapes goes live in a shape that nobody has filled',
+    find: 'const first = unversioned ? 1 : Math.max(...shapes)',
+    replace: 'const first = Math.max(...shapes, unversioned ? 2 : 1)',
+    tests: [`${projector}/test/shapes.test.ts`],
+  },
+  {
+    file: `${projector}/src/projections/user-directory.ts`,
+    what: 'the comparison does not see that an entry has the words of another shape',
+    find: "...(document.words?.join(' ') !== wordsIn(document).join(' ') && { name: null }),",
+    replace: '',
+    tests: [`${projector}/test/unit/user-directory.test.ts`],
+  },
+  {
+    file: `${queryApi}/src/read-store/live-shapes.ts`,
+    what: 'query-api reads its latest shape, whichever is live',
+    find: 'return shapes.includes(live) ? live : Math.max(...shapes)',
+    replace: 'return live > 1_000 ? live : Math.max(...shapes)',
+    tests: [`${queryApi}/test/list-directory.test.ts`],
+  },
+  {
+    file: `${queryApi}/src/read-store/live-shapes.ts`,
+    what: 'a user leaves the token before an older shape has its version',
+    find: 'return [live, ...older]',
+    replace: 'return [live, ...older.slice(older.length)]',
+    tests: [`${queryApi}/test/freshness.test.ts`],
+  },
   // Outbox and relay
   {
     file: `${commandApi}/src/store/change-user.ts`,
