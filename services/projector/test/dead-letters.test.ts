@@ -1,6 +1,7 @@
 import { SCHEMA_VERSION } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
+import { projections } from '../src/projections/index.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, userId } from './fixtures/user-events.ts'
 
@@ -13,7 +14,7 @@ const poison = {
   invalid: JSON.stringify({ ...created(103), version: 'one' }),
 }
 /** The consumers of the subjects. */
-const consumers = ['user_stats_v1', 'users_read_v1']
+const consumers = projections.map(({ name }) => name).sort()
 const subject = (n: number) => `users.${userId(n)}.updated`
 const letters = async () =>
   (await broker.deadLetters())
@@ -65,7 +66,7 @@ t.test(
     }
     const now = await letters()
     t.equal(now.length, before.length)
-    t.equal(now.filter(([, , data]) => data?.includes('"second"')).length, 2, 'the newest')
+    t.equal(now.filter(([, , data]) => data?.includes('"second"')).length, consumers.length, 'the newest')
   },
 )
 

@@ -1,4 +1,11 @@
-import { appliedSubject, consistencyToken, readConsistencyToken, routes, type UserReadDocument } from '@cqrs/contracts'
+import {
+  appliedSubject,
+  consistencyToken,
+  readConsistencyToken,
+  readModelsCollection,
+  routes,
+  type UserReadDocument,
+} from '@cqrs/contracts'
 import { eventually, freshNats } from '@cqrs/local-stack/testing'
 import { connect } from '@nats-io/transport-node'
 import type { Collection } from 'mongodb'
@@ -53,7 +60,7 @@ t.test('what does not come in time is refused', async (t) => {
 })
 
 t.test('a user stays in the token until every read model has its version', async (t) => {
-  const { get, stored, stats, directory } = await startQueryApi(t, { timeoutMs: 50 })
+  const { get, stored, stats, directory, db } = await startQueryApi(t, { timeoutMs: 50 })
   const path = `/api/v1/users/${idOf(1)}`
   await stored.insertMany([user(1), user(2)])
   await directory.insertMany([entry(1), entry(2)])
@@ -70,6 +77,15 @@ t.test('a user stays in the token until every read model has its version', async
   const second = await get(path, after(first.headers['consistency-token']))
   t.strictSame(usersIn(second.headers['consistency-token']), [])
   t.match(await get(routes.userStats.path, after(second.headers['consistency-token'])), { status: 200 })
+
+  // An older query-api may read the shape that was live before.
+  const older = { _id: 'user_directory_v1', written: [] as string[] }
+  await db.collection<typeof older>(readModelsCollection).updateOne(older, { $set: { written: [older._id] } })
+  const third = await get(path, after(changed([1, 1])))
+  t.strictSame(usersIn(third.headers['consistency-token']), [[idOf(1), 1]])
+  await db.collection<UserReadDocument>(older._id).insertOne(user(1))
+  const fourth = await get(path, after(third.headers['consistency-token']))
+  t.strictSame(usersIn(fourth.headers['consistency-token']), [])
 })
 
 t.test('what one query-api has shown, another one does not take back, whatever it remembers', async (t) => {

@@ -91,20 +91,24 @@ t.test('is not ready until the projector’s migrate has run, and reports what i
   await eventually(() => logs.some(({ missing }) => missing)) // also when nobody asks /readyz
   t.match(await get(`${url}/readyz`), {
     status: 503,
-    body: { checks: { mongodb: 'up', collections: 'down' }, missing: ['collection users_read_v1'] },
+    body: {
+      checks: { mongodb: 'up', collections: 'down' },
+      missing: ['collection users_read_v1', 'collection user_directory_v2'],
+    },
   })
   await db.createCollection('users_read_v1')
   const { name, key } = usersReadIndexes[0]
   await db.collection('users_read_v1').createIndex(key, { name })
   await eventually(async () => {
-    const missing = usersReadIndexes.slice(1).map(({ name }) => `index users_read_v1.${name}`)
+    const indexes = usersReadIndexes.slice(1).map(({ name }) => `index users_read_v1.${name}`)
+    const missing = [...indexes, 'collection user_directory_v2']
     return isDeepStrictEqual((await get(`${url}/readyz`)).body.missing, missing)
   })
   await setUpReadStore(db)
   await eventually(async () => (await get(`${url}/readyz`)).status === 200)
   t.match(
     logs.filter(({ missing }) => missing),
-    [{ level: 'error', missing: ['collection users_read_v1'] }],
+    [{ level: 'error', missing: ['collection users_read_v1', 'collection user_directory_v2'] }],
   )
 })
 

@@ -24,8 +24,10 @@ export async function shape([action, name = '', ...more]: string[], context: Cli
   } else if (action === 'switch' || action === 'rollback') {
     const to = action === 'switch' ? Number(number) : live?.before
     if (to === undefined) throw new Error(`${readModel} was never switched`)
+    const from = performance.now()
     await switchShape({ shapes, progress }, readModel, to)
-    console.log(`${readModel}: queries read shape ${to}; before, ${live?.shape}`)
+    const ms = Math.round(performance.now() - from)
+    console.log(`${readModel}: queries read shape ${to}; before, ${live?.shape} (switched in ${ms} ms)`)
   } else return fail()
   return 0
 }
