@@ -1,4 +1,12 @@
-import { readModelsCollection, type ShapeState, type UserStatsSums, userStatsSums } from '@cqrs/contracts'
+import {
+  type LiveShape,
+  type ReadModelName,
+  readModelsCollection,
+  type ShapeState,
+  shapeName,
+  type UserStatsSums,
+  userStatsSums,
+} from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import type { Db } from 'mongodb'
 import type { Acknowledged } from './load.ts'
@@ -8,24 +16,31 @@ type Row = { _id: string; version: number; deletedAt?: Date; isActive: boolean; 
   unknown
 >
 
-/** The differences between `users` and `users_read_v1` or `user_stats_v1`, in words. */
+/** The differences between `users` and the live shapes of the read models, in words. */
 export async function differences(write: Db, read: Db): Promise<string[]> {
-  const [users, readModels, sums] = await Promise.all([
+  const [users, sums, ...shown] = await Promise.all([
     rows(write, 'users'),
-    rows(read, await liveCollection(read, 'users_read_v1')),
     statistics(read),
+    ...(['users_read', 'user_directory'] as const).map((name) => shownIn(read, name)),
   ])
+  const found = shown.flatMap(({ name, rows }) =>
+    differencesOf(users, rows).map((difference) => `${name}: ${difference}`),
+  )
+  const counted = count([...users.values()].filter(({ deletedAt }) => !deletedAt))
+  if (JSON.stringify(sums) !== JSON.stringify(counted))
+    found.push(`statistics are ${JSON.stringify(sums)}, not ${JSON.stringify(counted)}`)
+  return found
+}
+
+function differencesOf(users: Map<string, Row>, readModel: Map<string, Row>): string[] {
   const found: string[] = []
   for (const [id, user] of users) {
-    const shown = readModels.get(id)
+    const shown = readModel.get(id)
     if (!user.deletedAt && !shown) found.push(`${id} is missing`)
     else if (shown && JSON.stringify(comparable(user)) !== JSON.stringify(comparable(shown)))
       found.push(`${id} is at version ${shown.version}, not ${user.version}`)
   }
-  for (const [id, shown] of readModels) if (!shown.deletedAt && !users.has(id)) found.push(`${id} is an orphan`)
-  const counted = count([...users.values()].filter(({ deletedAt }) => !deletedAt))
-  if (JSON.stringify(sums) !== JSON.stringify(counted))
-    found.push(`statistics are ${JSON.stringify(sums)}, not ${JSON.stringify(counted)}`)
+  for (const [id, shown] of readModel) if (!shown.deletedAt && !users.has(id)) found.push(`${id} is an orphan`)
   return found
 }
 
@@ -69,7 +84,7 @@ async function rows(db: Db, collection: string): Promise<Map<string, Row>> {
 
 /** The sums of `user_stats_v1`, in the shape that `count` returns. */
 async function statistics(read: Db) {
-  const collection = read.collection<UserStatsSums>(await liveCollection(read, 'user_stats_v1'))
+  const collection = read.collection<UserStatsSums>(await liveCollection(read, 'user_stats'))
   const sums = await collection.findOne({ _id: userStatsSums })
   const { buyer = 0, seller = 0 } = sums?.byRole ?? {}
   return { users: sums?.users ?? 0, active: sums?.active ?? 0, buyer, seller }
@@ -82,7 +97,13 @@ const count = (living: Row[]) => ({
   seller: living.filter(({ roles }) => roles.includes('seller')).length,
 })
 
-async function liveCollection(read: Db, readModel: string): Promise<string> {
-  const state = await read.collection<ShapeState>(readModelsCollection).findOne({ _id: readModel })
-  return state?.live ?? readModel
+async function shownIn(read: Db, readModel: ReadModelName) {
+  const name = await liveCollection(read, readModel)
+  return { name, rows: await rows(read, name) }
+}
+
+async function liveCollection(read: Db, readModel: ReadModelName): Promise<string> {
+  const live = await read.collection<LiveShape>(readModelsCollection).findOne({ _id: readModel })
+  const shape = shapeName(readModel, live?.shape ?? 1)
+  return (await read.collection<ShapeState>(readModelsCollection).findOne({ _id: shape }))?.live ?? shape
 }

@@ -38,8 +38,11 @@ type Options = {
 export class Client {
   readonly #options: Options
   readonly #own = new Map<string, Own>()
-  /** The latest version of every user that was shown; `gone` for those that a later list of all did not have. */
-  readonly #seen = new Map<string, number | 'gone'>()
+  /**
+   * By read model, the latest version of every user that was shown; `gone` for those that a later list of all did not
+   * have. What other clients do can be in one read model before it is in another.
+   */
+  readonly #seen = { users: new Map<string, number | 'gone'>(), directory: new Map<string, number | 'gone'>() }
   #token = ''
 
   constructor(options: Options) {
@@ -53,7 +56,13 @@ export class Client {
     else if (own.length > 4 && random.chance(0.02)) await this.#delete(random.oneOf(own)[0])
     else if (random.chance(0.01)) await this.#register()
     else await this.#change(random.oneOf(own)[0])
-    const queries = { list: this.#list, search: this.#search, 'by role': this.#byRole, 'by id': this.#byId }
+    const queries = {
+      list: this.#list,
+      search: this.#search,
+      directory: this.#directory,
+      'by role': this.#byRole,
+      'by id': this.#byId,
+    }
     const kinds = Object.entries({ ...queries, ...(ownRole && { statistics: this.#statistics }) })
     const [kind, query] = random.oneOf(kinds)
     await query.call(this)
@@ -98,6 +107,10 @@ export class Client {
     this.#check('search', await this.#pages('/api/v1/users?q=fresh&limit=100'), () => true)
   }
 
+  async #directory(): Promise<void> {
+    this.#check('directory', await this.#pages('/api/v1/directory/users?word=fresh&limit=100'), () => true)
+  }
+
   async #byRole(): Promise<void> {
     const role = this.#options.ownRole ?? 'buyer'
     const page = await this.#query<Page>(`/api/v1/users/by-role/${role}?limit=100`)
@@ -136,15 +149,16 @@ export class Client {
       else if (version !== undefined && version < own.version)
         this.#fail(kind, `own user ${id} has version ${version} instead of ${own.version}`)
     }
+    const seen = kind === 'directory' ? this.#seen.directory : this.#seen.users
     for (const [id, version] of found) {
-      const before = this.#seen.get(id) ?? 0
+      const before = seen.get(id) ?? 0
       if (before === 'gone' || version < before)
         this.#fail(kind, `${id} has version ${version}, and was ${before} before`)
-      this.#seen.set(id, version)
+      seen.set(id, version)
     }
-    if (kind !== 'list') return
+    if (kind !== 'list' && kind !== 'directory') return
     // Whoever was shown, and is not in a list of all, was deleted.
-    for (const id of this.#seen.keys()) if (!found.has(id)) this.#seen.set(id, 'gone')
+    for (const id of seen.keys()) if (!found.has(id)) seen.set(id, 'gone')
   }
 
   #fail(kind: string, what: string): void {
