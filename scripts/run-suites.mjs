@@ -9,20 +9,23 @@ import { promisify } from 'node:util'
 import { withServers } from '../packages/local-stack/dist/with-servers.js'
 import { tapPrinter } from './tap-printer.ts'
 
-// Two suites run at a time, one file each, because tests mostly wait for servers. The longest suite comes first, then
-// the packages that others build on: a failure there explains later ones.
-const suites = [
+// Tests mostly wait for servers, so several suites run at a time, one file each: two of those that start services, the
+// longest first, and beside them one of the others.
+const withServices = [
   'packages/system-tests',
-  'packages/contracts',
-  'packages/service-kit',
   'packages/local-stack',
   'services/command-api',
   'services/projector',
   'services/query-api',
+]
+const others = [
+  'packages/contracts',
+  'packages/service-kit',
   'packages/describe',
   'packages/deployment',
   'packages/bench',
 ]
+const suites = [...others, ...withServices]
 const repository = fileURLToPath(new URL('..', import.meta.url))
 
 let passed = 0
@@ -48,11 +51,11 @@ async function runAll(chosen) {
   // Tests start hundreds of processes, whose code is compiled once.
   process.env.NODE_COMPILE_CACHE ??= join(repository, 'node_modules/.cache/compiled')
   await withServers(async (environment) => {
-    const waiting = [...chosen]
-    const lane = async () => {
+    const lane = async (waiting) => {
       for (let suite = waiting.shift(); suite; suite = waiting.shift()) await run(suite, environment)
     }
-    await Promise.all([lane(), lane()])
+    const ofServices = withServices.filter((suite) => chosen.includes(suite))
+    await Promise.all([lane(ofServices), lane(ofServices), lane(others.filter((suite) => chosen.includes(suite)))])
   })
 }
 

@@ -13,7 +13,7 @@ t.test('how long it takes from the 201 until a query returns the user', async (t
     })
 
   const lags: number[] = []
-  for (let i = 0; i < 110; i++) {
+  for (let i = 0; i < 40; i++) {
     const { body } = await register()
     const acknowledgedAt = performance.now()
     while ((await send('GET', `/api/v1/users/${body.id}`, undefined, token)).status !== 200) {
@@ -23,6 +23,6 @@ t.test('how long it takes from the 201 until a query returns the user', async (t
   }
   lags.sort((a, b) => a - b)
   const quantile = (q: number) => lags[Math.ceil(q * lags.length) - 1]?.toFixed(1)
-  t.equal(lags.length, 100)
-  t.comment(`from 201 to visible: p50 ${quantile(0.5)} ms, p99 ${quantile(0.99)} ms over ${lags.length} registrations`)
+  t.equal(lags.length, 30)
+  t.comment(`from 201 to visible: p50 ${quantile(0.5)} ms, max ${quantile(1)} ms over ${lags.length} registrations`)
 })

@@ -82,7 +82,7 @@ t.test(
     )
     await broker.publish(created(3))
     t.ok(await visible(3, 1))
-    t.equal((await broker.consumer('users_read_v1')).num_ack_pending, 2)
+    t.ok(await eventually(async () => (await broker.consumer('users_read_v1')).num_ack_pending === 2))
     t.strictSame(await letters(), before)
     t.match(await projector.get('/readyz'), {
       status: 200,
