@@ -133,11 +133,15 @@ export function isStorageUnavailable(error: unknown): boolean {
   if (isRefused(error)) return true
   return errorsIn(error).some((one) => {
     if (one instanceof MongoNetworkError || one instanceof MongoServerSelectionError) return true
+    if (closedSocketCodes.has((one as NodeJS.ErrnoException).code)) return true
     if (!(one instanceof MongoError)) return false
     const isRetryable = one.hasErrorLabel('RetryableWriteError') || one.hasErrorLabel('TransientTransactionError')
     return isRetryable || unavailable.has(one.name) || unavailableCodes.has(one.code)
   })
 }
+
+/** The driver (7.9) passes these on as they are when it writes to a connection that the server has just closed. */
+const closedSocketCodes = new Set<string | undefined>(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED'])
 
 /** Whether the database refuses until an operator changes something: rights, the password, the disk. */
 export const isRefused = (error: unknown): boolean =>

@@ -50,6 +50,11 @@ for (const [what, error, expected] of [
   ['a bulk write on no server', inBulk(new MongoServerSelectionError('none', {} as never)), 'unavailable'],
   ['a bulk write that no majority confirms', inBulk({ code: 64, message: 'timed out' }), 'unavailable'],
   ['an error with such a cause', new Error('failed', { cause: new MongoNetworkError('reset') }), 'unavailable'],
+  [
+    'a write to a connection that the server has closed',
+    Object.assign(new Error('This socket has been ended by the other party'), { code: 'EPIPE' }),
+    'unavailable',
+  ],
   ['missing rights', answer(13), 'refused'],
   ['a wrong password', answer(18), 'refused'],
   ['a used up quota', answer(12501), 'refused'],
