@@ -45,7 +45,8 @@ t.test('a rebuild that is killed halfway is completed by the next one', async (t
     { timeoutMs: 60_000, intervalMs: 1_000 },
   )
   t.match(next, /5003 users in users_read_v1_\d+, which is live now/)
-  t.match(await projector('rebuild', 'user_stats_v1').ended, { code: 0 })
+  for (const name of ['user_stats_v1', 'user_directory_v2'])
+    t.match(await projector('rebuild', name).ended, { code: 0 }, name)
   await eventually(async () => (await differences(write, read)).length === 0).catch(() => {})
   t.strictSame(await differences(write, read), [])
 })
