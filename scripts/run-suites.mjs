@@ -9,8 +9,8 @@ import { promisify } from 'node:util'
 import { withServers } from '../packages/local-stack/dist/with-servers.js'
 import { tapPrinter } from './tap-printer.ts'
 
-// Tests mostly wait for servers, so three suites run at a time, one file each: two of those that start services, the
-// longest first, and beside them one of the others, which need less of the machine.
+// Tests mostly wait for servers, so several suites run at a time, one file each: two of those that start services, the
+// longest first, and beside them one of the others.
 const withServices = [
   'packages/system-tests',
   'packages/local-stack',
@@ -55,8 +55,7 @@ async function runAll(chosen) {
       for (let suite = waiting.shift(); suite; suite = waiting.shift()) await run(suite, environment)
     }
     const ofServices = withServices.filter((suite) => chosen.includes(suite))
-    const ofOthers = others.filter((suite) => chosen.includes(suite))
-    await Promise.all([lane(ofServices), lane(ofServices), lane(ofOthers).then(() => lane(ofServices))])
+    await Promise.all([lane(ofServices), lane(ofServices), lane(others.filter((suite) => chosen.includes(suite)))])
   })
 }
 
