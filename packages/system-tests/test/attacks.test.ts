@@ -10,7 +10,7 @@ const seed = 7
 
 t.test('no bad request gets a 5xx, no response, or a response outside the description', async (t) => {
   const databases = { write: (await freshDatabase(t)).uri, read: (await freshDatabase(t)).uri }
-  const { outcomes, failures } = await besiege({ seed, requests: 50, databases })
+  const { outcomes, failures } = await besiege({ seed, requests: 80, databases })
   t.comment(`seed ${seed}${reportTable(outcomes)}`)
   t.strictSame(failures.slice(0, 20), [])
 })
