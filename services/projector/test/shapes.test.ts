@@ -123,10 +123,7 @@ t.test('a shape that does not catch up does not become live', async (t) => {
     of: async () => [{ shape: 2, filledAt: new Date() }],
     switch: async () => t.fail('it is switched'),
   } as unknown as Shapes
-  const progress = {
-    whilePaused: (_durable: string, call: (withinMs: number) => Promise<void>) => call(1),
-    hasHandledAsMuch: async () => false,
-  } as unknown as Parameters<typeof switchShape>[0]['progress']
+  const progress = { whenLevel: async () => false } as unknown as Parameters<typeof switchShape>[0]['progress']
   await t.rejects(switchShape({ shapes, progress }, 'users_read', 2), {
     message: /^users_read_v2 is behind users_read_v1/,
   })

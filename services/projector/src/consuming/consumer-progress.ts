@@ -35,28 +35,28 @@ export class ConsumerProgress {
     return this.#until(durable, withinMs, (info) => info.ack_floor.stream_seq >= last || info.num_ack_pending === 0)
   }
 
-  /** Waits until a consumer has handled all that another has received by now. @returns false after `withinMs` */
-  async hasHandledAsMuch(durable: string, other: string, withinMs: number): Promise<boolean> {
-    const received = await this.#received(other)
-    const isDone = (info: ConsumerInfo) => info.ack_floor.stream_seq >= received || outstanding(info) === 0
-    return await this.#until(durable, withinMs, isDone)
-  }
-
-  /** Pauses the delivery to a consumer, if it exists, while a call runs that takes at most `withinMs`. */
-  async whilePaused(durable: string, call: (withinMs: number) => Promise<void>): Promise<void> {
-    const { consumers } = await this.#manager()
-    const until = new Date(Date.now() + longestPauseMs + 5_000)
-    const isPaused = await consumers.pause(usersStream.name, durable, until).then(
-      () => true,
-      (error) => {
-        if (isUnknownConsumer(error)) return false
-        throw error
-      },
-    )
+  /**
+   * Pauses another consumer until this one has handled all that the other has received, and calls. The other one goes
+   * on afterwards in any case. One that does not exist receives nothing.
+   * @returns false if that takes longer than `withinMs`: nothing was called
+   */
+  async whenLevel(durable: string, other: string, withinMs: number, call: () => Promise<void>): Promise<boolean> {
+    const deadline = performance.now() + withinMs
     try {
-      await call(longestPauseMs)
+      for (;;) {
+        const ahead = await this.#paused(other)
+        const info = await this.#info(durable)
+        const isLevel = info.ack_floor.stream_seq >= (ahead?.delivered.stream_seq ?? 0) || outstanding(info) === 0
+        if (isLevel && ahead?.paused !== false) {
+          await call()
+          return true
+        }
+        if (performance.now() > deadline) return false
+        await pause(50, new AbortController().signal)
+      }
     } finally {
-      if (isPaused) await consumers.resume(usersStream.name, durable)
+      const { consumers } = await this.#manager()
+      await consumers.resume(usersStream.name, other).catch(unlessUnknown)
     }
   }
 
@@ -73,14 +73,15 @@ export class ConsumerProgress {
     return (await this.#manager()).consumers.info(usersStream.name, durable)
   }
 
-  /** The last message of the stream that was delivered to a consumer; none to one that does not exist. */
-  async #received(durable: string): Promise<number> {
-    try {
-      return (await this.#info(durable)).delivered.stream_seq
-    } catch (error) {
-      if (isUnknownConsumer(error)) return 0
-      throw error
-    }
+  /** Pauses a consumer, again if a projector has put it back, by the clock of the server. */
+  async #paused(durable: string): Promise<(ConsumerInfo & { paused: boolean }) | undefined> {
+    const { consumers } = await this.#manager()
+    const before = await this.#info(durable).catch(unlessUnknown)
+    if (!before) return undefined
+    const { ts = new Date().toISOString() } = before
+    if (!before.paused) await consumers.pause(usersStream.name, durable, new Date(Date.parse(ts) + longestPauseMs))
+    const info = before.paused ? before : await this.#info(durable)
+    return { ...info, paused: info.paused ?? false }
   }
 
   async #lastSequence(): Promise<number> {
@@ -95,7 +96,11 @@ export class ConsumerProgress {
   }
 }
 
-/** By the clock of the server that pauses, which may be wrong: the call resumes in any case. */
-const longestPauseMs = 10_000
+/** In case this process dies. */
+const longestPauseMs = 30_000
+
+function unlessUnknown(error: unknown): undefined {
+  if (!isUnknownConsumer(error)) throw error
+}
 
 const outstanding = ({ num_pending, num_ack_pending }: ConsumerInfo): number => num_pending + num_ack_pending

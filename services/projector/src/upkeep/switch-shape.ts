@@ -19,9 +19,9 @@ export async function switchShape(
   if (live.shape === to) throw new Error(`${name} is live already`)
   if (!other.filledAt) throw new Error(`${name} is not filled: pnpm projector rebuild ${name}`)
   const before = shapeName(readModel, live.shape)
-  await progress.whilePaused(before, async (withinMs) => {
-    if (!(await progress.hasHandledAsMuch(name, before, withinMs)))
-      throw new Error(`${name} is behind ${before}; switch when it has caught up (pnpm projector shape list)`)
-    await shapes.switch(readModel, { from: live.shape, to })
-  })
+  const isSwitched = await progress.whenLevel(name, before, 10_000, () =>
+    shapes.switch(readModel, { from: live.shape, to }),
+  )
+  if (!isSwitched)
+    throw new Error(`${name} is behind ${before}; switch when it has caught up (pnpm projector shape list)`)
 }
