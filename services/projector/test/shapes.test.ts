@@ -67,6 +67,15 @@ t.test('an operator switches queries to a shape that a newer release fills, back
   const switching = cli('shape', 'switch', newer)
   await eventually(async () => (await broker.consumer('users_read_v1')).paused)
   t.equal(await live(), 1, 'it waits until the newer shape has what the live one has')
+  // As a projector does that finds its consumer paused: the live shape gets another event.
+  await writeSide.apply(created(2))
+  await eventually(async () => {
+    await consumers.resume(usersStream.name, 'users_read_v1')
+    return (await system.users.findOne({ _id: userId(2) })) ?? false
+  })
+  await (await broker.next(newer, { expires: 1_000 }))?.ackAck()
+  for (let looks = 0; looks < 30; looks++) await eventually(async () => (await broker.consumer('users_read_v1')).paused)
+  t.equal(await live(), 1, 'it waits for that event as well')
   await (await broker.next(newer, { expires: 1_000 }))?.ackAck()
   t.match(await switching, {
     code: 0,
