@@ -64,8 +64,15 @@ t.test('an operator switches queries to a shape that a newer release fills, back
     /^users_read_v2 {2}filled {2}1 documents in users_read_v2_1, 1 events to handle {2}not filled by this/m,
   )
 
+  let looks = 0
+  broker.nats.subscribe(`$JS.API.CONSUMER.INFO.${usersStream.name}.${newer}`, { callback: () => void looks++ })
+  const hasLookedAgain = async () => {
+    const before = looks
+    await eventually(() => looks > before + 2)
+  }
   const switching = cli('shape', 'switch', newer)
-  await eventually(async () => (await broker.consumer('users_read_v1')).paused)
+  await hasLookedAgain()
+  t.ok((await broker.consumer('users_read_v1')).paused)
   t.equal(await live(), 1, 'it waits until the newer shape has what the live one has')
   // As a projector does that finds its consumer paused: the live shape gets another event.
   await writeSide.apply(created(2))
@@ -74,7 +81,7 @@ t.test('an operator switches queries to a shape that a newer release fills, back
     return (await system.users.findOne({ _id: userId(2) })) ?? false
   })
   await (await broker.next(newer, { expires: 1_000 }))?.ackAck()
-  for (let looks = 0; looks < 30; looks++) await eventually(async () => (await broker.consumer('users_read_v1')).paused)
+  await hasLookedAgain()
   t.equal(await live(), 1, 'it waits for that event as well')
   await (await broker.next(newer, { expires: 1_000 }))?.ackAck()
   t.match(await switching, {
