@@ -195,6 +195,13 @@ export const mutants: readonly Mutant[] = [
     tests: [`${projector}/test/shapes.test.ts`],
   },
   {
+    file: `${projector}/src/consuming/consumer-progress.ts`,
+    what: 'a switch does not see that the live shape has received more since it was paused',
+    find: 'try {\n      for (;;) {\n        const ahead = await this.#paused(other)\n',
+    replace: 'try {\n      const ahead = await this.#paused(other)\n      for (;;) {\n',
+    tests: [`${projector}/test/shapes.test.ts`],
+  },
+  {
     file: `${projector}/src/upkeep/switch-shape.ts`,
     what: 'queries read a shape that was never filled',
     find: '  if (!other.filledAt) throw',
