@@ -26,6 +26,12 @@ export const FreshnessHeaders = Type.Object({
   ),
 })
 
+/** What the description says of the answers that wait for what a client has seen. */
+export const freshAnswer = {
+  headers: ['Cache-Control', 'Consistency-Token'],
+  problems: ['rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
+} as const
+
 /**
  * What the request's tokens say together; undefined without any.
  * @throws Refusal `validation-failed` if a token is invalid, or if they name more than `maxUsers` users

@@ -1,7 +1,7 @@
 import { consistencyTokenHeader, routes, UserStats } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import { FreshnessHeaders, seenOf } from '../freshness/seen.ts'
+import { FreshnessHeaders, freshAnswer, seenOf } from '../freshness/seen.ts'
 import { userStats } from '../read-store/user-stats.ts'
 import type { Dependencies } from './dependencies.ts'
 
@@ -10,11 +10,7 @@ export function getUserStats(app: HttpServer, { fresh, authenticate }: Dependenc
   app.get(
     routes.userStats.path,
     {
-      config: {
-        summary: 'Count users',
-        headers: ['Cache-Control', 'Consistency-Token'],
-        problems: ['rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
-      },
+      config: { summary: 'Count users', ...freshAnswer },
       onRequest: authenticate,
       schema: {
         querystring: Type.Object({}, { additionalProperties: false }),

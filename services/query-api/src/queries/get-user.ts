@@ -3,7 +3,7 @@ import { EntityTags, type HttpServer, ifNoneMatchHolds } from '@cqrs/service-kit
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import type { ReadyUser } from '../by-id/user-cache.ts'
-import { FreshnessHeaders, seenOf } from '../freshness/seen.ts'
+import { FreshnessHeaders, freshAnswer, seenOf } from '../freshness/seen.ts'
 import type { Dependencies } from './dependencies.ts'
 
 /**
@@ -35,8 +35,8 @@ export function getUser(app: HttpServer, { lookUp, fresh, database, authenticate
       config: {
         summary: 'Get a user',
         boundsItself: true,
-        headers: ['ETag', 'Cache-Control', 'Consistency-Token'],
-        problems: ['user-not-found', 'rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
+        headers: ['ETag', ...freshAnswer.headers],
+        problems: ['user-not-found', ...freshAnswer.problems],
       },
       onRequest: authenticate,
       schema: {

@@ -1,6 +1,6 @@
 import { DirectoryList, routes, UserPage, wordsOf } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
-import { FreshnessHeaders, seenOf } from '../freshness/seen.ts'
+import { FreshnessHeaders, freshAnswer, seenOf } from '../freshness/seen.ts'
 import type { ChangedAt } from '../read-store/user-directory-repository.ts'
 import { readCursor } from './cursor.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -12,11 +12,7 @@ export function listDirectory(app: HttpServer, { directory, fresh, authenticate,
   app.get(
     routes.listDirectory.path,
     {
-      config: {
-        summary: 'List users by their last change',
-        headers: ['Cache-Control', 'Consistency-Token'],
-        problems: ['rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
-      },
+      config: { summary: 'List users by their last change', ...freshAnswer },
       onRequest: authenticate,
       preHandler: onlyAdmins,
       schema: { querystring: DirectoryList, headers: FreshnessHeaders, response: { 200: UserPage } },

@@ -1,7 +1,7 @@
 import { Page, Role, routes, UserPage } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
-import { FreshnessHeaders, seenOf } from '../freshness/seen.ts'
+import { FreshnessHeaders, freshAnswer, seenOf } from '../freshness/seen.ts'
 import { userStats } from '../read-store/user-stats.ts'
 import type { Dependencies } from './dependencies.ts'
 import { newestPage, pageText, readModelsOfPages, refuseOffset, sendPage } from './pages.ts'
@@ -11,11 +11,7 @@ export function listUsersByRole(app: HttpServer, { users, fresh, authenticate, m
   app.get(
     routes.listUsersByRole.path,
     {
-      config: {
-        summary: 'List users by role',
-        headers: ['Cache-Control', 'Consistency-Token'],
-        problems: ['rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
-      },
+      config: { summary: 'List users by role', ...freshAnswer },
       onRequest: authenticate,
       preHandler: mayList,
       schema: {

@@ -1,6 +1,6 @@
 import { routes, UserList, UserPage } from '@cqrs/contracts'
 import type { HttpServer } from '@cqrs/service-kit'
-import { FreshnessHeaders, seenOf } from '../freshness/seen.ts'
+import { FreshnessHeaders, freshAnswer, seenOf } from '../freshness/seen.ts'
 import type { Moment } from '../read-store/read-database.ts'
 import { userStats } from '../read-store/user-stats.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -23,11 +23,7 @@ export function listUsers(app: HttpServer, { users, search, fresh, authenticate,
   app.get(
     routes.listUsers.path,
     {
-      config: {
-        summary: 'List users',
-        headers: ['Cache-Control', 'Consistency-Token'],
-        problems: ['rate-limited', 'read-model-behind', 'overloaded', 'storage-unavailable'],
-      },
+      config: { summary: 'List users', ...freshAnswer },
       onRequest: authenticate,
       preHandler: mayList,
       schema: { querystring: UserList, headers: FreshnessHeaders, response: { 200: UserPage } },
