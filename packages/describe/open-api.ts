@@ -53,7 +53,8 @@ const about = {
     version: '1',
     description:
       'Registers users, logs them in, and keeps their accounts. Commands change users; queries read a model that is ' +
-      'updated a moment later.',
+      'updated a moment later. Every response has the header `X-Request-Id`, which also finds the request in the ' +
+      'logs: that of the request if it is up to 128 letters, digits and `._:-`, else a new one.',
     license: { name: 'MIT', identifier: 'MIT' } as never,
     contact: { name: 'The operator of this service', url: 'https://example.com' },
   },

@@ -40,10 +40,16 @@ const upcasters: Record<number, (data: object) => object> = {
 export const eventWriters = { 2: (event: UserEvent): UserEvent => event }
 
 /** Who made an event, and when; `id` must be unique, since JetStream drops a second message of the same id. */
-export type Origin = { id: string; source: string; time: string; traceparent?: string | undefined }
+export type Origin = {
+  id: string
+  source: string
+  time: string
+  traceparent?: string | undefined
+  requestid?: string | undefined
+}
 
 /** The CloudEvents attributes of an event about this version of a user: everything but `type` and `data`. */
-export const envelopeOf = (user: { id: string; version: number }, { traceparent, ...origin }: Origin) => ({
+export const envelopeOf = (user: { id: string; version: number }, { traceparent, requestid, ...origin }: Origin) => ({
   specversion: '1.0' as const,
   ...origin,
   subject: user.id,
@@ -51,6 +57,17 @@ export const envelopeOf = (user: { id: string; version: number }, { traceparent,
   schemaversion: SCHEMA_VERSION,
   version: user.version,
   ...(traceparent && { traceparent }),
+  ...(requestid && { requestid }),
+})
+
+/** What every log line about an event says of it. An event that no request has caused names none. */
+export const aboutEvent = ({ id, type, subject, version, traceparent, requestid }: UserEvent) => ({
+  user_id: subject,
+  event_id: id,
+  type,
+  version,
+  ...(requestid && { request_id: requestid }),
+  ...(traceparent && { trace_id: traceparent.slice(3, 35) }),
 })
 
 const dayMs = 24 * 3_600_000
@@ -177,6 +194,12 @@ function event<Name extends string, Data extends TSchema>(type: Name, data: Data
       Type.String({
         description: 'W3C Trace Context of the command',
         examples: ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'],
+      }),
+    ),
+    requestid: Type.Optional(
+      Type.String({
+        description: 'The id of the request that caused it, as in `X-Request-Id`',
+        examples: ['4bf92f3577b34da6a3ce929d0e0e4736'],
       }),
     ),
     data,

@@ -56,6 +56,12 @@ export const Problem = Type.Object({
   status: Type.Integer({ examples: [404] }),
   code: Type.Enum(Object.keys(problems) as ProblemCode[]),
   detail: Type.Optional(Type.String()),
+  instance: Type.Optional(
+    Type.String({
+      description: 'The id of the request, as in the header `X-Request-Id`: name it when you ask for help',
+      examples: ['4bf92f3577b34da6a3ce929d0e0e4736'],
+    }),
+  ),
   errors: Type.Optional(
     Type.Array(
       Type.Object({

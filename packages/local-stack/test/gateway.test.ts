@@ -26,6 +26,7 @@ t.test('a request reaches its service unchanged', async (t) => {
     'content-type': 'application/json',
     'x-forwarded-host': new URL(base).host,
     'x-forwarded-proto': 'http',
+    'x-request-id': /^[0-9a-f]{32}$/,
   })
 })
 

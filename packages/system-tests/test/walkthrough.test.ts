@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readModelShapes, shapeName } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { startSystem } from './system.ts'
@@ -8,18 +9,17 @@ import { startSystem } from './system.ts'
 const { send, newUser, logs, mails, dataDir } = await startSystem(t, {}, { ownServers: true })
 const email = 'test@example.com'
 const password = 'password123'
+const requestId = 'registration:1'
+const shapes = Object.entries(readModelShapes).flatMap(([name, numbers]) => numbers.map((n) => shapeName(name, n)))
 let id = ''
 let token = ''
 let seen = {}
 const get = (path: string) => send('GET', path, undefined, token)
 
 t.test('register', async (t) => {
-  const { status, body, headers } = await send('POST', '/api/v1/auth/register', {
-    email,
-    password,
-    name: 'Test User',
-    roles: ['buyer'],
-  })
+  const user = { email, password, name: 'Test User', roles: ['buyer'] }
+  const asProxy = { 'x-request-id': requestId }
+  const { status, body, headers } = await send('POST', '/api/v1/auth/register', user, undefined, asProxy)
   t.equal(status, 201)
   t.notMatch(JSON.stringify(body), /password|argon2/)
   id = body.id
@@ -110,6 +110,24 @@ t.test('the log shows the flow of the events, with the address masked', async (t
   const log = logs.join('\n')
   t.notMatch(log, /test@example\.com|Test User|Jane Doe|password123|guessed-wrong|argon2id/)
   t.notMatch(log, token.split('.')[2], 'no token')
+})
+
+t.test('one id finds the request, its event in every read model, and the mail', async (t) => {
+  const lines = logs.map((line) => JSON.parse(line)).filter((line) => line.request_id === requestId)
+  const found = lines.map(({ service, msg, read_model, route }) => [service, msg, read_model ?? route].join(' '))
+  t.strictSame(
+    found.map((line) => line.trim()).sort(),
+    [
+      'command-api request /api/v1/auth/register',
+      'command-api audit',
+      'command-api UserCreated event published',
+      'projector UserCreated event received',
+      ...shapes.map((name) => `projector Read model updated successfully ${name}`),
+      'projector Sending welcome email to user...',
+    ].sort(),
+  )
+  t.equal(new Set(lines.map((line) => line.trace_id)).size, 1)
+  t.equal(new Set(lines.flatMap((line) => line.event_id ?? [])).size, 1)
 })
 
 t.test('no process lacks a right at NATS', async (t) => {

@@ -64,13 +64,12 @@ export async function createProjector(config: Config, overrides: Overrides = {})
   const isSetUp = () => collections.isComplete() && streams.isComplete()
   const consume = (subscriber: Subscriber) => new UserConsumer({ nats, isSetUp, subscriber, logger })
   const readModels = projections.map((projection) => new ReadModel(db, projection))
-  // One read model logs each event; the others would only repeat it.
-  const quiet = logger.child({}, { level: 'warn' })
   const projecting = readModels.map((readModel) =>
     consume(
       updateReadModel(readModel, {
         notify: (subject, notice) => nats.connection()?.publish(subject, JSON.stringify(notice)),
-        logger: readModel.projection === usersRead ? logger : quiet,
+        logger,
+        logsArrivals: readModel.projection === usersRead,
       }),
     ),
   )

@@ -1,23 +1,39 @@
 import { type AppliedNotice, usersReadIndexes } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
+import { projections } from '../src/projections/index.ts'
 import { startSystem } from './fixtures/system.ts'
 import { created, deleted, updated, userId } from './fixtures/user-events.ts'
 
 const { broker, database, mail, projector, visible } = await startSystem(t)
+const byReadModel = (one: object, other: object) => readModelOf(one).localeCompare(readModelOf(other))
+const readModelOf = (line: object): string => ('read_model' in line ? String(line.read_model) : '')
 const logsOf = (n: number) => projector.logs.filter((line) => line['user_id'] === userId(n))
 
 t.test('a registration becomes visible, and the log shows each step', async (t) => {
-  await broker.publish(created(1, { email: 'jane.doe@example.com', name: 'Jane', roles: ['buyer'] }))
+  const event = {
+    ...created(1, { email: 'jane.doe@example.com', name: 'Jane', roles: ['buyer'] }),
+    requestid: 'request-1',
+    traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+  }
+  const about = {
+    level: 'info',
+    event_id: event.id,
+    type: 'UserCreated',
+    version: 1,
+    request_id: 'request-1',
+    trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+  }
+  await broker.publish(event)
   t.match(await visible(1, 1), { name: 'Jane', email: 'jane.doe@example.com', isBuyer: true })
   await eventually(() => mail.mails.length === 1)
-  // The mail and the read model have a consumer each, so their order is open.
-  const [mailed, others] = [true, false].map((isMail) => logsOf(1).filter(({ msg }) => /email to/.test(msg) === isMail))
-  t.match(others, [
-    { level: 'info', msg: 'UserCreated event received', email: 'j***@example.com' },
-    { level: 'info', msg: 'Read model updated successfully' },
-  ])
-  t.match(mailed, [{ level: 'info', msg: 'Sending welcome email to user...' }])
+  await eventually(() => logsOf(1).length === projections.length + 2)
+  // The mail and each read model have a consumer of their own, so their order is open.
+  const of = (text: string) => logsOf(1).filter(({ msg }) => msg === text)
+  t.match(of('UserCreated event received'), [{ ...about, email: 'j***@example.com' }])
+  const updated = of('Read model updated successfully').sort(byReadModel)
+  t.match(updated, projections.map(({ name }) => ({ ...about, read_model: name })).sort(byReadModel))
+  t.match(of('Sending welcome email to user...'), [about])
 })
 
 t.test('an update and a deletion become visible', async (t) => {

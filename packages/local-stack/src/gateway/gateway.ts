@@ -68,6 +68,7 @@ function requestHeaders(request: FastifyRequest, headers: Headers): Headers {
     'x-forwarded-for': request.ip,
     'x-forwarded-host': request.headers.host,
     'x-forwarded-proto': 'http',
+    'x-request-id': request.id,
   }
   // These headers describe the connection to the gateway; the HTTP client refuses to send them.
   for (const name of ['expect', 'upgrade', 'keep-alive', 'te', 'trailer', 'proxy-connection']) delete forwarded[name]

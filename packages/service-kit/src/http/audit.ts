@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Logger } from '../process/logger.ts'
+import { aboutRequest } from './request-id.ts'
 import { maskedSourceOf } from './source.ts'
 import { callerOf } from './verify-tokens.ts'
 
@@ -25,7 +26,9 @@ export type Audit = ReturnType<typeof auditLog>
 export function auditLog(logger: Logger) {
   const lines = logger.child({}, { level: 'info' })
   return (entry: AuditEntry, request?: FastifyRequest): void => {
-    const actor = request ? { actor_id: callerOf(request)?.id, source: maskedSourceOf(request) } : { actor: 'operator' }
+    const actor = request
+      ? { actor_id: callerOf(request)?.id, source: maskedSourceOf(request), ...aboutRequest(request) }
+      : { actor: 'operator' }
     lines.info({ ...entry, ...actor }, 'audit')
   }
 }

@@ -3,6 +3,7 @@ import type { ErrorObject } from 'ajv'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isStorageUnavailable } from '../mongo/client.ts'
 import type { HttpServer } from './http-server.ts'
+import { aboutRequest } from './request-id.ts'
 
 /** Answers every error, unknown path and unsupported method as application/problem+json from the table in contracts. */
 export function answerProblems(app: HttpServer): void {
@@ -10,7 +11,8 @@ export function answerProblems(app: HttpServer): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     // A handler can throw anything, even undefined.
     const refused = describe(Object(error))
-    if (refused.status >= 500 && !(error instanceof Refusal)) request.log.error({ err: error }, 'request failed')
+    if (refused.status >= 500 && !(error instanceof Refusal))
+      request.log.error({ err: error, ...aboutRequest(request) }, 'request failed')
     if (refused.status === 503 || refused.status === 429) reply.header('retry-after', retryAfterSeconds(error))
     return sendProblem(reply, refused)
   })
@@ -31,7 +33,9 @@ declare module 'fastify' {
 export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
   reply.problemCode = body.code
   if (body.status === 401) reply.header('www-authenticate', challenges[body.code] ?? 'Bearer')
-  return reply.status(body.status).type('application/problem+json').send(JSON.stringify(body))
+  const { id } = reply.request
+  reply.status(body.status).header('x-request-id', id).type('application/problem+json')
+  return reply.send(JSON.stringify({ ...body, instance: id }))
 }
 
 /** An error code only where a token was refused (RFC 6750, 3). */

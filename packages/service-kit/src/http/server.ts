@@ -6,6 +6,7 @@ import type { Logger } from '../process/logger.ts'
 import type { HttpServer } from './http-server.ts'
 import { parseJson } from './parse-json.ts'
 import { answerProblems, sendProblem } from './problems.ts'
+import { aboutRequest, requestIdOf } from './request-id.ts'
 import { entriesOf, type HttpSettings } from './settings.ts'
 import { takeTurns } from './take-turns.ts'
 import { compileValidator } from './validation.ts'
@@ -32,8 +33,9 @@ export function createServer(
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    // A child logger per request only adds the request id, which is of little use without request lines.
-    ...(!logsRequests && { childLoggerFactory: (shared) => shared }),
+    genReqId: requestIdOf,
+    // Lines name their request themselves, see `aboutRequest`: a child logger for each would cost more than it saves.
+    childLoggerFactory: (shared, _bindings, { level }) => (level ? shared.child({}, { level }) : shared),
     ...(proxies.length > 0 && { trustProxy: proxies }),
     bodyLimit: 16 * 1024,
     requestTimeout: requestTimeoutMs,
@@ -54,7 +56,10 @@ export function createServer(
     // Invalid HTTP and URLs that cannot be decoded never reach a route or its error handler.
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET' || !socket.writable) return
-      socket.end(rawProblem(connectionProblems[error.code] ?? 'malformed-request'))
+      const code = connectionProblems[error.code] ?? 'malformed-request'
+      const id = requestIdOf({ headers: {} })
+      logger.info({ request_id: id, route: 'none', status: problems[code][0], code }, 'request')
+      socket.end(rawProblem(code, id))
     },
     frameworkErrors: (_error, _request, reply) => {
       sendProblem(reply, problem('malformed-request'))
@@ -71,8 +76,8 @@ export function createServer(
   app.setValidatorCompiler(compileValidator)
   answerProblems(app)
   takeTurns(app)
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.headers(headersOfAnswers)
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(headersOfAnswers).header('x-request-id', request.id)
     done()
   })
   const origins = entriesOf(settings.CORS_ORIGINS)
@@ -92,9 +97,10 @@ export function createServer(
     if (!route.config?.boundsItself) route.handlerTimeout ??= 15_000
   })
   if (logsRequests) {
-    app.addHook('onResponse', ({ log, method, routeOptions }, reply, done) => {
-      const route = routeOptions.url ?? 'none'
-      log.info({ method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request')
+    app.addHook('onResponse', (request, reply, done) => {
+      const { statusCode: status, problemCode: code } = reply
+      const about = { ...aboutRequest(request), method: request.method, route: request.routeOptions.url ?? 'none' }
+      request.log.info({ ...about, status, ...(code && { code }), ms: Math.round(reply.elapsedTime) }, 'request')
       done()
     })
   }
@@ -126,9 +132,19 @@ const corsOfTheApi = {
     'Idempotency-Key',
     'If-Match',
     'If-None-Match',
+    'Traceparent',
     'X-Min-Version',
+    'X-Request-Id',
   ],
-  exposedHeaders: ['Consistency-Token', 'ETag', 'Idempotency-Replayed', 'Location', 'Retry-After', 'WWW-Authenticate'],
+  exposedHeaders: [
+    'Consistency-Token',
+    'ETag',
+    'Idempotency-Replayed',
+    'Location',
+    'Retry-After',
+    'WWW-Authenticate',
+    'X-Request-Id',
+  ],
   maxAge: 600,
   strictPreflight: false,
 }
@@ -139,10 +155,10 @@ const connectionProblems: Record<string, ProblemCode> = {
 }
 
 /** Without a reason phrase (RFC 9112, 4: clients ignore it), since Node's list is in a module of 4 MiB. */
-function rawProblem(code: ProblemCode): string {
-  const body = JSON.stringify(problem(code))
+function rawProblem(code: ProblemCode, requestId: string): string {
+  const body = JSON.stringify({ ...problem(code), instance: requestId })
   return (
-    `HTTP/1.1 ${problems[code][0]} \r\nContent-Type: application/problem+json\r\n` +
+    `HTTP/1.1 ${problems[code][0]} \r\nContent-Type: application/problem+json\r\nX-Request-Id: ${requestId}\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
   )
 }

@@ -174,10 +174,35 @@ t.test('a request is one line in the log: the route, not the path, which can hol
   await app.inject('/jane@example.com')
   t.match(lines, [
     { msg: 'request', method: 'GET', route: '/names/:name', status: 200, ms: Number },
-    { msg: 'request', method: 'GET', route: 'none', status: 404 },
+    { msg: 'request', method: 'GET', route: 'none', status: 404, code: 'route-not-found' },
   ])
   t.equal(lines.length, 2)
   t.notMatch(JSON.stringify(lines), /jane/)
+})
+
+t.test('one id names a request in its answer, in the problem and in the log', async (t) => {
+  const ask = async (headers: Record<string, string>, url = '/names/jane') => {
+    lines.length = 0
+    const answer = await app.inject({ url, headers })
+    const id = answer.headers['x-request-id']
+    t.equal(lines[0]?.['request_id'], id)
+    t.equal(url === '/names/jane' ? id : answer.json().instance, id)
+    return { id, trace: lines[0]?.['trace_id'] }
+  }
+  const made = await ask({})
+  t.match(made, { id: /^[0-9a-f]{32}$/, trace: made.id })
+  t.not((await ask({})).id, made.id)
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+  t.match(await ask({ 'x-request-id': 'given.1', traceparent }, '/none'), { id: 'given.1', trace })
+  t.match(await ask({ traceparent: '00-00000000000000000000000000000000-00f067aa0ba902b7-01' }), {
+    id: /^[0-9a-f]{32}$/,
+  })
+  for (const malformed of ['jane@example.com', 'a b', 'x'.repeat(129), '{"$gt":""}'])
+    t.match(await ask({ 'x-request-id': malformed }), { id: /^[0-9a-f]{32}$/ }, malformed)
+  t.match(await ask({ 'x-request-id': 'given.2' }), {
+    trace: (await ask({ 'x-request-id': 'given.2' }, '/none')).trace,
+  })
 })
 
 t.test('at a higher level a successful request is not logged, an unexpected error is', async (t) => {
@@ -188,7 +213,7 @@ t.test('at a higher level a successful request is not logged, an unexpected erro
   quiet.get('/fault', () => Promise.reject(new Error('unforeseen')))
   await quiet.inject('/well')
   await quiet.inject('/fault')
-  t.match(lines, [{ msg: 'request failed', err: { message: 'unforeseen' } }])
+  t.match(lines, [{ msg: 'request failed', request_id: String, trace_id: String, err: { message: 'unforeseen' } }])
   t.equal(lines.length, 1)
 })
 

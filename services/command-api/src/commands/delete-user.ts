@@ -1,5 +1,5 @@
 import { routes, UserId } from '@cqrs/contracts'
-import type { HttpServer } from '@cqrs/service-kit'
+import { aboutRequest, type HttpServer } from '@cqrs/service-kit'
 import Type from 'typebox'
 import { selfOrAdmin } from '../domain/permissions.ts'
 import { remove, type User } from '../domain/user.ts'
@@ -41,7 +41,12 @@ export function deleteUser(app: HttpServer, dependencies: Dependencies): void {
       const { user: tombstone, previous } = await changeUser(dependencies, id, decide)
       await dependencies.backOff
         .forget(previous.email)
-        .catch((err) => request.log.warn({ err }, 'logins during the deletion not forgotten; they expire later'))
+        .catch((err) =>
+          request.log.warn(
+            { err, ...aboutRequest(request) },
+            'logins during the deletion not forgotten; they expire later',
+          ),
+        )
       await forgetSessions(id, request, dependencies)
       return reply.status(204).headers(headersOf(tombstone)).send()
     },

@@ -30,7 +30,10 @@ export type Tombstone = { id: string; version: number; deletedAt: Date }
 export type Change<State = User> = { state: State; event: UserEvent }
 
 /** What a decision needs besides state and input. */
-export type Context = { caller?: Caller | undefined; now: Date; eventId: string; traceparent?: string | undefined }
+export type Context = { caller?: Caller | undefined; now: Date; eventId: string } & Pick<
+  Origin,
+  'traceparent' | 'requestid'
+>
 
 /** A new user. Whether its roles may be chosen, `refuseGranting` decides before the password is hashed. */
 export function register(
@@ -136,11 +139,12 @@ const shown = (user: User) => ({ user: publicState(user), ...tokenState(user) })
 
 const envelope = (user: { id: string; version: number }, context: Context) => envelopeOf(user, originOf(context))
 
-const originOf = ({ eventId, now, traceparent }: Context): Origin => ({
+const originOf = ({ eventId, now, traceparent, requestid }: Context): Origin => ({
   id: eventId,
   source: '/command-api',
   time: now.toISOString(),
   traceparent,
+  requestid,
 })
 
 const sameRoles = (a: Role[], b: Role[]): boolean => a.length === b.length && a.every((role) => b.includes(role))

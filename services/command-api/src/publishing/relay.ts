@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { subjectOf, type UserEvent } from '@cqrs/contracts'
+import { aboutEvent, subjectOf, type UserEvent } from '@cqrs/contracts'
 import type { Lease, Logger, NatsLink } from '@cqrs/service-kit'
 import { JetStreamApiError, jetstream } from '@nats-io/jetstream'
 import { InvalidArgumentError } from '@nats-io/transport-node'
@@ -158,7 +158,7 @@ export class Relay {
     }
     this.#noteSuccess()
     metrics.published.inc()
-    this.#logger.debug({ user_id: event.subject, event_id: event.id }, `${event.type} event published`)
+    this.#logger.info(aboutEvent(event), `${event.type} event published`)
     this.#acknowledged.push({ id: event.id, subject: event.subject })
     this.#removal ??= this.#removeAcknowledged()
     return true
@@ -172,7 +172,7 @@ export class Relay {
   /** A publish that timed out is not necessarily lost: its bytes may still arrive. */
   #noteFailure(event: UserEvent, error: unknown): void {
     metrics.publishFailures.inc()
-    const about = { err: error, user_id: event.subject, event_id: event.id }
+    const about = { err: error, ...aboutEvent(event) }
     if (isTooLarge(error)) {
       if (!this.#refused.has(event.id)) this.#logger.error(about, 'an event is too large; it waits in the outbox')
       if (this.#refused.size >= maxInFlight) this.#refused.clear()

@@ -1,3 +1,4 @@
+import { aboutRequest } from '@cqrs/service-kit'
 import type { FastifyRequest } from 'fastify'
 import type { Sessions } from './sessions.ts'
 
@@ -11,5 +12,7 @@ export async function forgetSessions(
   request: FastifyRequest,
   { sessions }: { sessions: Sessions },
 ): Promise<void> {
-  await sessions.endAllOf(userId).catch((err) => request.log.warn({ err }, 'ended sessions not deleted yet'))
+  await sessions
+    .endAllOf(userId)
+    .catch((err) => request.log.warn({ err, ...aboutRequest(request) }, 'ended sessions not deleted yet'))
 }

@@ -1,8 +1,8 @@
-import { UnreadableEvent } from '@cqrs/contracts'
+import { aboutEvent, UnreadableEvent } from '@cqrs/contracts'
 import type { Logger, NatsLink } from '@cqrs/service-kit'
-import type { JsMsg } from '@nats-io/jetstream'
 import { addDeadLetter } from './dead-letters.ts'
 import { PermanentFailure } from './failures.ts'
+import type { HeldMessage } from './inbox.ts'
 import * as metrics from './metrics.ts'
 
 /**
@@ -12,7 +12,7 @@ import * as metrics from './metrics.ts'
  * @throws the error of handling it, or of publishing the dead letter, when the message must be kept and retried
  */
 export async function settle(
-  message: JsMsg,
+  { message, content }: Pick<HeldMessage, 'message' | 'content'>,
   handled: Promise<unknown>,
   { nats, logger }: { nats: NatsLink; logger: Logger },
 ): Promise<boolean> {
@@ -30,7 +30,9 @@ export async function settle(
     const { consumer, streamSequence } = message.info
     await addDeadLetter(nats, { consumer, streamSequence, subject: message.subject, data: message.data }, error)
     message.term(error.reason)
-    logger.error({ reason: error.reason, stream_sequence: message.seq }, 'message moved to the dead-letter stream')
+    const event = content instanceof UnreadableEvent ? undefined : aboutEvent(content)
+    const about = { ...event, reason: error.reason, stream_sequence: message.seq }
+    logger.error(about, 'message moved to the dead-letter stream')
     return false
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { originalSubject, UnreadableEvent, type UserEvent, usersStream } from '@cqrs/contracts'
+import { aboutEvent, originalSubject, UnreadableEvent, type UserEvent, usersStream } from '@cqrs/contracts'
 import type { Logger, NatsLink } from '@cqrs/service-kit'
 import { type Consumer, type JsMsg, jetstream } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
@@ -175,7 +175,7 @@ export class UserConsumer {
 
   async #settle(held: HeldMessage, outcome: Promise<unknown>): Promise<void> {
     try {
-      const isHandled = await settle(held.message, outcome, { nats: this.#nats, logger: this.#logger })
+      const isHandled = await settle(held, outcome, { nats: this.#nats, logger: this.#logger })
       this.#inbox.held.delete(held)
       if (!isHandled || !('time' in held.content)) return
       metrics.lagSeconds.observe({ consumer: this.durable }, (Date.now() - Date.parse(held.content.time)) / 1_000)
@@ -189,7 +189,7 @@ export class UserConsumer {
     const { maxAgeMs = Number.POSITIVE_INFINITY } = this.#subscriber
     if (content instanceof UnreadableEvent || originalSubject(message.subject) !== message.subject) return false
     if (Date.now() - Date.parse(content.time) <= maxAgeMs) return false
-    this.#logger.warn({ user_id: content.subject, time: content.time }, 'event is too old and was not handled')
+    this.#logger.warn({ ...aboutEvent(content), time: content.time }, 'event is too old and was not handled')
     return true
   }
 

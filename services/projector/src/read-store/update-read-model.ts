@@ -1,4 +1,11 @@
-import { type Applied, type AppliedNotice, appliedSubject, type UserEvent, userEventSubjects } from '@cqrs/contracts'
+import {
+  type Applied,
+  type AppliedNotice,
+  aboutEvent,
+  appliedSubject,
+  type UserEvent,
+  userEventSubjects,
+} from '@cqrs/contracts'
 import { type Logger, maskEmail } from '@cqrs/service-kit'
 import type { Subscriber } from '../consuming/user-consumer.ts'
 import { latestEvents } from '../projections/latest-events.ts'
@@ -8,7 +15,16 @@ import type { ReadModel } from './read-model.ts'
 /** The subscriber that applies events to a read model and then publishes which users are at which version. */
 export function updateReadModel(
   readModel: Pick<ReadModel, 'projection' | 'advance'>,
-  { notify, logger }: { notify: (subject: string, notice: AppliedNotice) => void; logger: Logger },
+  {
+    notify,
+    logger,
+    logsArrivals = false,
+  }: {
+    notify: (subject: string, notice: AppliedNotice) => void
+    logger: Logger
+    /** One read model does; the others would only repeat it. */
+    logsArrivals?: boolean
+  },
 ): Subscriber {
   const { projection } = readModel
 
@@ -18,14 +34,15 @@ export function updateReadModel(
     for (const err of givenUp) logger.error({ err }, 'a rebuild is given up; events are applied to the live collection')
     notify(appliedSubject(projection.name), { applied: latest.map(toNotice) })
     if (!logger.isLevelEnabled('info')) return
-    for (const { subject } of latest) logger.info({ user_id: subject }, 'Read model updated successfully')
+    const read_model = projection.name
+    for (const event of events) logger.info({ ...aboutEvent(event), read_model }, 'Read model updated successfully')
   }
 
   return {
     durable: projection.name,
     filterSubjects: userEventSubjects,
     batchSize: 500,
-    onReceived: (event) => logReceived(logger, event),
+    ...(logsArrivals && { onReceived: (event) => logReceived(logger, event) }),
     handle: (events) => {
       const applied = apply(events)
       return events.map(() => applied)
@@ -39,8 +56,8 @@ function toNotice({ subject, version, data }: UserEvent): Applied {
   return tokensFromVersion > 1 ? [subject, version, tokensFromVersion] : [subject, version]
 }
 
-function logReceived(logger: Logger, { type, subject, data }: UserEvent): void {
+function logReceived(logger: Logger, event: UserEvent): void {
   if (!logger.isLevelEnabled('info')) return
-  const email = 'user' in data ? { email: maskEmail(data.user.email) } : {}
-  logger.info({ user_id: subject, ...email }, `${type} event received`)
+  const email = 'user' in event.data ? { email: maskEmail(event.data.user.email) } : {}
+  logger.info({ ...aboutEvent(event), ...email }, `${event.type} event received`)
 }

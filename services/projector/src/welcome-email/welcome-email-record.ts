@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import type { UserReadDocument, UserReadTombstone } from '@cqrs/contracts'
+import type { aboutEvent, UserReadDocument, UserReadTombstone } from '@cqrs/contracts'
 import type { CollectionPlan } from '@cqrs/service-kit'
 import type { Collection, Db, Document } from 'mongodb'
 import type { ReadModel } from '../read-store/read-model.ts'
 
 /**
  * The state of a user's welcome e-mail: claimed by a process, handed over by it, or waiting for the next attempt; in
- * the end sent, or lost because a process died after the hand-over. Only the user's id is kept, so there is nothing to
- * erase later.
+ * the end sent, or lost because a process died after the hand-over. Only ids are kept, so there is nothing to erase
+ * later.
  *
  * `claimedUntil` is when any process may try the mail: after a claim expires, or when a waiting mail is due. It is by
  * the clock of the database; one that is further away than any can be was set by a wrong clock, and is over.
@@ -18,14 +18,23 @@ type WelcomeEmail = {
   claimedBy?: string
   handedOverAt?: Date
   registeredAt?: Date
+  about?: AboutRegistration
   /** How often the server did not accept this mail. */
   attempts?: number
   sentAt?: Date
   lostAt?: Date
 }
 
+/** What log lines say of the registration, also when the mail has waited. */
+export type AboutRegistration = ReturnType<typeof aboutEvent>
+
 /** A mail that waited, and the user as the read model shows it: undefined if it does not show the user yet. */
-export type DueMail = { userId: string; registeredAt: Date; user: UserReadDocument | undefined }
+export type DueMail = {
+  userId: string
+  registeredAt: Date
+  about: AboutRegistration | undefined
+  user: UserReadDocument | undefined
+}
 
 export const welcomeEmailsCollection: CollectionPlan = {
   name: 'welcome_emails',
@@ -53,7 +62,7 @@ export class WelcomeEmailRecord {
    * @returns `not due` when the mail was sent, waits or is being sent, or the user was deleted; `lost` when a process
    * died after the hand-over, so that nobody can know whether the mail was sent
    */
-  async claim(userId: string, registeredAt: Date): Promise<'claimed' | 'not due' | 'lost'> {
+  async claim(userId: string, registeredAt: Date, about?: AboutRegistration): Promise<'claimed' | 'not due' | 'lost'> {
     const users = this.#db.collection<UserReadTombstone>(await this.#users.live())
     if (await users.findOne({ _id: userId, deletedAt: { $exists: true } })) return 'not due'
     const claimed = {
@@ -61,6 +70,7 @@ export class WelcomeEmailRecord {
       claimedBy: this.#process,
       claimedUntil: inMs(claimMs),
       registeredAt: { $ifNull: ['$registeredAt', registeredAt] },
+      about: { $ifNull: ['$about', about ? { $literal: about } : '$$REMOVE'] },
       attempts: { $ifNull: ['$attempts', 0] },
     }
     const isFinished = { $gt: [{ $ifNull: ['$sentAt', '$lostAt'] }, null] }
@@ -112,7 +122,7 @@ export class WelcomeEmailRecord {
     if (deleted.length > 0) await this.#emails.deleteMany({ _id: { $in: deleted } })
     return emails
       .filter(({ _id }) => !deleted.includes(_id))
-      .map(({ _id, registeredAt = now }) => ({ userId: _id, registeredAt, user: users.get(_id) }))
+      .map(({ _id, registeredAt = now, about }) => ({ userId: _id, registeredAt, about, user: users.get(_id) }))
   }
 
   /** How many mails are not finished. */

@@ -1,4 +1,11 @@
-import { envelopeOf, type UserCreated, type UserEvent, type UserReadDocument, type UserState } from '@cqrs/contracts'
+import {
+  aboutEvent,
+  envelopeOf,
+  type UserCreated,
+  type UserEvent,
+  type UserReadDocument,
+  type UserState,
+} from '@cqrs/contracts'
 import type { Logger } from '@cqrs/service-kit'
 import type { DurableConsumer } from '../consuming/durable-consumer.ts'
 import type { PermanentFailure } from '../consuming/failures.ts'
@@ -37,22 +44,20 @@ export function welcomeEmail({ mailer, record, setAside, logger }: Parts): Welco
   const unfinished = new Map<string, DueMail>()
 
   /** @returns why the mail is given up; it is claimed still */
-  async function deliver(userId: string, registeredAt: Date, user: Recipient): Promise<PermanentFailure | undefined> {
+  async function deliver(mail: Omit<DueMail, 'user'>, user: Recipient): Promise<PermanentFailure | undefined> {
+    const { userId, registeredAt, about = { user_id: userId } } = mail
     if (!unrecorded.has(userId)) {
-      const claim = await record.claim(userId, registeredAt)
+      const claim = await record.claim(userId, registeredAt, mail.about)
       if (claim === 'lost')
-        logger.warn(
-          { user_id: userId },
-          'welcome e-mail may not have been sent: a process crashed during delivery; not retrying',
-        )
+        logger.warn(about, 'welcome e-mail may not have been sent: a process crashed during delivery; not retrying')
       if (claim !== 'claimed') return undefined
-      logger.info({ user_id: userId }, 'Sending welcome email to user...')
+      logger.info(about, 'Sending welcome email to user...')
       // While recording the outcome fails, this process retries: another one could not know it.
       const delivery = await mailer.send(compose(userId, user), () => record.handOver(userId))
       if (delivery.outcome === 'refused' || (delivery.outcome === 'deferred' && isOld(registeredAt)))
         return delivery.error
       if (delivery.outcome !== 'sent') {
-        logger.info({ user_id: userId, detail: delivery.error.message }, 'welcome e-mail waits for another attempt')
+        logger.info({ ...about, detail: delivery.error.message }, 'welcome e-mail waits for another attempt')
         await record.defer(userId, { counts: delivery.outcome === 'deferred' })
         return undefined
       }
@@ -63,12 +68,13 @@ export function welcomeEmail({ mailer, record, setAside, logger }: Parts): Welco
     return undefined
   }
 
-  async function welcome({ subject: userId, time, data }: UserCreated): Promise<void> {
+  async function welcome(event: UserCreated): Promise<void> {
+    const { subject: userId, time, data } = event
     // It waited, so it is recorded.
     if (inProgress.has(userId)) return
     inProgress.add(userId)
     try {
-      const failure = await deliver(userId, new Date(time), data.user)
+      const failure = await deliver({ userId, registeredAt: new Date(time), about: aboutEvent(event) }, data.user)
       if (!failure) return
       await record.release(userId)
       throw failure
@@ -85,7 +91,7 @@ export function welcomeEmail({ mailer, record, setAside, logger }: Parts): Welco
     unfinished.set(userId, mail)
     try {
       if (user) {
-        const failure = await deliver(userId, registeredAt, user)
+        const failure = await deliver(mail, user)
         if (failure) await setAside(registrationOf(user), failure)
         if (failure) await record.release(userId)
       } else if ((await record.claim(userId, registeredAt)) === 'claimed') {

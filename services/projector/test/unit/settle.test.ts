@@ -54,5 +54,6 @@ function settling(handled: Promise<unknown>, deliveryCount = 1) {
   const message = { info: { deliveryCount }, ack: record('ack'), nak: record('nak'), term: record('term') }
   const nats = { connection: () => undefined } as NatsLink
   const logger = createLogger('test', 'silent')
-  return { calls, settled: settle(message as unknown as JsMsg, handled, { nats, logger }) }
+  const content = new UnreadableEvent('not-json', '1 byte')
+  return { calls, settled: settle({ message: message as unknown as JsMsg, content }, handled, { nats, logger }) }
 }

@@ -33,7 +33,8 @@ t.test('a mail that fails does not affect the others of its batch', async (t) =>
 
 t.test('an outcome that could not be recorded is recorded by the next call', async (t) => {
   const { sendDue, due, mails, recorded, database } = reaction()
-  due.push({ userId: userId(1), registeredAt: new Date(), user: project(usersRead, created(1)) as UserReadDocument })
+  const user = project(usersRead, created(1)) as UserReadDocument
+  due.push({ userId: userId(1), registeredAt: new Date(), about: undefined, user })
   database.isDown = true
   await t.rejects(sendDue(), /down/)
   await t.rejects(sendDue(), /down/)
