@@ -37,14 +37,16 @@ const table: Record<string, { description: string; schema: object; required?: bo
 }
 
 /** Describes the response headers with these names. @throws where the table has no such header */
-export function headers(names: readonly string[]): Record<string, object> {
+export function headers(names: readonly string[], { required = true } = {}): Record<string, object> {
   const unknown = names.filter((name) => !Object.hasOwn(table, name))
   if (unknown.length > 0) throw new Error(`add to the table of headers: ${unknown.join(', ')}`)
-  return Object.fromEntries(names.map((name) => [name, { required: true, ...table[name] }]))
+  return Object.fromEntries(names.map((name) => [name, { required, ...table[name] }]))
 }
 
 const byStatus: Record<number, string[]> = {
   401: ['WWW-Authenticate'],
+  // Where the user was found to be deleted.
+  404: ['Consistency-Token'],
   405: ['Allow'],
   429: ['Retry-After'],
   503: ['Retry-After'],
@@ -52,4 +54,4 @@ const byStatus: Record<number, string[]> = {
 
 /** The headers of every refusal with this status. */
 export const headersOfProblems = (status: number): { headers?: Record<string, object> } =>
-  byStatus[status] ? { headers: headers(byStatus[status]) } : {}
+  byStatus[status] ? { headers: headers(byStatus[status], { required: status !== 404 }) } : {}

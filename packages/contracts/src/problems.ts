@@ -85,14 +85,20 @@ export class Refusal extends Error {
   readonly detail: string | undefined
   readonly errors: Problem['errors']
   readonly retryAfterSeconds: number | undefined
+  /** The user that was not found, if it is known to be deleted: queries should not show it either. */
+  readonly deleted: { id: string; version: number } | undefined
   constructor(
     code: ProblemCode,
-    options: { detail?: string; errors?: Problem['errors']; retryAfterSeconds?: number } = {},
+    options: Partial<Pick<Problem, 'detail' | 'errors'>> & {
+      retryAfterSeconds?: number
+      deleted?: { id: string; version: number } | undefined
+    } = {},
   ) {
     super(options.detail ?? problems[code][1])
     this.code = code
     this.detail = options.detail
     this.errors = options.errors
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.deleted = options.deleted
   }
 }

@@ -174,9 +174,8 @@ export class Client {
   ): Promise<Body> {
     for (;;) {
       const answer = await this.#send(this.#options.commandApi, method, path, body, headers)
-      // A deletion whose answer was lost.
-      if (method === 'DELETE' && answer?.status === 404) return undefined as Body
-      if (answer?.ok) {
+      // 404: a deletion whose answer was lost.
+      if (answer && (answer.ok || (method === 'DELETE' && answer.status === 404))) {
         this.#token = [this.#token, answer.headers.get('consistency-token')].filter(Boolean).join(', ')
         return (method === 'DELETE' ? undefined : await answer.json()) as Body
       }

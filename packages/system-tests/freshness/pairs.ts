@@ -66,17 +66,22 @@ export async function runPairs(options: {
     await without.leave()
     const tally: Tally = { pairs: {}, times: [], unanswered: 0, wrong: world.wrong }
     const { done, until } = start(tally, false)
+    let logged = 0
+    const logging = setInterval(() => {
+      log(`${done()} of ${pairs} pairs, ${tally.wrong.length} wrong`)
+      for (const wrong of tally.wrong.slice(logged)) log(`wrong: ${wrong}`)
+      logged = tally.wrong.length
+    }, 10_000)
+    cleanUps.unshift(async () => clearInterval(logging))
     await until(pairs / 10)
     const healthy = tally.times.toSorted((one, other) => one - other)
     const at = (share: number) => Math.round(healthy[Math.floor(share * (healthy.length - 1))] ?? 0)
     const healthyMs = { p50: at(0.5), p99: at(0.99), max: at(1) }
     const faults = startFaults(world, natsDownMs)
     log(`${done()} pairs without a fault: ${JSON.stringify(healthyMs)}`)
-    const logging = setInterval(() => log(`${done()} of ${pairs} pairs, ${tally.wrong.length} wrong`), 10_000)
     try {
       await until(pairs)
     } finally {
-      clearInterval(logging)
       await faults.stop()
     }
     const { pairs: ofKinds, unanswered, wrong } = tally

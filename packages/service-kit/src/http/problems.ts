@@ -1,4 +1,12 @@
-import { allowedMethods, type Problem, type ProblemCode, problem, Refusal } from '@cqrs/contracts'
+import {
+  allowedMethods,
+  consistencyToken,
+  consistencyTokenHeader,
+  type Problem,
+  type ProblemCode,
+  problem,
+  Refusal,
+} from '@cqrs/contracts'
 import type { ErrorObject } from 'ajv'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { isStorageUnavailable } from '../mongo/client.ts'
@@ -14,6 +22,10 @@ export function answerProblems(app: HttpServer): void {
     if (refused.status >= 500 && !(error instanceof Refusal))
       request.log.error({ err: error, ...aboutRequest(request) }, 'request failed')
     if (refused.status === 503 || refused.status === 429) reply.header('retry-after', retryAfterSeconds(error))
+    if (error instanceof Refusal && error.deleted) {
+      const { id, version } = error.deleted
+      reply.header(consistencyTokenHeader, consistencyToken({ users: [[id, version]] }))
+    }
     return sendProblem(reply, refused)
   })
   app.setNotFoundHandler((request, reply) => {

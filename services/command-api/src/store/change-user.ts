@@ -25,7 +25,7 @@ export async function changeUser<State extends User | Tombstone>(
 ): Promise<{ user: User | State; previous: User; isReplay: boolean }> {
   const attempt = async () => {
     const current = await users.findById(id)
-    if (!current) throw new Refusal('user-not-found')
+    if (!current) throw new Refusal('user-not-found', { deleted: await users.findDeleted(id) })
     // After the look-up: what a concurrent request does now makes the save fail, and the next attempt finds it.
     const before = once && (await users.findUpdate(id, once.done))
     if (before) {

@@ -32,6 +32,12 @@ export class UserRepository {
     return found(await this.#users.findOne({ _id: id, email: { $exists: true } }, withoutOutbox))
   }
 
+  /** What is left of a deleted user, for a client whose first answer was lost. */
+  async findDeleted(id: string): Promise<Pick<Tombstone, 'id' | 'version'> | undefined> {
+    const tombstone = await this.#users.findOne({ _id: id, email: { $exists: false } }, { projection: { version: 1 } })
+    return tombstone ? { id, version: tombstone.version } : undefined
+  }
+
   /** Whether another user than this one is an active admin. */
   async hasOtherAdmin(id: string): Promise<boolean> {
     const other = { _id: { $ne: id }, roles: 'admin', isActive: true } as const
