@@ -18,6 +18,7 @@ import {
   existingConsumers,
   removeDurableConsumer,
 } from './consuming/durable-consumer.ts'
+import { PausedConsumers, pausedConsumersCollection } from './consuming/paused-consumers.ts'
 import { projections } from './projections/index.ts'
 import { followedCollection } from './read-store/followed-database.ts'
 import { ReadModel } from './read-store/read-model.ts'
@@ -45,15 +46,16 @@ export async function createResources(
   await ensureCollections(db, await collections(db))
   await ensureStream(nats, { ...usersStream, ...(maxBytes && { maxBytes }) }, streamReplicas)
   await ensureStream(nats, deadLetterStream, streamReplicas)
-  await createConsumers(nats)
+  await createConsumers(nats, db)
 }
 
 /**
  * Creates the consumers. A broker can lose them, so a running projector does this as well. The streams are then put
  * back by command-api.
  */
-export async function createConsumers(nats: NatsConnection): Promise<void> {
-  for (const consumer of consumers) await ensureDurableConsumer(nats, consumer)
+export async function createConsumers(nats: NatsConnection, db: Db): Promise<void> {
+  const paused = await new PausedConsumers(db).names()
+  for (const consumer of consumers) await ensureDurableConsumer(nats, consumer, paused.has(consumer.durable))
   for (const durable of retiredConsumers) await removeDurableConsumer(nats, durable)
 }
 
@@ -67,9 +69,14 @@ export const missingInBroker = (nats: NatsConnection): Promise<string[]> =>
     { name: deadLetterStream.name },
   ])
 
-/** What an operator has changed in the streams and consumers. */
-export const driftedInBroker = async (nats: NatsConnection): Promise<string[]> => [
-  ...(await drifted(nats, streamConfig(usersStream), consumers.map(consumerConfig))),
+/** What someone has changed in the streams and consumers, other than with `pnpm projector pause`. */
+export const driftedInBroker = async (nats: NatsConnection, db: Db): Promise<string[]> => [
+  ...(await drifted(
+    nats,
+    streamConfig(usersStream),
+    consumers.map(consumerConfig),
+    await new PausedConsumers(db).names(),
+  )),
   ...(await drifted(nats, streamConfig(deadLetterStream))),
   // A projector of an earlier release has put them back.
   ...(await existingConsumers(nats, retiredConsumers)).map((durable) => `consumer ${durable}: it is retired`),
@@ -84,5 +91,6 @@ async function collections(db: Db): Promise<CollectionPlan[]> {
     welcomeEmailsCollection,
     leasesCollection,
     followedCollection,
+    pausedConsumersCollection,
   ]
 }

@@ -51,11 +51,11 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     },
     drifted: async () => {
       const connection = nats.connection()
-      return connection && driftedInBroker(connection)
+      return connection && driftedInBroker(connection, db)
     },
     putBack: async () => {
       const connection = nats.connection()
-      if (connection) await createConsumers(connection)
+      if (connection) await createConsumers(connection, db)
     },
     logger,
   })

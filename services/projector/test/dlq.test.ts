@@ -75,6 +75,34 @@ t.test('all replayed messages that still fail are one new letter of each consume
   t.notOk(letters.some(({ seq }) => before.includes(seq)))
 })
 
+t.test('letters are chosen by consumer and reason, tried without effect, and printed as JSON', async (t) => {
+  const [shape = '', ...others] = shapes
+  const before = await numbers()
+  const tried = await cli('--json', 'dlq', 'drop', 'all', '--consumer', shape, '--dry-run')
+  t.match(
+    tried.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    [
+      { consumer: shape, reason: 'unknown-schema-version', originalSubject: subject(2), seq: Number, time: String },
+      { dropped: 0, matching: 1 },
+    ],
+  )
+  t.notMatch(tried.stdout, /Jane/)
+  t.match(await cli('dlq', 'list', '--reason', 'not-json'), { code: 0, stdout: '0 dead letters\n' })
+  t.strictSame(await numbers(), before)
+  t.match(await cli('dlq', 'replay', 'all', '--consumer', shape, '--reason', 'unknown-schema-version'), {
+    code: 0,
+    stdout: '1 replayed\n',
+  })
+  await allHandled()
+  const letters = await broker.deadLetters()
+  t.equal(letters.length, shapes.length)
+  const kept = letters.filter(({ seq }) => before.includes(seq)).map(({ header }) => header.get('consumer'))
+  t.strictSame(kept.sort(), others, 'only the letter of this consumer was replayed')
+})
+
 t.test('drop deletes one, or all', async (t) => {
   const [first, ...others] = await listed()
   t.match(await cli('dlq', 'drop', String(first?.[0])), { code: 0, stdout: '1 dropped\n' })
@@ -116,10 +144,10 @@ t.test('metrics report lag, batches and dead letters', async (t) => {
     t.match(metrics, line)
 })
 
-t.test('an unknown sequence is one line, and invalid arguments print the usage', async (t) => {
+t.test('an unknown sequence is one line, and invalid arguments are named', async (t) => {
   t.match(await cli('dlq', 'show', '999'), { code: 1, output: /^error: there is no dead letter 999\n$/, stdout: /^$/ })
   for (const args of [['show', 'first'], ['throw', '1'], ['replay']]) {
-    t.match(await cli('dlq', ...args), { code: 2, stdout: '', stderr: /^usage: / }, args.join(' '))
+    t.match(await cli('dlq', ...args), { code: 2, stdout: '', stderr: /^error: / }, args.join(' '))
   }
 })
 

@@ -74,3 +74,21 @@ no_auth_user: "any"
   t.ok(await eventually(() => visible(1, 2)))
   await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
 })
+
+t.test('a consumer that an operator pauses stays paused until it is resumed', async (t) => {
+  const { broker, cli, projector, visible } = await startSystem(t)
+  await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
+  const until = /^users_read_v1: paused until 20\d\d-\d\d-\d\dT/
+  t.match(await cli('pause', 'users_read_v1', '--minutes', '5'), { code: 0, stdout: until })
+  await broker.publish(updated(1, 2))
+  await broker.allHandledBy('user_stats_v1')
+  // The projector has looked at the consumers since: it reports that events wait, and restores nothing.
+  await eventually(async () => (await projector.get('/readyz')).body.checks.events === 'down')
+  await projector.server.restart()
+  await eventually(async () => (await projector.get('/readyz')).body.checks.events === 'down')
+  t.ok((await broker.consumer('users_read_v1')).paused)
+  t.equal((await broker.consumer('users_read_v1')).ack_floor.stream_seq, 0)
+  t.match(await cli('--json', 'resume', 'users_read_v1'), { code: 0, stdout: '{"consumer":"users_read_v1"}\n' })
+  t.ok(await visible(1, 2))
+  t.notOk(projector.logs.some(({ msg }) => /were changed; restoring/.test(String(msg))))
+})

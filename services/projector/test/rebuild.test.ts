@@ -1,6 +1,7 @@
 import { type UserEvent, type UserStatsSums, userStatsSums } from '@cqrs/contracts'
 import { eventually, startProgram } from '@cqrs/local-stack/testing'
 import t from 'tap'
+import { projections } from '../src/projections/index.ts'
 import { project } from '../src/projections/projection.ts'
 import { usersRead } from '../src/projections/users-read.ts'
 import { startSystem } from './fixtures/system.ts'
@@ -113,10 +114,20 @@ t.test('the statistics are rebuilt with their sums', async (t) => {
   t.match(await db.collection<UserStatsSums>(live).findOne({ _id: userStatsSums }), { users: users - 1 })
 })
 
-t.test('invalid arguments print the usage', async (t) => {
-  for (const args of [['rebuild'], ['rebuild', 'users'], ['rebuild', 'users_read_v1', 'now'], ['build'], []]) {
-    t.match(await cli(...args), { code: 2, stderr: /^usage: / }, args.join(' '))
-  }
+t.test('invalid arguments are named, with what there is', async (t) => {
+  const names = projections.map(({ name }) => name).join(', ')
+  for (const [args, error] of [
+    [['rebuild'], /^error: missing required argument 'shape'/],
+    [['rebuild', 'users'], `Allowed choices are ${names}.`],
+    [['rebuild', 'users_read_v1', 'now'], /^error: too many arguments/],
+    [['pause', 'users_read_v1', '--minutes', '0'], 'a number from 1 to 1440'],
+    [['build'], /^error: unknown command 'build'[\s\S]*Commands:[\s\S]*rebuild/],
+    [['rebuld', 'users_read_v1'], 'Did you mean rebuild?'],
+  ] as const)
+    t.match(await cli(...args), { code: 2, stdout: '', stderr: error }, args.join(' '))
+  t.match(await cli(), { code: 2, stderr: /Commands:/ })
+  for (const args of [['--help'], ['help'], ['help', 'dlq'], ['dlq', 'replay', '--help']])
+    t.match(await cli(...args), { code: 0, stdout: /^Usage: projector /, stderr: '' }, args.join(' '))
 })
 
 /** Starts a rebuild whose write side stops responding after this many users. */

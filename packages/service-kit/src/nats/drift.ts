@@ -21,14 +21,23 @@ export function stamped<Config extends Stream | Consumer>(config: Config): Confi
 /**
  * Lists what an operator has changed in a stream and its consumers, such as `consumer USERS.welcome-email: max_deliver
  * is 3`.
+ * @param paused the consumers that may be paused
  * @throws JetStreamApiError when one of them does not exist
  */
-export async function drifted(nats: NatsConnection, stream: Stream, consumers: Consumer[] = []): Promise<string[]> {
+export async function drifted(
+  nats: NatsConnection,
+  stream: Stream,
+  consumers: Consumer[] = [],
+  paused: ReadonlySet<string> = new Set(),
+): Promise<string[]> {
   const manager = await jetstreamManager(nats, { checkAPI: false })
   const { config } = await manager.streams.info(stream.name)
   const ofConsumers = consumers.map(async (wanted) => {
-    const { config, paused } = await manager.consumers.info(stream.name, wanted.durable_name)
-    const changes = [...drift(wanted, config), ...(paused ? ['it is paused'] : [])]
+    const { config, paused: isPaused } = await manager.consumers.info(stream.name, wanted.durable_name)
+    const changes = [
+      ...drift(wanted, config),
+      ...(isPaused && !paused.has(wanted.durable_name) ? ['it is paused'] : []),
+    ]
     return changes.map((change) => `consumer ${stream.name}.${wanted.durable_name}: ${change}`)
   })
   const ofStream = drift(stream, config).map((change) => `stream ${stream.name}: ${change}`)

@@ -7,6 +7,11 @@ export type CliContext = {
   db: Db
   /** A link that is connected. */
   nats: NatsLink
-  /** Ends the command with the usage and exit code 2: the arguments are invalid. */
-  fail: () => never
+  /** Prints a line for people, or with `--json` this object. */
+  print: (object: object, text: string) => void
 }
+
+/** Makes the action of a command: connects, calls, and keeps the exit code (0 unless the command returns another). */
+export type Run = <Args extends unknown[]>(
+  command: (context: CliContext, ...args: Args) => Promise<number | undefined>,
+) => (...args: Args) => Promise<void>

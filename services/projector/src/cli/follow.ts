@@ -1,12 +1,23 @@
+import { Command, InvalidArgumentError } from 'commander'
 import { FollowedDatabase } from '../read-store/followed-database.ts'
-import type { CliContext } from './context.ts'
+import type { CliContext, Run } from './context.ts'
 
-/** Makes the read models follow another write database. @returns the exit code */
-export async function follow([writeDatabase = '', ...more]: string[], { db, fail }: CliContext): Promise<number> {
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(writeDatabase) || more.length > 0) return fail()
+/** `follow`: makes the read models follow another write database. */
+export const followCommand = (run: Run): Command =>
+  new Command('follow')
+    .description('compare with the write database of this identity from now on')
+    .argument('<identity>', 'as `verify` and the log name it', identityOf)
+    .action(run(follow))
+
+async function follow({ db, print }: CliContext, writeDatabase: string): Promise<undefined> {
   const followed = new FollowedDatabase(db)
   const before = await followed.current()
   await followed.follow(writeDatabase)
-  console.log(`the read models follow the write database ${writeDatabase}; before: ${before ?? 'none'}`)
-  return 0
+  const text = `the read models follow the write database ${writeDatabase}; before: ${before ?? 'none'}`
+  print({ follows: writeDatabase, before }, text)
+}
+
+function identityOf(text: string): string {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)) throw new InvalidArgumentError('It must be a UUID.')
+  return text
 }

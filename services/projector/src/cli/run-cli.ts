@@ -1,71 +1,72 @@
 import { createLogger, linkNats, mongoClient } from '@cqrs/service-kit'
+import { Command, CommanderError } from 'commander'
 import type { Config } from '../config.ts'
-import { projections } from '../projections/index.ts'
-import { dlq } from './dlq.ts'
-import { follow } from './follow.ts'
-import { rebuild } from './rebuild.ts'
-import { shape } from './shape.ts'
-import { verify } from './verify.ts'
+import { consumerCommands } from './consumers.ts'
+import type { CliContext, Run } from './context.ts'
+import { dlqCommand } from './dlq.ts'
+import { followCommand } from './follow.ts'
+import { rebuildCommand } from './rebuild.ts'
+import { shapeCommand } from './shape.ts'
+import { verifyCommand } from './verify.ts'
 
-const commands = { dlq, follow, rebuild, shape, verify }
-
-const names = projections.map(({ name }) => name).join('|')
-
-const usage = `usage: pnpm projector COMMAND
-  dlq list                            list the dead letters, with the reason for each
-  dlq show SEQ                        show one, with its content
-  dlq replay SEQ|all                  publish the original messages again
-  dlq drop SEQ|all                    delete dead letters
-  follow ID                           compare with the write database of this identity from now on
-  rebuild NAME                        fill a new collection of a shape (${names}) and switch to it
-  rebuild NAME --abandon              give up a rebuild; its collection is dropped later
-  shape list                          list the shapes of every read model
-  shape switch NAME                   have queries read this shape, which was filled before
-  shape rollback READ_MODEL           have queries read the shape that was live before
-  shape drop NAME                     let go of a shape that is not live
-  verify [--repair]                   compare every read model with the write side
-  verify --repair --allow-deletions N delete up to N users whom the write side does not know`
-
-/** Runs one command. @param settings is called only for a command that exists @returns the exit code */
-export async function runCli([name = '', ...args]: string[], settings: () => Config): Promise<number> {
-  const command = Object.hasOwn(commands, name) ? commands[name as keyof typeof commands] : undefined
-  if (!command) return printUsage()
-
-  const config = settings()
-  const mongo = mongoClient(config.MONGODB_READ_URI, 'projector-cli')
-  const connected = Promise.withResolvers<void>()
-  const logger = createLogger('projector-cli', 'silent')
-  const nats = linkNats({ settings: config, name: 'operator', logger })
-  nats.onConnected(() => connected.resolve())
-  mongo.start()
-  nats.start()
+/**
+ * Runs one command of the command line.
+ * @param settings is called only when a command needs them, after its arguments are checked
+ * @returns the exit code: 0, 1 if the command failed or found something, 2 for wrong arguments
+ */
+export async function runCli(args: string[], settings: () => Config): Promise<number> {
+  let code = 0
+  const program = new Command('projector')
+  const print: CliContext['print'] = (object, text) =>
+    console.log(program.opts()['json'] ? JSON.stringify(object) : text)
+  const run: Run =
+    (command) =>
+    async (...args) => {
+      code = (await connected(settings(), (parts) => command({ ...parts, print }, ...args))) ?? 0
+    }
+  program
+    .description('An operator’s commands for a running system.')
+    .usage('COMMAND')
+    .option('--json', 'print JSON, one object a line')
+    .addCommand(dlqCommand(run))
+    .addCommand(followCommand(run))
+  for (const command of consumerCommands(run)) program.addCommand(command)
+  program.addCommand(rebuildCommand(run)).addCommand(shapeCommand(run)).addCommand(verifyCommand(run))
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)])
+    command
+      .exitOverride()
+      .showHelpAfterError()
+      .configureOutput({
+        writeOut: (text) => console.log(text.trimEnd()),
+        writeErr: (text) => console.error(text.trimEnd()),
+      })
   try {
-    const patience = setTimeout(
-      () => connected.reject(new Error(`${config.NATS_URL}: ${nats.problems().join()}`)),
-      5_000,
-    )
-    await connected.promise
-    clearTimeout(patience)
-    return await command(args, {
-      db: mongo.db(),
-      nats,
-      fail: () => {
-        throw new InvalidArguments()
-      },
-    })
+    await program.parseAsync(args, { from: 'user' })
+    return code
   } catch (error) {
-    if (error instanceof InvalidArguments) return printUsage()
+    if (error instanceof CommanderError) return error.code === 'commander.helpDisplayed' ? 0 : error.exitCode && 2
     console.error(`error: ${(error as Error).message}`)
     return 1
-  } finally {
-    await nats.close()
-    await mongo.close()
   }
 }
 
-class InvalidArguments extends Error {}
-
-function printUsage(): number {
-  console.error(usage)
-  return 2
+async function connected<Result>(
+  config: Config,
+  call: (parts: Pick<CliContext, 'db' | 'nats'>) => Promise<Result>,
+): Promise<Result> {
+  const mongo = mongoClient(config.MONGODB_READ_URI, 'projector-cli')
+  const nats = linkNats({ settings: config, name: 'operator', logger: createLogger('projector-cli', 'silent') })
+  const first = Promise.withResolvers<void>()
+  nats.onConnected(() => first.resolve())
+  mongo.start()
+  nats.start()
+  const patience = setTimeout(() => first.reject(new Error(`${config.NATS_URL}: ${nats.problems().join()}`)), 5_000)
+  try {
+    await first.promise
+    return await call({ db: mongo.db(), nats })
+  } finally {
+    clearTimeout(patience)
+    await nats.close()
+    await mongo.close()
+  }
 }

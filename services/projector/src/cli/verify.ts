@@ -1,19 +1,26 @@
-import { parseArgs } from 'node:util'
+import { Command, InvalidArgumentError } from 'commander'
 import { projections } from '../projections/index.ts'
 import { FollowedDatabase } from '../read-store/followed-database.ts'
 import { ReadModel } from '../read-store/read-model.ts'
 import { type Compared, compareSides, differing } from '../upkeep/compare.ts'
 import { comparisonOf } from '../upkeep/comparison.ts'
 import { WriteSide } from '../upkeep/write-side.ts'
-import type { CliContext } from './context.ts'
+import type { CliContext, Run } from './context.ts'
 
-/**
- * Compares every read model with the write side and, with `--repair`, repairs it. `--allow-deletions N` lets the repair
- * delete up to N users whom the write side does not know. If one read model cannot be compared, the others still are.
- * @returns 1 while something differs, or could not be compared
- */
-export async function verify(args: string[], { db, nats, fail }: CliContext): Promise<number> {
-  const { repair, mayDelete } = optionsOf(args) ?? fail()
+/** `verify`: compares every read model with the write side and, with `--repair`, repairs it. */
+export const verifyCommand = (run: Run): Command =>
+  new Command('verify')
+    .description('compare every read model with the write side; exits with 1 while something differs')
+    .option('--repair', 'repair what differs, through events')
+    .option('--allow-deletions <n>', 'with --repair: delete up to n users whom the write side does not know', countOf)
+    .action(run(verify))
+
+/** If one read model cannot be compared, the others still are. */
+async function verify(
+  { db, nats, print }: CliContext,
+  { repair = false, allowDeletions: mayDelete }: { repair?: boolean; allowDeletions?: number },
+): Promise<number> {
+  if (mayDelete !== undefined && !repair) throw new Error('--allow-deletions needs --repair')
   const write = new WriteSide(nats, new FollowedDatabase(db))
   let isWhole = true
   for (const projection of projections) {
@@ -21,21 +28,25 @@ export async function verify(args: string[], { db, nats, fail }: CliContext): Pr
     const comparison = comparisonOf(new ReadModel(db, projection), write, nats)
     try {
       const condition = await comparison.read.condition()
-      if (condition === 'not filled') console.log(`${name}: not filled yet: pnpm projector rebuild ${name}`)
+      if (condition === 'not filled')
+        print({ shape: name, condition }, `${name}: not filled yet: pnpm projector rebuild ${name}`)
       if (condition !== 'filled') continue
       const compared = await compareSides(comparison, {
         repair,
         mayDelete,
         onDifference: ({ id, kind, readVersion, writeVersion }) =>
-          console.log(`${name}  ${kind}  ${id}  read ${readVersion}, write ${writeVersion}`),
+          print(
+            { shape: name, id, kind, readVersion, writeVersion },
+            `${name}  ${kind}  ${id}  read ${readVersion}, write ${writeVersion}`,
+          ),
       })
       let left = differing(compared)
-      report(name, compared)
+      report(print, name, compared)
       if (left > 0 && repair) {
-        console.log(`${name}: ${compared.published} events published`)
+        print({ shape: name, published: compared.published }, `${name}: ${compared.published} events published`)
         await comparison.settled()
         left = differing(await compareSides(comparison, { repair: false }))
-        console.log(`${name}: ${left} differ after the repair`)
+        print({ shape: name, left }, `${name}: ${left} differ after the repair`)
       }
       isWhole &&= left === 0
     } catch (error) {
@@ -46,28 +57,23 @@ export async function verify(args: string[], { db, nats, fail }: CliContext): Pr
   return isWhole ? 0 : 1
 }
 
-function report(name: string, compared: Compared): void {
+function report(print: CliContext['print'], shape: string, compared: Compared): void {
   const { users, sums, held } = compared
   for (const [sum, by] of Object.entries(sums))
-    console.log(`${name}  wrong sum  ${sum}  too ${by > 0 ? 'low' : 'high'} by ${Math.abs(by)}`)
-  console.log(`${name}: ${users} users compared, ${differing(compared)} differ`)
+    print({ shape, sum, by }, `${shape}  wrong sum  ${sum}  too ${by > 0 ? 'low' : 'high'} by ${Math.abs(by)}`)
+  print(
+    { shape, users, differing: differing(compared) },
+    `${shape}: ${users} users compared, ${differing(compared)} differ`,
+  )
   if (held > 0)
-    console.log(
-      `${name}: the write side does not know ${held} users, more than a repair deletes by itself. If they should be ` +
+    print(
+      { shape, held },
+      `${shape}: the write side does not know ${held} users, more than a repair deletes by itself. If they should be ` +
         `deleted: pnpm projector verify --repair --allow-deletions ${held}`,
     )
 }
 
-function optionsOf(args: string[]): { repair: boolean; mayDelete: number | undefined } | undefined {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: { repair: { type: 'boolean', default: false }, 'allow-deletions': { type: 'string' } },
-    })
-    const allowed = values['allow-deletions']
-    if (allowed !== undefined && !(values.repair && /^\d{1,9}$/.test(allowed))) return undefined
-    return { repair: values.repair, mayDelete: allowed === undefined ? undefined : Number(allowed) }
-  } catch {
-    return undefined
-  }
+function countOf(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a number.')
+  return Number(text)
 }

@@ -55,9 +55,22 @@ export class ConsumerProgress {
         await pause(50, new AbortController().signal)
       }
     } finally {
-      const { consumers } = await this.#manager()
-      await consumers.resume(usersStream.name, other).catch(unlessUnknown)
+      await this.resume(other).catch(unlessUnknown)
     }
+  }
+
+  /** Stops delivery to a consumer, by the clock of the server. @returns until when */
+  async pause(durable: string, forMs: number): Promise<Date> {
+    const { consumers } = await this.#manager()
+    const { ts = new Date().toISOString() } = await this.#info(durable)
+    const until = new Date(Date.parse(ts) + forMs)
+    await consumers.pause(usersStream.name, durable, until)
+    return until
+  }
+
+  async resume(durable: string): Promise<void> {
+    const { consumers } = await this.#manager()
+    await consumers.resume(usersStream.name, durable)
   }
 
   async #until(durable: string, withinMs: number, condition: (info: ConsumerInfo) => boolean): Promise<boolean> {
@@ -75,11 +88,9 @@ export class ConsumerProgress {
 
   /** Pauses a consumer, again if a projector has put it back, by the clock of the server. */
   async #paused(durable: string): Promise<(ConsumerInfo & { paused: boolean }) | undefined> {
-    const { consumers } = await this.#manager()
     const before = await this.#info(durable).catch(unlessUnknown)
     if (!before) return undefined
-    const { ts = new Date().toISOString() } = before
-    if (!before.paused) await consumers.pause(usersStream.name, durable, new Date(Date.parse(ts) + longestPauseMs))
+    if (!before.paused) await this.pause(durable, longestPauseMs)
     const info = before.paused ? before : await this.#info(durable)
     return { ...info, paused: info.paused ?? false }
   }

@@ -41,14 +41,21 @@ export const consumerConfig = ({
   max_deliver: -1,
 })
 
-/** Creates the consumer, or updates and resumes it. Safe to repeat, also by several processes at once. */
-export async function ensureDurableConsumer(nats: NatsConnection, consumer: DurableConsumer): Promise<void> {
+/**
+ * Creates the consumer, or updates it, and resumes it unless it may be paused. Safe to repeat, also by several processes
+ * at once.
+ */
+export async function ensureDurableConsumer(
+  nats: NatsConnection,
+  consumer: DurableConsumer,
+  mayBePaused = false,
+): Promise<void> {
   const config = stamped(consumerConfig(consumer))
   const { consumers } = await jetstreamManager(nats, { checkAPI: false })
   const { name } = usersStream
   const { durable } = consumer
   const { paused } = await consumers.add(name, config).catch(() => consumers.update(name, durable, config))
-  if (paused) await consumers.resume(name, durable)
+  if (paused && !mayBePaused) await consumers.resume(name, durable)
 }
 
 /** Which of these exist. */
