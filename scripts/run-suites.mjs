@@ -10,7 +10,9 @@ import { withServers } from '../packages/local-stack/dist/with-servers.js'
 import { tapPrinter } from './tap-printer.ts'
 
 // Tests mostly wait for servers, so several suites run at a time, one file each: two of those that start services, the
-// longest first, and beside them one of the others.
+// longest first, and beside them one of the others. The suites of the services, which come last, are cut in parts, so
+// that both lanes end at about the same time.
+const partsOfService = 4
 const withServices = [
   'packages/system-tests',
   'packages/local-stack',
@@ -52,11 +54,17 @@ async function runAll(chosen) {
   process.env.NODE_COMPILE_CACHE ??= join(repository, 'node_modules/.cache/compiled')
   await withServers(async (environment) => {
     const lane = async (waiting) => {
-      for (let suite = waiting.shift(); suite; suite = waiting.shift()) await run(suite, environment)
+      for (let next = waiting.shift(); next; next = waiting.shift()) await run(...next, environment)
     }
-    const ofServices = withServices.filter((suite) => chosen.includes(suite))
-    await Promise.all([lane(ofServices), lane(ofServices), lane(others.filter((suite) => chosen.includes(suite)))])
+    const partsOf = (suites) => suites.filter((suite) => chosen.includes(suite)).flatMap(inParts)
+    const ofServices = partsOf(withServices)
+    await Promise.all([lane(ofServices), lane(ofServices), lane(partsOf(others))])
   })
+}
+
+function inParts(suite) {
+  const count = suite.startsWith('services/') ? partsOfService : 1
+  return Array.from({ length: count }, (_, i) => [suite, `${i + 1}/${count}`])
 }
 
 function choose(names) {
@@ -67,11 +75,11 @@ function choose(names) {
   return names.length > 0 ? names.map((name) => byName.get(name)) : suites
 }
 
-async function run(suite, environment) {
+async function run(suite, part, environment) {
   // Printed as a whole at the end, because another suite runs at the same time.
   const lines = []
   const options = { cwd: join(repository, suite), env: environment, stdio: ['inherit', 'pipe', 'inherit'] }
-  const tap = spawn(process.execPath, [join(repository, 'scripts/run-suite.mjs')], options)
+  const tap = spawn(process.execPath, [join(repository, 'scripts/run-suite.mjs'), part], options)
   const printer = tapPrinter((line) => lines.push(line))
   createInterface({ input: tap.stdout }).on('line', printer.line)
   const [code] = await once(tap, 'close')
@@ -81,7 +89,7 @@ async function run(suite, environment) {
   // A suite can fail without a failed assertion: it crashes, is killed, or finds no test.
   const broken = fail === 0 && (code !== 0 || total === 0)
   failed += broken ? 1 : fail
-  console.log(`\n${suite}\n${lines.join('\n')}`)
+  console.log(`\n${suite}${part === '1/1' ? '' : `, part ${part}`}\n${lines.join('\n')}`)
   console.log(`  ${pass} of ${total} assertions passed${broken ? `, and tap exited with ${code}` : ''}`)
 }
 
