@@ -186,13 +186,26 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
   }
   if (scenario.twoOfEach) {
     await registerFirst(stack.baseUrl)
-    for (const name of ['command-api', 'projector'] as const) {
-      const { server, url } = await world.addReplica(name)
-      world.processes[name].push(server)
-      if (name === 'command-api') world.baseUrls.push(url)
-    }
+    await runTwoOfEach(world)
   }
   return world
+}
+
+/** Starts a second command-api and a second projector; both command-apis get commands. */
+export async function runTwoOfEach(world: World): Promise<void> {
+  for (const name of ['command-api', 'projector'] as const) {
+    const { server, url } = await world.addReplica(name)
+    world.processes[name].push(server)
+    if (name === 'command-api') world.baseUrls.push(url)
+  }
+}
+
+/** Runs one projector with these settings instead of those that run, and waits until it is ready. */
+export async function replaceProjectors(world: World, env: Record<string, string>): Promise<void> {
+  await Promise.all(world.processes.projector.map((projector) => projector.stop()))
+  const { server, url } = await world.addReplica('projector', env)
+  world.processes.projector = [server]
+  await eventually(async () => (await fetch(`${url}/readyz`)).ok)
 }
 
 async function connectTo(uris: Record<'write' | 'read', string>, broker: ConnectionOptions, onEnd: OnEnd) {
