@@ -2,6 +2,9 @@ import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { startCommandApi, surroundings } from './fixture.ts'
 
+// They mostly wait, for the next look at the servers.
+t.jobs = 2
+
 t.test('without its rights at MongoDB the process is not ready, until it has them again', async (t) => {
   const { database, env } = await surroundings(t)
   const { db, name } = database
