@@ -3,6 +3,9 @@ import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { startCommandApi } from './fixture.ts'
 
+// They mostly wait, for the next attempt of a client.
+t.jobs = 3
+
 const users = (permissions = '') =>
   `authorization { users: [{ user: "any", password: "any", permissions: { ${permissions} } }] }\nno_auth_user: "any"\n`
 
