@@ -6,6 +6,9 @@ import { deliveries, startSystem } from './fixtures/system.ts'
 import { tunnelTo } from './fixtures/tunnel.ts'
 import { updated } from './fixtures/user-events.ts'
 
+// Both mostly wait, for redeliveries and until a lack of progress counts.
+t.jobs = 2
+
 t.test('an operator limits the deliveries: the limit is removed, and no event is lost', async (t) => {
   const database = await freshDatabase(t)
   const tunnel = await tunnelTo(t, database.uri)
