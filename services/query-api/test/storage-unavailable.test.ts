@@ -6,6 +6,9 @@ import t, { type Test } from 'tap'
 import { queryApiOn, setUpReadStore } from './fixtures/query-api.ts'
 import { idOf, user } from './fixtures/users.ts'
 
+// They mostly wait, for the next look at the database.
+t.jobs = 4
+
 const queries = [
   `/api/v1/users/${idOf(1)}`,
   '/api/v1/users',
