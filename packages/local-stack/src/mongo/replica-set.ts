@@ -55,9 +55,12 @@ const hello = (client: MongoClient) => client.db('admin').command({ hello: 1 })
 export async function joinMembers(addresses: readonly string[], root: Credentials, key: string): Promise<void> {
   const members = addresses.map((host, _id) => ({ _id, host }))
   const member = { user: '__system', password: key, authSource: 'local' }
-  await withClient(addresses[0] as string, member, (client) =>
-    client.db('admin').command({ replSetInitiate: { _id: replicaSetName, members } }),
-  )
+  await withClient(addresses[0] as string, member, async (client) => {
+    const admin = client.db('admin')
+    await admin.command({ replSetInitiate: { _id: replicaSetName, members } })
+    // A first election by itself begins after ten seconds. The others have to know of the set before they vote.
+    await eventually(() => admin.command({ replSetStepUp: 1 }), { timeoutMs: 60_000, intervalMs: 200 })
+  })
   const primary = await electedOf(addresses)
   await withClient(primary, member, (client) =>
     client.db('admin').command({ createUser: root.user, pwd: root.password, roles: ['root'] }),
