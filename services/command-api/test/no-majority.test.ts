@@ -1,11 +1,11 @@
-import { findMongod, startReplicaSet } from '@cqrs/local-stack'
+import { findMongod, type ReplicaSet, startReplicaSet } from '@cqrs/local-stack'
 import { eventually, freshDirectory } from '@cqrs/local-stack/testing'
 import { MongoClient } from 'mongodb'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { createResources } from '../src/resources.ts'
 import { connected, startCommandApi, surroundings } from './fixture.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(300_000)
 
 // Without a majority the primary still answers reads and applies writes, and another primary can undo them. So nothing
 // may be acknowledged: neither a change nor what needs no change.
@@ -16,6 +16,7 @@ t.test('what is acknowledged survives a failover, and without a majority nothing
   t.teardown(() => client.close())
   const { nats } = await surroundings(t, { isMigrated: false })
   await connected(nats.url, (connection) => createResources(client.db(), connection, 1))
+  await t.test('the set survives a kill of its primary, which joins again', (t) => failover(t, set, client))
   await holdElections(client)
   const api = await startCommandApi(t, { MONGODB_URI: set.rootUri('users_write') })
   const users = client.db().collection<any>('users')
@@ -88,6 +89,21 @@ t.test('what is acknowledged survives a failover, and without a majority nothing
 })
 
 const account = (name: string) => ({ email: `${name}@example.com`, password: 'password123', name, roles: ['buyer'] })
+
+/** Kills the primary while the others have a majority. */
+async function failover(t: Test, set: ReplicaSet, client: MongoClient): Promise<void> {
+  const things = client.db('things').collection('things')
+  await things.insertOne({ name: 'kept' }, { writeConcern: { w: 'majority' } })
+  const killed = await set.primary()
+  await killed.kill()
+  t.not((await set.primary()).name, killed.name, 'another node is elected')
+  t.equal(await things.countDocuments(), 1)
+  await things.insertOne({ name: 'after the kill' }, { writeConcern: { w: 'majority' } })
+
+  await killed.start()
+  await set.complete()
+  t.equal(await things.countDocuments(), 2)
+}
 
 /** Keeps a primary that has lost its majority from stepping down after 10 s, so that every request meets it. */
 async function holdElections(client: MongoClient): Promise<void> {
