@@ -5,8 +5,9 @@ import { MongoClient } from 'mongodb'
 import t from 'tap'
 import { type System, startSystem } from './system.ts'
 
-t.setTimeout(300_000)
-const system = await startSystem(t, {}, { ownServers: true })
+t.setTimeout(400_000)
+const admin = { ADMIN_EMAIL: 'admin@example.com', ADMIN_PASSWORD: 'correct horse' }
+const system = await startSystem(t, { 'command-api': admin }, { ownServers: true })
 const { send, newUser, servers, baseUrl } = system
 const { id, token } = await newUser()
 const get = (userId: string) => send('GET', `/api/v1/users/${userId}`, undefined, token)
@@ -61,6 +62,39 @@ for (const { name, commands, queries } of parts) {
     })
   }
 }
+
+const query = (userId: string, as: string) => send('GET', `/api/v1/users/${userId}`, undefined, as)
+const remove = (user: { id: string; token: string }) =>
+  send('DELETE', `/api/v1/users/${user.id}`, undefined, user.token)
+
+t.test('after a kill, query-api refuses revoked tokens from its first response', async (t) => {
+  const logIn = { email: admin.ADMIN_EMAIL, password: admin.ADMIN_PASSWORD }
+  const { accessToken: adminToken } = (await send('POST', '/api/v1/auth/login', logIn)).body
+  const [before, late, untouched] = [await newUser(), await newUser(), await newUser()]
+  await send('POST', `/api/v1/users/${before.id}/deactivate`, undefined, adminToken)
+  await eventually(async () => (await query(before.id, before.token)).status === 401)
+  await servers['query-api'].kill()
+  await remove(late)
+  await servers['query-api'].start()
+  const startedAt = performance.now()
+  t.equal((await query(before.id, before.token)).status, 401)
+  // The projector may still be applying the last one.
+  await eventually(async () => (await query(late.id, late.token)).status === 401)
+  t.comment(`after a restart with kill -9: ${(performance.now() - startedAt).toFixed(1)} ms to the first refusal`)
+  t.equal((await query(untouched.id, untouched.token)).status, 200)
+})
+
+t.test('query-api starts and refuses revoked tokens while the write side is unavailable', async (t) => {
+  const [gone, stays] = [await newUser(), await newUser()]
+  await remove(gone)
+  await eventually(async () => (await query(gone.id, gone.token)).status === 401)
+  const away = ['command-api', 'nats', 'mongodb', 'query-api'] as const
+  for (const name of away) await servers[name]?.kill()
+  await servers['query-api'].start()
+  t.match(await query(gone.id, gone.token), { status: 401, body: { code: 'token-revoked' } })
+  t.match(await query(stays.id, stays.token), { status: 200 })
+  for (const name of ['mongodb', 'nats', 'command-api'] as const) await servers[name]?.start()
+})
 
 async function writeSide({ uris }: System) {
   return rows(uris.write, 'users')

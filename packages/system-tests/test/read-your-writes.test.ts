@@ -2,7 +2,7 @@ import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { startSystem } from './system.ts'
 
-const { send, newUser, servers } = await startSystem(t)
+const { send, newUser, servers, write } = await startSystem(t)
 const { id, token } = await newUser()
 const rename = (name: string) => send('PUT', `/api/v1/users/${id}`, { name, roles: ['buyer'] }, token)
 const getFrom = (version: number) =>
@@ -65,4 +65,56 @@ t.test('statistics equal the counts of the list', async (t) => {
     registrations.reduce((sum: number, one: number) => sum + one, 0),
     users,
   )
+})
+
+t.test('how long it takes from the 201 until a query returns the user', async (t) => {
+  const account = { password: 'password123', name: 'Jo', roles: ['buyer'] }
+  const lags: number[] = []
+  for (let i = 0; i < 20; i++) {
+    const email = `${crypto.randomUUID()}@example.com`
+    const { body } = await send('POST', '/api/v1/auth/register', { ...account, email })
+    const acknowledgedAt = performance.now()
+    while ((await send('GET', `/api/v1/users/${body.id}`, undefined, token)).status !== 200) {
+      if (performance.now() - acknowledgedAt > 5_000) throw new Error('not visible after 5 s')
+    }
+    lags.push(performance.now() - acknowledgedAt)
+  }
+  lags.sort((a, b) => a - b)
+  const quantile = (q: number) => lags[Math.ceil(q * lags.length) - 1]?.toFixed(1)
+  t.equal(lags.length, 20)
+  t.comment(`from 201 to visible: p50 ${quantile(0.5)} ms, max ${quantile(1)} ms over ${lags.length} registrations`)
+})
+
+t.test('how long query-api accepts a token after a revocation', async (t) => {
+  const admin = { email: 'admin@example.com', password: 'password123' }
+  const { id: adminId } = await newUser(admin)
+  await write.collection<{ _id: string }>('users').updateOne({ _id: adminId }, { $set: { roles: ['admin'] } })
+  const { accessToken: adminToken } = (await send('POST', '/api/v1/auth/login', admin)).body
+  const change = { currentPassword: 'password123', newPassword: 'another one' }
+  /** The ways to end all sessions of a user. */
+  const revocations = {
+    'a deletion': (id: string, token: string) => send('DELETE', `/api/v1/users/${id}`, undefined, token),
+    'a deactivation': (id: string) => send('POST', `/api/v1/users/${id}/deactivate`, undefined, adminToken),
+    'a change of the password': (id: string, token: string) =>
+      send('POST', `/api/v1/users/${id}/password`, change, token),
+  }
+  const query = (id: string, token: string) => send('GET', `/api/v1/users/${id}`, undefined, token)
+
+  for (const [what, revoke] of Object.entries(revocations)) {
+    const lags: number[] = []
+    for (let i = 0; i < 6; i++) {
+      const { id, token } = await newUser()
+      await eventually(async () => (await query(id, token)).status === 200)
+      const { status } = await revoke(id, token)
+      const revokedAt = performance.now()
+      t.ok(status === 200 || status === 204, what)
+      await eventually(async () => (await query(id, token)).body.code === 'token-revoked', { intervalMs: 0 })
+      if (i > 0) lags.push(performance.now() - revokedAt) // the first one warms up
+    }
+    lags.sort((a, b) => a - b)
+    const [p50, max] = [lags[Math.ceil(lags.length / 2) - 1], lags.at(-1)].map((lag) => lag?.toFixed(1))
+    t.comment(
+      `from the response to ${what} to the first refusal: p50 ${p50} ms, max ${max} ms in ${lags.length} attempts`,
+    )
+  }
 })
