@@ -23,6 +23,8 @@ export type ServiceProcess = {
   get(path: '/healthz' | '/readyz'): Promise<{ status: number; body: Health }>
   /** What `/metrics` answers. */
   metrics(): Promise<string>
+  /** The value of one series, such as `up{check="nats"}`; undefined if there is none. */
+  metric(series: string): Promise<number | undefined>
 }
 
 /**
@@ -62,6 +64,7 @@ export async function startProcess(
   t.teardown(() => server.kill())
   await server.start()
   isReady = true
+  const metrics = async () => (await fetch(`${url}/metrics`)).text()
   return {
     url,
     server,
@@ -72,6 +75,13 @@ export async function startProcess(
       const response = await fetch(url + path)
       return { status: response.status, body: (await response.json()) as Health }
     },
-    metrics: async () => (await fetch(`${url}/metrics`)).text(),
+    metrics,
+    metric: async (series) => valueIn(await metrics(), series),
   }
+}
+
+/** The value of one series in Prometheus's format; undefined if there is none. */
+export function valueIn(metrics: string, series: string): number | undefined {
+  const value = metrics.match(new RegExp(`^${RegExp.escape(series)} (\\S+)$`, 'm'))?.[1]
+  return value === undefined ? undefined : Number(value.replace('+Inf', 'Infinity'))
 }

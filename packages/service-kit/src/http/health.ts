@@ -1,4 +1,5 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
+import { gauges } from '../process/gauges.ts'
 import type { HttpServer } from './http-server.ts'
 
 /** A dependency of the process. Without one that is not required, clients are still served. */
@@ -18,16 +19,12 @@ export type Check = {
  * lists the checks, the missing resources and the reasons.
  */
 export function answerHealth(app: HttpServer, checks: Record<string, Check>): void {
+  const measured = measureChecks(checks)
+  app.addHook('onReady', async () => measured.start())
+  app.addHook('onClose', () => measured.close())
   app.get('/healthz', { logLevel: 'silent' }, () => ({ status: 'ok' }))
   app.get('/readyz', { logLevel: 'silent' }, async (_request, reply) => {
-    const entries = Object.entries(checks)
-    const asked = await Promise.all(entries.map(([, { isUp }]) => isUp && settled(isUp)))
-    // What depends on reasons alone is told together with them: they can change during the questions.
-    const results = entries.map(([name, { required, reasons = () => [] }], i) => ({
-      name,
-      required,
-      up: asked[i] ?? reasons().length === 0,
-    }))
+    const results = await resultsOf(checks)
     const down = results.filter(({ up }) => !up)
     const status = down.length === 0 ? 'ready' : down.some(({ required }) => required) ? 'unready' : 'degraded'
     const missing = Object.values(checks).flatMap((check) => check.missing?.() ?? [])
@@ -40,6 +37,24 @@ export function answerHealth(app: HttpServer, checks: Record<string, Check>): vo
     })
   })
 }
+
+async function resultsOf(checks: Record<string, Check>) {
+  const entries = Object.entries(checks)
+  const asked = await Promise.all(entries.map(([, { isUp }]) => isUp && settled(isUp)))
+  // What depends on reasons alone is told together with them: they can change during the questions.
+  return entries.map(([name, { required, reasons = () => [] }], i) => ({
+    name,
+    required,
+    up: asked[i] ?? reasons().length === 0,
+  }))
+}
+
+const measureChecks = gauges(
+  { health_check_up: { help: '1 while a check of `/readyz` is up, else 0', label: 'check' } },
+  async (checks: Record<string, Check>) => ({
+    health_check_up: Object.fromEntries((await resultsOf(checks)).map(({ name, up }) => [name, Number(up)])),
+  }),
+)
 
 /** A check that takes too long is down: the prober has a timeout as well. */
 const settled = async (isUp: NonNullable<Check['isUp']>): Promise<boolean> => {

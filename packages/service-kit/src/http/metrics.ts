@@ -1,10 +1,11 @@
-import { register } from 'prom-client'
+import { readFileSync } from 'node:fs'
+import { Gauge, register } from 'prom-client'
 import Type from 'typebox'
 import type { Logger } from '../process/logger.ts'
 import type { HttpServer } from './http-server.ts'
 import { createServer } from './server.ts'
 
-export { Counter, Gauge, Histogram } from 'prom-client'
+export { Counter, Gauge, Histogram, register } from 'prom-client'
 
 /** The setting of every process with metrics. */
 export const metricsSettings = {
@@ -18,6 +19,7 @@ export const metricsSettings = {
  * separate port it listens from `ready` to `close` of the app.
  */
 export function answerMetrics(app: HttpServer, { METRICS_PORT: port, HOST: host }: Settings): void {
+  buildInfo.set({ service: (app.log as Logger).bindings()['service'] ?? '', version }, 1)
   const server = port === undefined ? app : createServer(app.log as Logger)
   server.get('/metrics', { logLevel: 'silent' }, async (_request, reply) =>
     reply.type(register.contentType).send(await register.metrics()),
@@ -28,5 +30,13 @@ export function answerMetrics(app: HttpServer, { METRICS_PORT: port, HOST: host 
   })
   app.addHook('onClose', () => server.close())
 }
+
+const buildInfo = new Gauge({
+  name: 'build_info',
+  help: '1, with the name and the release of the service',
+  labelNames: ['service', 'version'],
+})
+/** Every package has the same. */
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 
 type Settings = { METRICS_PORT?: number; HOST: string }

@@ -12,6 +12,7 @@ import Type from 'typebox'
 import { ConfigError } from '../process/config.ts'
 import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
+import { measurePool } from './client-metrics.ts'
 
 /** Below the timeouts of requests. */
 const majorityTimeoutMs = 5_000
@@ -54,6 +55,7 @@ export class PatientMongoClient extends MongoClient {
   readonly #closing = new AbortController()
   #connecting: Promise<void> | undefined
   readonly #log: Logger | undefined
+  readonly #measured = measurePool(this)
   /** Why the database did not answer last. */
   reasons: string[] = []
 
@@ -64,6 +66,7 @@ export class PatientMongoClient extends MongoClient {
 
   /** Starts connecting. */
   start(): void {
+    this.#measured.start()
     this.#connecting ??= this.#keepConnecting()
   }
 
@@ -87,6 +90,7 @@ export class PatientMongoClient extends MongoClient {
 
   override close(force?: boolean): Promise<void> {
     this.#closing.abort()
+    void this.#measured.close()
     return super.close(force)
   }
 

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, errors, type Msg, type NatsConnection } from '@nats-io/transport-node'
+import { Counter } from 'prom-client'
+import { gauges } from '../process/gauges.ts'
 import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 import { type NatsSettings, natsConnectionOptions } from './settings.ts'
@@ -52,6 +54,7 @@ export function linkNats(options: { settings: NatsSettings; name: string; logger
   let servers = seeds
   let connection: NatsConnection | undefined
   let isUp = false
+  let hasConnected = false
   let down = 'NATS is unavailable'
   let logged: string | undefined
   let isRefused = false
@@ -112,6 +115,8 @@ export function linkNats(options: { settings: NatsSettings; name: string; logger
   }
 
   const connected = (nats: NatsConnection) => {
+    if (hasConnected) reconnects.inc()
+    hasConnected = true
     isUp = true
     isRefused = false
     logged = undefined
@@ -176,19 +181,24 @@ export function linkNats(options: { settings: NatsSettings; name: string; logger
     if (!subscription.isDenied && nats === connection) callHandlers(nats)
   }
 
+  const problems = () =>
+    isUp
+      ? subscriptions.filter(({ isDenied }) => isDenied).map(({ subject }) => `NATS denies subscribing to ${subject}`)
+      : [down]
+  const measured = measureLink(problems)
+
   return {
     onConnected: (handler) => void handlers.push(handler),
     subscribe: (subject, receive, more) => void subscriptions.push({ subject, receive, ...more }),
     start: () => {
       running ??= run()
+      measured.start()
     },
     connection: () => (isUp && !connection?.isClosed() ? connection : undefined),
-    problems: () =>
-      isUp
-        ? subscriptions.filter(({ isDenied }) => isDenied).map(({ subject }) => `NATS denies subscribing to ${subject}`)
-        : [down],
+    problems,
     async close() {
       closing.abort()
+      await measured.close()
       // A server that does not respond must not hold up a stop.
       const drained = isUp && connection?.drain().catch(() => undefined)
       await Promise.race([drained, delay(drainMs, undefined, { ref: false })])
@@ -197,6 +207,12 @@ export function linkNats(options: { settings: NatsSettings; name: string; logger
     },
   }
 }
+
+const measureLink = gauges(
+  { nats_up: '1 while connected to NATS with every subscription, else 0' },
+  (problems: () => readonly string[]) => ({ nats_up: problems().length === 0 ? 1 : 0 }),
+)
+const reconnects = new Counter({ name: 'nats_reconnects_total', help: 'Connections to NATS after the first' })
 
 /** 250 ms, doubled for each attempt up to 5 s; jittered, so that processes do not reconnect at the same moment. */
 class BackOff {

@@ -6,11 +6,14 @@ import pLimit, { type LimitFunction } from 'p-limit'
  * to wait, waits in a queue of the client's own.
  * @returns a function that runs the work of a client, never synchronously, and throws the Refusal if too much waits
  */
-export function shares({ running, waiting, refusal = 'rate-limited' }: Bounds) {
+export function shares({ running, waiting, refusal = 'rate-limited', onRefused }: Bounds) {
   const clients = new Map<string, LimitFunction>()
   return async <Result>(client: string, work: () => Promise<Result>): Promise<Result> => {
     const limit = clients.get(client) ?? pLimit(running)
-    if (limit.pendingCount >= waiting) throw new Refusal(refusal, { retryAfterSeconds: 1 })
+    if (limit.pendingCount >= waiting) {
+      onRefused?.()
+      throw new Refusal(refusal, { retryAfterSeconds: 1 })
+    }
     clients.set(client, limit)
     try {
       return await limit(work)
@@ -20,4 +23,4 @@ export function shares({ running, waiting, refusal = 'rate-limited' }: Bounds) {
   }
 }
 
-type Bounds = { running: number; waiting: number; refusal?: 'rate-limited' | 'overloaded' }
+type Bounds = { running: number; waiting: number; refusal?: 'rate-limited' | 'overloaded'; onRefused?: () => void }
