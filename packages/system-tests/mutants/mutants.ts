@@ -461,15 +461,15 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/service.ts`,
     what: 'nobody sweeps the outbox',
-    find: '[collections, streams, nats, relay]) part.start()',
-    replace: '[collections, streams, nats]) part.start()',
+    find: '[collections, streams, nats, relay, ...measured]) part.start()',
+    replace: '[collections, streams, nats, ...measured]) part.start()',
     tests: [`${commandApi}/test/relay.test.ts`],
   },
   {
     file: `${commandApi}/src/service.ts`,
     what: 'the backlog of the outbox is not measured',
-    find: '  measureOutbox(outbox)\n',
-    replace: '  void measureOutbox\n',
+    find: '[measureOutbox(outbox), ',
+    replace: '[',
     tests: [`${commandApi}/test/start.test.ts`, `${commandApi}/test/erasure.test.ts`],
   },
   {

@@ -18,14 +18,16 @@ import {
 import { buildApp } from './app.ts'
 import { createFirstAdmin } from './commands/create-admin.ts'
 import type { Config } from './config.ts'
+import { counted } from './http/audited.ts'
 import { Relay } from './publishing/relay.ts'
 import { measureOutbox } from './publishing/relay-metrics.ts'
+import { measureStreams } from './publishing/stream-metrics.ts'
 import { answerSync } from './publishing/sync-responder.ts'
 import * as resources from './resources.ts'
 import { accessTokenSigner } from './sign-in/access-token-signer.ts'
 import { knownDevices } from './sign-in/known-devices.ts'
 import { LoginBackOff } from './sign-in/login-back-off.ts'
-import { passwordHasher } from './sign-in/password-hasher.ts'
+import { measureHashing, passwordHasher } from './sign-in/password-hasher.ts'
 import { rateLimits } from './sign-in/rate-limits.ts'
 import { Sessions } from './sign-in/sessions.ts'
 import { Outbox } from './store/outbox.ts'
@@ -52,7 +54,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
   })
   const devices = knownDevices(issued)
   const passwords = passwordHasher(config)
-  const audit = auditLog(logger)
+  const audit = counted(auditLog(logger))
 
   const mongo = mongoClient(config.MONGODB_URI, 'command-api', logger)
   const db = mongo.db()
@@ -89,7 +91,6 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     logger,
   })
   const outbox = new Outbox(db)
-  measureOutbox(outbox)
   const relay = new Relay({
     outbox,
     lease: new Lease(db, 'outbox-sweeper', 5_000),
@@ -116,6 +117,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
       outbox: { required: false, isUp: () => relay.isWell() },
     },
   })
+  const measured = [measureOutbox(outbox), measureStreams(nats), measureHashing(passwords)]
   const closing = new AbortController()
 
   return {
@@ -125,13 +127,13 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     async start() {
       mongo.start()
       await mongo.firstConnection()
-      for (const part of [collections, streams, nats, relay]) part.start()
+      for (const part of [collections, streams, nats, relay, ...measured]) part.start()
       await app.listen({ host: config.HOST, port: config.PORT })
       void createFirstAdmin(config, { ...dependencies, firstAdmin: firstAdmin(db) }, closing.signal)
     },
     async close() {
       closing.abort()
-      for (const part of [app, collections, streams, relay, nats, mongo]) await part.close()
+      for (const part of [app, ...measured, collections, streams, relay, nats, mongo]) await part.close()
     },
   }
 }

@@ -1,5 +1,5 @@
 import { UserId } from '@cqrs/contracts'
-import { type Audit, callerOf } from '@cqrs/service-kit'
+import { type Audit, Counter, callerOf } from '@cqrs/service-kit'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Compile } from 'typebox/compile'
 
@@ -20,3 +20,24 @@ export const audited =
   }
 
 const userId = Compile(UserId)
+
+/** Also counts the events, by action. */
+export const counted = (audit: Audit): Audit => {
+  for (const action of actions) for (const outcome of outcomes) events.inc({ action, outcome }, 0)
+  return (entry, request) => {
+    const { action, outcome } = entry
+    events.inc({ action, outcome })
+    audit(entry, request)
+  }
+}
+
+const outcomes = ['success', 'failure']
+const actions = [
+  ...['register', 'log-in', 'refresh', 'log-out', 'log-out-everywhere', 'change-password'],
+  ...['update-user', 'delete-user', 'activate-user', 'deactivate-user', 'create-admin'],
+]
+const events = new Counter({
+  name: 'audit_events_total',
+  help: 'Lines of the audit log: authentications and administrative acts',
+  labelNames: ['action', 'outcome'],
+})

@@ -150,12 +150,14 @@ export class Relay {
   async #send(event: UserEvent): Promise<boolean> {
     const connection = this.#nats.connection()
     if (!connection) return false
+    const observe = metrics.publishSeconds.startTimer()
     try {
       await jetstream(connection).publish(subjectOf(event), JSON.stringify(event), { msgID: event.id, timeout: 5_000 })
     } catch (error) {
       this.#noteFailure(event, error)
       return false
     }
+    observe()
     this.#noteSuccess()
     metrics.published.inc()
     this.#logger.info(aboutEvent(event), `${event.type} event published`)

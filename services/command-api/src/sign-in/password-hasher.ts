@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism, constants, getPriority, platform, setPriority } from 'node:os'
 import { Refusal } from '@cqrs/contracts'
-import { shares } from '@cqrs/service-kit'
+import { Counter, gauges, Histogram, shares } from '@cqrs/service-kit'
 import argon2 from 'argon2'
 import pLimit from 'p-limit'
 import type { Config } from '../config.ts'
@@ -27,17 +27,28 @@ export function passwordHasher(config: Settings) {
     config.PASSWORD_DENY_COMMON === 'on' ? passwordPolicy(config.JWT_ISSUER, commonPasswords) : () => {}
   const limit = pLimit(Math.min(availableParallelism(), 4))
   const maxWaiting = limit.concurrency * 40
+  const onRefused = () => refused.inc()
+  const overloaded = () => {
+    onRefused()
+    return new Refusal('overloaded', { retryAfterSeconds: 1 })
+  }
   const queued = <Result>(work: () => Promise<Result>): Promise<Result> => {
-    if (limit.pendingCount >= maxWaiting) throw new Refusal('overloaded', { retryAfterSeconds: 1 })
-    return limit(work)
+    if (limit.pendingCount >= maxWaiting) throw overloaded()
+    const observe = waits.startTimer()
+    return limit(() => {
+      observe()
+      return work()
+    })
   }
   let admitted = 0
-  const inShare = shares({ running: limit.concurrency, waiting: maxWaiting })
+  const inShare = shares({ running: limit.concurrency, waiting: maxWaiting, onRefused })
   const decoy = argon2.hash('nobody has this password', options)
   // libuv starts all of its threads at the first hash. If the priority cannot be changed, hashing still works.
   decoy.then(lowerPriority).catch(() => {})
 
   return {
+    queueLength: () => limit.pendingCount,
+
     /**
      * Bounds work that ends in a hash, of each client (a source, or a caller) and of all: what would exceed a queue is
      * refused before its look-ups, and does not load the database.
@@ -45,7 +56,7 @@ export function passwordHasher(config: Settings) {
      */
     admit: <Result>(client: string, work: () => Promise<Result>): Promise<Result> =>
       inShare(client, async () => {
-        if (admitted >= limit.concurrency + maxWaiting) throw new Refusal('overloaded', { retryAfterSeconds: 1 })
+        if (admitted >= limit.concurrency + maxWaiting) throw overloaded()
         admitted++
         try {
           return await work()
@@ -82,6 +93,20 @@ export function passwordHasher(config: Settings) {
     },
   }
 }
+
+export const measureHashing = gauges(
+  { password_hash_queue_length: 'Password hashes that wait for a thread' },
+  ({ queueLength }: PasswordHasher) => ({ password_hash_queue_length: queueLength() }),
+)
+const waits = new Histogram({
+  name: 'password_hash_wait_seconds',
+  help: 'Time that a password hash waited for a thread',
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+})
+const refused = new Counter({
+  name: 'password_hash_refused_total',
+  help: 'Requests refused because the queue of password hashes was full, of all clients or of one',
+})
 
 /**
  * Keyboards send the same letter composed or decomposed. The comparison is of the composed form, as RFC 8265 (4.2.2)

@@ -1,4 +1,5 @@
 import { Refusal } from '@cqrs/contracts'
+import { Counter } from '@cqrs/service-kit'
 import type { Db } from 'mongodb'
 import { RateLimiterMemory, RateLimiterMongo, RateLimiterRes } from 'rate-limiter-flexible'
 
@@ -29,6 +30,7 @@ export function rateLimits(db: Db, perMinute: Record<Limited, number>): RateLimi
       // A source above its limit is refused from memory, so that a flood does not reach the database.
       inMemoryBlockOnConsumed: perMinute[what] + 1,
     })
+  for (const limit of Object.keys(perMinute)) limited.inc({ limit }, 0)
   const limiters = {
     register: limiterOf('register'),
     'log-in': limiterOf('log-in'),
@@ -44,8 +46,15 @@ export function rateLimits(db: Db, perMinute: Record<Limited, number>): RateLimi
         await limiters[what].consume(client)
       } catch (refused) {
         if (!(refused instanceof RateLimiterRes)) throw refused
+        limited.inc({ limit: what })
         throw new Refusal('rate-limited', { retryAfterSeconds: Math.ceil(refused.msBeforeNext / 1000) })
       }
     },
   }
 }
+
+const limited = new Counter({
+  name: 'rate_limited_total',
+  help: 'Requests refused because a client exceeded a limit',
+  labelNames: ['limit'],
+})

@@ -1,6 +1,6 @@
 import type { UserEvent } from '@cqrs/contracts'
 import { type AnyBulkWriteOperation, BSON, type Collection, type Db } from 'mongodb'
-import { type TombstoneDocument, type UserDocument, usersCollection } from './user-document.ts'
+import { maxPendingEvents, type TombstoneDocument, type UserDocument, usersCollection } from './user-document.ts'
 
 /** A tombstone outlives its last event by more than any copy of an older event can take to arrive. */
 const tombstoneLifetimeMs = 30 * 24 * 3600 * 1000
@@ -83,17 +83,30 @@ export class Outbox {
     )
   }
 
-  /** How many users have pending events, counted up to 100,000, and the age in seconds of the oldest. */
-  async backlog(): Promise<{ users: number; oldestSeconds: number }> {
+  /**
+   * How many users have pending events, counted up to 100,000, the age in seconds of the oldest, and how many of the
+   * 10,000 users that wait longest have an outbox that is nearly full.
+   */
+  async backlog(): Promise<{ users: number; oldestSeconds: number; crowded: number }> {
     const pending = { pendingSince: { $exists: true } }
-    const [users, oldest] = await Promise.all([
+    const isCrowded = { [`outbox.${Math.ceil(maxPendingEvents * 0.8) - 1}`]: { $exists: true } }
+    const [users, oldest, crowded] = await Promise.all([
       this.#users.countDocuments(pending, { hint: 'pending', limit: 100_000 }),
       this.#users.findOne<{ seconds: number }>(pending, {
         projection: { seconds: { $divide: [{ $subtract: ['$$NOW', '$pendingSince'] }, 1_000] } },
         sort: { pendingSince: 1 },
       }),
+      this.#users
+        .aggregate([
+          { $match: pending },
+          { $sort: { pendingSince: 1 } },
+          { $limit: 10_000 },
+          { $match: isCrowded },
+          { $count: 'users' },
+        ])
+        .next(),
     ])
-    return { users, oldestSeconds: Math.max(0, oldest?.seconds ?? 0) }
+    return { users, oldestSeconds: Math.max(0, oldest?.seconds ?? 0), crowded: crowded?.['users'] ?? 0 }
   }
 }
 
