@@ -503,8 +503,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${projector}/src/service.ts`,
     what: 'nobody compares the read models with the write side',
-    find: 'mailer, ...consumers, waitingMails, upkeep]) part.start()',
-    replace: 'mailer, ...consumers, waitingMails]) part.start()',
+    find: 'waitingMails, upkeep, measureShapes(shapes)]',
+    replace: 'waitingMails, measureShapes(shapes)]',
     tests: [`${projector}/test/upkeep.test.ts`],
   },
   {

@@ -21,7 +21,7 @@ import { projections } from './projections/index.ts'
 import { usersRead } from './projections/users-read.ts'
 import { FollowedDatabase } from './read-store/followed-database.ts'
 import { ReadModel } from './read-store/read-model.ts'
-import { Shapes } from './read-store/shapes.ts'
+import { measureShapes, Shapes } from './read-store/shapes.ts'
 import { updateReadModel } from './read-store/update-read-model.ts'
 import { createConsumers, driftedInBroker, missingInBroker, missingInDatabase } from './resources.ts'
 import { comparisonOf } from './upkeep/comparison.ts'
@@ -90,13 +90,14 @@ export async function createProjector(config: Config, overrides: Overrides = {})
   const welcome = consume(welcomes)
   const waitingMails = new WaitingMails({ sendDue: welcomes.sendDue, record, logger })
   const consumers = [...projecting, welcome]
+  const shapes = new Shapes(db)
   const writeSide = new WriteSide(nats, new FollowedDatabase(db))
   const upkeep = new Upkeep({
     everyMs: config.VERIFY_EVERY_SECONDS * 1_000,
     // The replica that holds the lease renews it; after a crash, another takes over within two rounds.
     lease: new Lease(db, 'upkeep', 2_000 * config.VERIFY_EVERY_SECONDS + 10_000),
     comparisons: readModels.map((readModel) => comparisonOf(readModel, writeSide, nats)),
-    shapes: new Shapes(db),
+    shapes,
     logger,
   })
 
@@ -114,17 +115,18 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     'schema version': { required: false, isUp: () => !consumers.some((consumer) => consumer.awaitsNewer()) },
   })
   answerMetrics(app, config)
+  const loops = [...consumers, waitingMails, upkeep, measureShapes(shapes)]
 
   return {
     app,
     logger,
     async start() {
-      for (const part of [mongo, collections, streams, nats, mailer, ...consumers, waitingMails, upkeep]) part.start()
+      for (const part of [mongo, collections, streams, nats, mailer, ...loops]) part.start()
       await app.listen({ host: config.HOST, port: config.PORT })
     },
     async close() {
       await app.close()
-      await Promise.all([collections, streams, upkeep, waitingMails, ...consumers].map((part) => part.close()))
+      await Promise.all([collections, streams, ...loops].map((part) => part.close()))
       for (const part of [nats, mailer, mongo]) await part.close()
     },
   }

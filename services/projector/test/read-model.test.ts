@@ -100,7 +100,7 @@ t.test('a new collection that refuses a write does not stop the live one, and ne
   t.match(await collection.findOne({ _id: 'y' }), { name: 'refused' })
   t.match(await state(), { live: 'people', written: ['people'], retired: [{ collection: 'people_2', at: Date }] })
   const abandoned = { message: /^the rebuild was abandoned: cannot write to people_2: / }
-  await t.rejects(record.progress({ after: 'y', filled: 2 }), abandoned)
+  await t.rejects(record.progress({ after: 'y', filled: 2, total: 3 }), abandoned)
   await t.rejects(record.switch(), abandoned)
   t.strictSame(await readModel.advance([{ _id: 'z', version: 1, name: 'refused' } as Document]), [])
 })

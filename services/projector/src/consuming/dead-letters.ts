@@ -1,4 +1,4 @@
-import { originalSubject } from '@cqrs/contracts'
+import { deadLetterStream, originalSubject } from '@cqrs/contracts'
 import type { NatsLink } from '@cqrs/service-kit'
 import { jetstream } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
@@ -30,6 +30,20 @@ export async function addDeadLetter(
   // Without a message id: a replay that fails again must not be dropped as a duplicate of the letter that it removes.
   await jetstream(connection).publish(`users_dlq.${consumer}.${userIdIn(subject)}`, data, { headers: about })
   metrics.deadLetters.inc({ consumer, reason })
+}
+
+/**
+ * How many letters of a consumer lie in the stream. Each has a subject of its own, so the server counts subjects; it
+ * lists none of them from this offset on.
+ * @throws while NATS is unavailable
+ */
+export async function countDeadLetters(nats: NatsLink, consumer: string): Promise<number> {
+  const query = { subjects_filter: `users_dlq.${consumer}.*`, offset: 2 ** 31 - 1 }
+  const subject = `$JS.API.STREAM.INFO.${deadLetterStream.name}`
+  const answer = await nats.connection()?.request(subject, JSON.stringify(query))
+  const { state, total = 0 } = answer?.json<{ state?: object; total?: number }>() ?? {}
+  if (!state) throw new Error('the stream of dead letters is unavailable')
+  return total
 }
 
 /** From the subject `users.<userId>.<verb>`, because the content may be unreadable. */

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram } from '@cqrs/service-kit'
+import { Counter, gauges, Histogram } from '@cqrs/service-kit'
 
 export const batchSize = new Histogram({
   name: 'projector_batch_events',
@@ -23,16 +23,28 @@ export const newerEvents = new Counter({
   labelNames: ['consumer'],
 })
 
-/** The consumers that run in this process. Their lag is asked for when the metrics are read. */
-export const consumers = new Set<{ durable: string; lag(): Promise<number> }>()
-new Gauge({
-  name: 'projector_lag_messages',
-  help: 'Messages in the stream that a consumer has not handled yet',
-  labelNames: ['consumer'],
-  async collect() {
-    const measured = [...consumers].map(async (consumer) =>
-      this.set({ consumer: consumer.durable }, await consumer.lag().catch(() => Number.NaN)),
-    )
-    await Promise.all(measured)
+const reasons = ['invalid', 'not-json', 'unknown-schema-version', 'unknown-type', 'mail-refused', 'mail-deferred']
+
+/** Has every label of a consumer there from the start. */
+export function initialise(consumer: string): void {
+  for (const histogram of [batchSize, lagSeconds]) histogram.zero({ consumer })
+  newerEvents.inc({ consumer }, 0)
+  for (const reason of reasons) deadLetters.inc({ consumer, reason }, 0)
+}
+
+/** Measures a consumer that runs in this process, over all replicas: NaN while NATS is unavailable. */
+export const measureConsumer = gauges(
+  {
+    projector_lag_messages: {
+      help: 'Messages in the stream that a consumer has not handled yet',
+      label: 'consumer',
+    },
+    projector_dead_letters: { help: 'Dead letters that an operator has not replayed or dropped', label: 'consumer' },
   },
-})
+  async ({ durable, lag, deadLetters }: Consumer) => ({
+    projector_lag_messages: { [durable]: await lag().catch(() => Number.NaN) },
+    projector_dead_letters: { [durable]: await deadLetters().catch(() => Number.NaN) },
+  }),
+)
+
+type Consumer = { durable: string; lag: () => Promise<number>; deadLetters: () => Promise<number> }

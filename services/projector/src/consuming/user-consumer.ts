@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { aboutEvent, originalSubject, UnreadableEvent, type UserEvent, usersStream } from '@cqrs/contracts'
-import type { Logger, NatsLink } from '@cqrs/service-kit'
+import type { Logger, Measured, NatsLink } from '@cqrs/service-kit'
 import { type Consumer, type JsMsg, jetstream } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { ConsumerProgress } from './consumer-progress.ts'
+import { countDeadLetters } from './dead-letters.ts'
 import { ackWaitMs, type DurableConsumer } from './durable-consumer.ts'
 import { type HeldMessage, Inbox } from './inbox.ts'
 import * as metrics from './metrics.ts'
@@ -36,6 +37,7 @@ export class UserConsumer {
   readonly #subscriber: Subscriber
   readonly #logger: Logger
   readonly #inbox = new Inbox()
+  readonly #measured: Measured
   #pulling: Promise<void> | undefined
   #handling: Promise<void> | undefined
   #keepAlive: NodeJS.Timeout | undefined
@@ -54,6 +56,12 @@ export class UserConsumer {
     this.#isSetUp = options.isSetUp
     this.#subscriber = options.subscriber
     this.#logger = options.logger.child({ consumer: this.durable })
+    metrics.initialise(this.durable)
+    this.#measured = metrics.measureConsumer({
+      durable: this.durable,
+      lag: () => new ConsumerProgress(this.#nats).lag(this.durable),
+      deadLetters: () => countDeadLetters(this.#nats, this.durable),
+    })
   }
 
   start(): void {
@@ -63,7 +71,7 @@ export class UserConsumer {
     this.#handling = this.#handleDue()
     this.#keepAlive = setInterval(() => this.#reportProgress(), ackWaitMs / 3)
     this.#flowCheck = setInterval(() => void this.#checkFlow(), checkFlowMs)
-    metrics.consumers.add(this)
+    this.#measured.start()
   }
 
   /** False while events cannot be fetched although NATS is connected, or wait without being delivered. */
@@ -81,17 +89,12 @@ export class UserConsumer {
     return Date.now() - this.#newerSeenAt < 2 * maxRedeliveryMs
   }
 
-  /** How many messages the consumer has not handled, over all replicas. @throws while NATS is unavailable */
-  lag(): Promise<number> {
-    return new ConsumerProgress(this.#nats).lag(this.durable)
-  }
-
   /**
    * Stops fetching, handles the events that were delivered, and returns when the server has every acknowledgement.
    * Events that cannot be handled are handed back, for another replica.
    */
   async close(): Promise<void> {
-    metrics.consumers.delete(this)
+    await this.#measured.close()
     this.#isPulling = false
     this.#inbox.wake()
     // The last fetch is left to expire, which it may not while the connection is down: see `#pull`.

@@ -13,6 +13,8 @@ export type Rebuild = {
   /** The last id of the pages that are stored. */
   after: string
   filled: number
+  /** How many users the write side has; unknown before the first page. */
+  total?: number
   owner: string
   /** Until then the owner counts as alive, by the database's clock. */
   ownedUntil: Date
@@ -89,8 +91,8 @@ export class RebuildRecord {
   }
 
   /** Stores the progress. */
-  progress({ after, filled }: Pick<Rebuild, 'after' | 'filled'>): Promise<void> {
-    return this.#update({ $set: { 'rebuild.after': after, 'rebuild.filled': filled } })
+  progress({ after, filled, total }: Pick<Rebuild, 'after' | 'filled'> & { total: number }): Promise<void> {
+    return this.#update({ $set: { 'rebuild.after': after, 'rebuild.filled': filled, 'rebuild.total': total } })
   }
 
   /** Makes the new collection live, in one write. The old one is still written, for those who still read it. */

@@ -6,8 +6,9 @@ import {
   type ShapeState,
   shapeName,
 } from '@cqrs/contracts'
+import { gauges } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
-import type { RebuiltState } from './rebuild-record.ts'
+import type { Rebuild, RebuiltState } from './rebuild-record.ts'
 
 /** The documents of `read_models`: which shape of each read model is live, and the collections of each shape. */
 export class Shapes {
@@ -58,6 +59,21 @@ export class Shapes {
     return states
       .map((state) => ({ ...state, shape: Number(state._id.slice(readModel.length + 2)) }))
       .sort((one, other) => one.shape - other.shape)
+  }
+
+  /** The live shapes, and how far rebuilds are. */
+  async progress() {
+    const [live, states] = await Promise.all([
+      this.#live.find({ shape: { $exists: true } }).toArray(),
+      this.#states.find({ live: { $exists: true } }).toArray(),
+    ])
+    const ratio = ({ filled, total = 0 }: Rebuild) => Math.min(1, filled / (total || 1))
+    return {
+      projector_live_shape: Object.fromEntries(live.map(({ _id, shape }) => [_id, shape])),
+      projector_rebuild_progress_ratio: Object.fromEntries(
+        states.map(({ _id, rebuild }) => [_id, rebuild ? ratio(rebuild) : 1]),
+      ),
+    }
   }
 
   /** Has queries read another shape, in one write. @throws Error if another process has switched since */
@@ -113,6 +129,17 @@ export class Shapes {
     return (await this.#db.listCollections({ name: readModel }).hasNext()) ? readModel : undefined
   }
 }
+
+export const measureShapes = gauges(
+  {
+    projector_live_shape: { help: 'Number of the shape that queries read', label: 'read_model' },
+    projector_rebuild_progress_ratio: {
+      help: 'Share of the users that a rebuild has stored; 1 if none is under way',
+      label: 'read_model',
+    },
+  },
+  (shapes: Shapes) => shapes.progress(),
+)
 
 export type Condition = 'filled' | 'not filled' | 'dropped'
 

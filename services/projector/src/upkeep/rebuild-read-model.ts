@@ -45,7 +45,7 @@ export async function rebuildReadModel(
       await readModel.advanceIn(collection, documents, { isEmpty: true })
       filled += snapshots.length
       after = snapshots.at(-1)?.id ?? after
-      await record.progress({ after, filled })
+      await record.progress({ after, filled, total })
       onProgress(filled, total)
     }
     await record.switch()

@@ -17,6 +17,7 @@ export class Upkeep {
 
   constructor(options: Options) {
     this.#options = options
+    for (const { name } of options.comparisons) failures.inc({ read_model: name }, 0)
   }
 
   start(): void {

@@ -1,4 +1,4 @@
-import { Gauge, type Logger, pause } from '@cqrs/service-kit'
+import { gauges, type Logger, type Measured, pause } from '@cqrs/service-kit'
 import type { WelcomeEmail } from './welcome-email.ts'
 import type { WelcomeEmailRecord } from './welcome-email-record.ts'
 
@@ -6,20 +6,23 @@ import type { WelcomeEmailRecord } from './welcome-email-record.ts'
 export class WaitingMails {
   readonly #options: Options
   readonly #closing = new AbortController()
+  readonly #measured: Measured
   #running: Promise<void> | undefined
 
   constructor(options: Options) {
     this.#options = options
+    this.#measured = measureMails(options.record)
   }
 
   start(): void {
     this.#running = this.#run()
-    measured = this.#options.record
+    this.#measured.start()
   }
 
   /** Returns when no mail is being sent. */
   async close(): Promise<void> {
     this.#closing.abort()
+    await this.#measured.close()
     await this.#running
   }
 
@@ -49,12 +52,7 @@ type Options = {
 
 const lookEveryMs = 1_000
 
-/** A name can be registered only once: if a process creates several services, the gauge measures the last one. */
-let measured: Options['record'] | undefined
-new Gauge({
-  name: 'projector_waiting_mails',
-  help: 'Welcome e-mails that are not sent yet and wait for another attempt',
-  async collect() {
-    this.set((await measured?.unfinished().catch(() => undefined)) ?? Number.NaN)
-  },
-})
+const measureMails = gauges(
+  { projector_waiting_mails: 'Welcome e-mails that are not sent yet and wait for another attempt' },
+  async (record: Options['record']) => ({ projector_waiting_mails: await record.unfinished() }),
+)

@@ -6,7 +6,7 @@ import {
   type UserReadDocument,
   type UserState,
 } from '@cqrs/contracts'
-import type { Logger } from '@cqrs/service-kit'
+import { Counter, type Logger } from '@cqrs/service-kit'
 import type { DurableConsumer } from '../consuming/durable-consumer.ts'
 import type { PermanentFailure } from '../consuming/failures.ts'
 import type { Subscriber } from '../consuming/user-consumer.ts'
@@ -48,12 +48,14 @@ export function welcomeEmail({ mailer, record, setAside, logger }: Parts): Welco
     const { userId, registeredAt, about = { user_id: userId } } = mail
     if (!unrecorded.has(userId)) {
       const claim = await record.claim(userId, registeredAt, mail.about)
+      if (claim === 'lost') mails.inc({ outcome: 'unknown' })
       if (claim === 'lost')
         logger.warn(about, 'welcome e-mail may not have been sent: a process crashed during delivery; not retrying')
       if (claim !== 'claimed') return undefined
       logger.info(about, 'Sending welcome email to user...')
       // While recording the outcome fails, this process retries: another one could not know it.
       const delivery = await mailer.send(compose(userId, user), () => record.handOver(userId))
+      mails.inc({ outcome: delivery.outcome === 'unavailable' ? 'deferred' : delivery.outcome })
       if (delivery.outcome === 'refused' || (delivery.outcome === 'deferred' && isOld(registeredAt)))
         return delivery.error
       if (delivery.outcome !== 'sent') {
@@ -145,6 +147,13 @@ type Parts = {
   setAside: (event: UserCreated, failure: PermanentFailure) => Promise<void>
   logger: Logger
 }
+
+const mails = new Counter({
+  name: 'welcome_emails_total',
+  help: 'Attempts to send a welcome e-mail; `unknown`: a process crashed during delivery',
+  labelNames: ['outcome'],
+})
+for (const outcome of ['sent', 'deferred', 'refused', 'unknown']) mails.inc({ outcome }, 0)
 
 type Recipient = Pick<UserState, 'email' | 'name'>
 
