@@ -10,7 +10,7 @@ import {
   type Service,
 } from '@cqrs/service-kit'
 import { buildApp } from './app.ts'
-import { UserCache } from './by-id/user-cache.ts'
+import { measureCache, UserCache } from './by-id/user-cache.ts'
 import { UserLookUp } from './by-id/user-look-up.ts'
 import type { Config } from './config.ts'
 import { AppliedNotices } from './freshness/applied-notices.ts'
@@ -82,6 +82,7 @@ export async function createQueryApi(
     natsProblems: () => nats.problems(),
   })
   answerMetrics(app, config)
+  const measured = measureCache(cache)
 
   return {
     app,
@@ -93,11 +94,11 @@ export async function createQueryApi(
     async start() {
       mongo.start()
       await mongo.firstConnection()
-      for (const part of [required, lookUp, revocations, nats]) part.start()
+      for (const part of [required, lookUp, revocations, nats, measured]) part.start()
       await app.listen({ host: config.HOST, port: config.PORT })
     },
     async close() {
-      for (const part of [app, required, nats, revocations, lookUp, mongo]) await part.close()
+      for (const part of [app, measured, required, nats, revocations, lookUp, mongo]) await part.close()
     },
   }
 }

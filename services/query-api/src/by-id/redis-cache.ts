@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { consistencyToken, UserReadModel } from '@cqrs/contracts'
-import type { Logger } from '@cqrs/service-kit'
+import { Counter, type Logger } from '@cqrs/service-kit'
 import { createClient } from '@redis/client'
 import type { ReadyUser } from './user-cache.ts'
 
@@ -69,12 +69,16 @@ export class RedisCache {
     const reading = this.#send(() => this.#client.mGet(ids.map((id) => keyOf(id, database))))
     const values = await Promise.race([reading, delay(answerMs, undefined, { ref: false })])
     if (values === undefined) {
+      operations.inc({ outcome: 'error' }, ids.length)
       this.#countFailure()
       return new Map()
     }
     this.#failures = 0
     const found = ids.map((id, index): [string, Loaded | undefined] => [id, entryOf(values[index] ?? null, database)])
-    return new Map(found.filter((one): one is [string, Loaded] => one[1] !== undefined))
+    const hits = found.filter((one): one is [string, Loaded] => one[1] !== undefined)
+    operations.inc({ outcome: 'hit' }, hits.length)
+    operations.inc({ outcome: 'miss' }, ids.length - hits.length)
+    return new Map(hits)
   }
 
   /** Stores users that were read from the database, in the background. */
@@ -144,6 +148,13 @@ export class RedisCache {
     return this.#client.isReady && this.#outstanding < maxOutstanding && performance.now() >= this.#silentUntil
   }
 }
+
+const operations = new Counter({
+  name: 'redis_operations_total',
+  help: 'Users looked up in Redis; while it is unavailable none are',
+  labelNames: ['outcome'],
+})
+for (const outcome of ['hit', 'miss', 'error']) operations.inc({ outcome }, 0)
 
 /** Longer than Redis takes for 200 keys on a local network, and shorter than the database takes. */
 const answerMs = 25

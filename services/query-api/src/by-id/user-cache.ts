@@ -1,3 +1,4 @@
+import { gauges } from '@cqrs/service-kit'
 import { LRUCache } from 'lru-cache'
 
 /**
@@ -58,6 +59,14 @@ export class UserCache {
     this.#entries.purgeStale()
   }
 }
+
+export const measureCache = gauges(
+  {
+    query_user_cache_entries: 'Users in memory',
+    query_user_cache_bytes: 'Estimated size of the users in memory, bounded by CACHE_MAX_MIB',
+  },
+  ({ size, bytes }: UserCache) => ({ query_user_cache_entries: size, query_user_cache_bytes: bytes }),
+)
 
 type Bounds = { lifetimeMs: number; maxBytes: number; maxEntries?: number }
 

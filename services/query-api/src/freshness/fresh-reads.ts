@@ -1,5 +1,5 @@
 import { consistencyTokenHeader, type ReadModelName, Refusal } from '@cqrs/contracts'
-import { callerOf, shares } from '@cqrs/service-kit'
+import { Counter, callerOf, Histogram, shares } from '@cqrs/service-kit'
 import type { FastifyRequest } from 'fastify'
 import { inTurn } from '../read-store/batches.ts'
 import type { Moment, ReadDatabase } from '../read-store/read-database.ts'
@@ -62,6 +62,7 @@ export class FreshReads {
     // Read models have nearly always caught up by now, and no watch is needed.
     const first = await attempt(false)
     if ('fresh' in first) return first.fresh
+    const observe = waits.startTimer()
     const deadline = performance.now() + this.#waitMs
     const watch: Watch = this.#notices.watch(first.behind, caller)
     try {
@@ -69,10 +70,14 @@ export class FreshReads {
         const isLast = request.signal.aborted || performance.now() >= deadline
         const next = await attempt(true)
         if ('fresh' in next) return next.fresh
-        if (isLast) throw new Refusal('read-model-behind')
+        if (isLast) {
+          timeouts.inc()
+          throw new Refusal('read-model-behind')
+        }
         await watch.noticed(Math.min(pollMs, Math.max(deadline - performance.now(), 0)), request.signal)
       }
     } finally {
+      observe()
       watch.end()
     }
   }
@@ -114,6 +119,16 @@ async function attemptAt<Result>(
   if (awaited.size > 0) return { behind: awaited }
   return { fresh: { result: await read(moment), token: moment.token([...left]) } }
 }
+
+const waits = new Histogram({
+  name: 'query_freshness_wait_seconds',
+  help: 'Time that a query waited for a read model to have what its client has seen, of those that waited',
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+})
+const timeouts = new Counter({
+  name: 'query_freshness_timeouts_total',
+  help: 'Queries that waited and were refused with `read-model-behind`',
+})
 
 type Options = { database: ReadDatabase; notices: Pick<AppliedNotices, 'watch'>; waitMs: number }
 
