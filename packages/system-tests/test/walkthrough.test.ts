@@ -5,13 +5,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { readModelShapes, shapeName } from '@cqrs/contracts'
-import { eventually } from '@cqrs/local-stack/testing'
+import { eventually, valueIn } from '@cqrs/local-stack/testing'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import t from 'tap'
 import { startSystem } from './system.ts'
 
 // The steps of "Testing the Implementation" in the mission, in order, through the gateway.
-const { baseUrl, send, newUser, logs, mails, dataDir } = await startSystem(t, {}, { ownServers: true })
+const { baseUrl, send, newUser, logs, mails, dataDir, ports, servers } = await startSystem(t, {}, { ownServers: true })
 const email = 'test@example.com'
 const password = 'password123'
 const requestId = 'registration:1'
@@ -172,6 +172,21 @@ t.test('jose verifies a token with the published keys, and rejects a forged one'
   t.equal((payload.exp ?? 0) - (payload.iat ?? 0), 900)
   await t.rejects(jwtVerify(`${token.slice(0, -8)}AAAAAAAA`, keys, expected))
 })
+t.test(
+  'command-api measures what a stopped projector has not handled, and the projector its dead letters',
+  async () => {
+    const metric = async (service: 'command-api' | 'projector', series: string) =>
+      valueIn(await (await fetch(`http://127.0.0.1:${ports[service]}/metrics`)).text(), series)
+    const oldest = () => metric('command-api', 'consumer_oldest_unhandled_seconds{consumer="users_read_v1"}')
+    await eventually(async () => (await oldest()) === 0)
+    await servers.projector.stop()
+    await newUser()
+    await eventually(async () => Number(await oldest()) > 0)
+    await servers.projector.start()
+    await eventually(async () => (await oldest()) === 0)
+    await eventually(async () => (await metric('projector', 'projector_dead_letters{consumer="users_read_v1"}')) === 0)
+  },
+)
 
 t.test('no process lacks a right at NATS', async (t) => {
   t.notMatch(readFileSync(join(dataDir, 'logs/nats.log'), 'utf8'), /Violation/)
