@@ -10,7 +10,7 @@ import { referencesOf } from '../kubernetes/references.ts'
 const run = promisify(execFile)
 const root = new URL('../../../../', import.meta.url)
 const read = (file: string) => readFileSync(new URL(file, root), 'utf8')
-const operations = read('docs/operations.md')
+const deployment = read('docs/deployment.md')
 const { version } = JSON.parse(read('package.json')) as { version: string }
 
 t.test('there are overlays for a local cluster and for production', async (t) => {
@@ -46,11 +46,11 @@ for (const [overlay, objects] of overlays) {
     )
   })
 
-  t.test(`${overlay}: what a pod refers to exists, or docs/operations.md says to create it`, async (t) => {
+  t.test(`${overlay}: what a pod refers to exists, or docs/deployment.md says to create it`, async (t) => {
     const titles = new Set(objects.map(titleOf))
     for (const pod of podsOf(objects)) {
       for (const { kind, name } of referencesOf(pod)) {
-        const isDocumented = overlay === 'production' && operations.includes(`\`${name}\``)
+        const isDocumented = overlay === 'production' && deployment.includes(`\`${name}\``)
         t.ok(titles.has(`${kind} ${name}`) || isDocumented, `${pod.title} → ${kind} ${name}`)
       }
     }
@@ -109,8 +109,8 @@ t.test('every program that one of our pods runs is built', async (t) => {
   }
 })
 
-t.test('the kubectl commands in docs/operations.md find their objects', async (t) => {
-  const commands = operations.match(/^kubectl .*$/gm) ?? []
+t.test('the kubectl commands in docs/deployment.md find their objects', async (t) => {
+  const commands = deployment.match(/^kubectl .*$/gm) ?? []
   t.ok(commands.length >= 4)
   for (const command of commands) {
     const [, folder] = /-k (\S+)/.exec(command) ?? []

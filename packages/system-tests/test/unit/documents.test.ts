@@ -19,6 +19,15 @@ t.test('every link to a file has a target', async (t) => {
   }
 })
 
+t.test('every link to a section has one', async (t) => {
+  for (const name of documents) {
+    for (const [, file = '', anchor = ''] of text(name).matchAll(/\]\(([^)#\s:]*)#([^)\s]+)\)/g)) {
+      const target = file ? join(dirname(name), file) : name
+      if (target.endsWith('.md')) t.ok(anchorsOf(text(target)).has(anchor), `${name} → ${target}#${anchor}`)
+    }
+  }
+})
+
 t.test('every pnpm or npm command that is shown exists', async (t) => {
   const scripts = Object.keys(JSON.parse(text('package.json')).scripts)
   for (const name of documents) {
@@ -68,3 +77,16 @@ t.test('the table of faults has each kind of fault for each part, with a test', 
     for (const row of rows) t.match(row, /\[[^\]]+\]\(\S+\.ts\)/, row.slice(0, 60))
   }
 })
+
+/** The anchors that GitHub gives to the headings. */
+function anchorsOf(document: string): Set<string> {
+  const headings = [...document.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading)
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\d _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+}
