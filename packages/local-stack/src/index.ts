@@ -1,3 +1,4 @@
+export { aptUnpack } from './apt.ts'
 export { ChildServer, type ChildServerOptions } from './child-server.ts'
 export { eventually } from './eventually.ts'
 export { buildGateway } from './gateway/gateway.ts'

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { parse, stringify } from 'yaml'
+import { prometheusRule, prometheusRuleFile } from '../../alerts.ts'
+import { ofKind, overlays } from '../kubernetes/overlays.ts'
+import { casesFor, promtoolTests } from '../observability/alert-cases.ts'
+import { findPromtool } from '../observability/promtool.ts'
+
+const root = new URL('../../../../', import.meta.url)
+const read = (file: string) => readFileSync(new URL(file, root), 'utf8')
+const rulesFile = fileURLToPath(new URL('deploy/observability/alerts.yml', root))
+const { groups } = parse(readFileSync(rulesFile, 'utf8'))
+const alerts: any[] = groups.flatMap(({ rules }: any) => rules).filter(({ alert }: any) => alert)
+const promtool = await findPromtool()
+const impossible = promtool ? false : 'needs promtool on PATH, or apt-get of Debian for the package `prometheus`'
+
+t.test('each alert has a severity, a summary, a runbook and a case that makes it fire', async (t) => {
+  const names = alerts.map(({ alert }) => alert)
+  t.strictSame(names, [...new Set(names)])
+  t.strictSame([...casesFor].sort(), [...names].sort())
+  const thresholds = /^### Thresholds\n(.*?)^### /ms.exec(read('docs/operations.md'))?.[1] ?? ''
+  const sections = new Map(
+    [...read('docs/operations.md').matchAll(/^### (\w+)\n(.*?)(?=^##)/gms)].map(([, name, text]) => [name, text]),
+  )
+  for (const { alert, labels, annotations } of alerts) {
+    t.match(labels.severity, /^(critical|warning)$/, alert)
+    t.match(annotations.summary, /^\S.{20,}/, alert)
+    t.ok(annotations.runbook_url.endsWith(`/docs/operations.md#${alert.toLowerCase()}`), alert)
+    for (const part of ['Look', 'Expect', 'Escalate']) t.match(sections.get(alert), `**${part}:**`, `runbook ${alert}`)
+    t.match(thresholds, `\`${alert}\``)
+  }
+})
+
+t.test('Kubernetes gets the same rules', async (t) => {
+  t.equal(readFileSync(prometheusRuleFile, 'utf8'), prometheusRule(), 'otherwise run `pnpm alerts`')
+  const copies = ofKind(overlays.get('production') ?? [], 'PrometheusRule').map(({ spec }) => spec)
+  t.strictSame(copies, [{ groups }])
+})
+
+t.test('the rules are valid for Prometheus', { skip: impossible }, async (t) => {
+  t.match(await promtool?.('check', 'rules', '--lint-fatal', rulesFile), { code: 0 })
+})
+
+t.test('each alert fires when it has to, and only then', { skip: impossible }, async (t) => {
+  const directory = t.testdir({ 'tests.yml': stringify(promtoolTests(rulesFile)) })
+  const result = await promtool?.('test', 'rules', join(directory, 'tests.yml'))
+  t.equal(result?.code, 0, result?.output ?? 'no promtool')
+})
