@@ -34,9 +34,10 @@ const passwordVolume = (name: string) =>
 
 t.test('only the gateway and the web pages are published, on loopback', async (t) => {
   const published = containers.filter(([, { ports }]) => ports)
-  t.strictSame(published.map(([name]) => name).sort(), ['gateway', 'mailpit', 'prometheus'])
+  t.strictSame(published.map(([name]) => name).sort(), ['gateway', 'grafana', 'mailpit', 'prometheus'])
   for (const [name, { ports }] of published) for (const port of ports) t.match(port, /^127\.0\.0\.1:/, name)
-  t.strictSame(services.prometheus.profiles, ['observability'], 'Prometheus only on request')
+  for (const name of ['grafana', 'prometheus'])
+    t.strictSame(services[name].profiles, ['observability'], `${name} only on request`)
 })
 
 for (const [name, container] of containers) {
@@ -80,6 +81,22 @@ for (const [name, container] of containers) {
     }
   })
 }
+
+t.test('each image of others has a version', async (t) => {
+  for (const [name, { image }] of containers.filter(([, container]) => !isOurs(container)))
+    t.match(image, /:(?!latest)v?\d[\w.-]*$/, name)
+})
+
+t.test('nobody can log in to Grafana, or change what it shows', async (t) => {
+  t.match(services.grafana.environment, {
+    GF_AUTH_ANONYMOUS_ORG_ROLE: 'Viewer',
+    GF_AUTH_BASIC_ENABLED: 'false',
+    GF_AUTH_DISABLE_LOGIN_FORM: 'true',
+    GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION: 'true',
+    GF_USERS_ALLOW_SIGN_UP: 'false',
+  })
+  for (const [from = '', , mode] of mounted(services.grafana) as string[][]) t.equal(mode, 'ro', from)
+})
 
 t.test('persistent data is in named volumes', async (t) => {
   for (const [name, path] of [
