@@ -6,6 +6,7 @@ import t from 'tap'
 import { type KubernetesObject, ofKind, overlays } from '../kubernetes/overlays.ts'
 import { podsOf, selects } from '../kubernetes/pods.ts'
 import { referencesOf } from '../kubernetes/references.ts'
+import { ruleGroups } from '../observability/queries.ts'
 
 const run = promisify(execFile)
 const root = new URL('../../../../', import.meta.url)
@@ -89,6 +90,11 @@ t.test('every package states the version of the root', async (t) => {
   })
   t.ok(packages.length > 8)
   for (const file of packages) t.equal(JSON.parse(read(file)).version, version, file)
+})
+
+t.test('production has the rules of Prometheus', async (t) => {
+  const rules = ofKind(overlays.get('production') ?? [], 'PrometheusRule').map(({ spec }) => spec)
+  t.strictSame(rules, [{ groups: ruleGroups }])
 })
 
 t.test('GitOps tools replace a migration whose settings changed', async (t) => {
