@@ -8,10 +8,15 @@ import { readModelShapes, shapeName } from '@cqrs/contracts'
 import { eventually, valueIn } from '@cqrs/local-stack/testing'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import t from 'tap'
+import { queries, unknownNames } from '../../deployment/test/observability/queries.ts'
 import { startSystem } from './system.ts'
 
 // The steps of "Testing the Implementation" in the mission, in order, through the gateway.
-const { baseUrl, send, newUser, logs, mails, dataDir, ports, servers } = await startSystem(t, {}, { ownServers: true })
+const { baseUrl, send, newUser, logs, mails, dataDir, ports, servers } = await startSystem(
+  t,
+  { projector: { VERIFY_EVERY_SECONDS: '1' } },
+  { ownServers: true },
+)
 const email = 'test@example.com'
 const password = 'password123'
 const requestId = 'registration:1'
@@ -190,4 +195,17 @@ t.test(
 
 t.test('no process lacks a right at NATS', async (t) => {
   t.notMatch(readFileSync(join(dataDir, 'logs/nats.log'), 'utf8'), /Violation/)
+})
+
+t.test('each metric and label that a board or a rule names is answered', async (t) => {
+  const answers = () =>
+    Promise.all(
+      [ports['command-api'], ports.projector, ports['query-api']].map(async (port) =>
+        (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
+      ),
+    )
+  await eventually(async () => (await answers()).some((answer) => answer.includes('\nprojector_deletions_held{')))
+  // This system has no Redis.
+  const asked = queries.filter(({ expr }) => !expr.includes('redis_operations_total'))
+  t.strictSame(unknownNames(await answers(), asked), [])
 })
