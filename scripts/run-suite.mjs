@@ -1,7 +1,7 @@
 // `run-suite.mjs 2/4` runs every fourth test file of the package in the working directory, beginning with the second,
 // one after the other, and writes TAP like `tap`. It leaves out the hooks that `tap` puts into each test process, and
-// from there into those that a test starts, for coverage, mocks and other languages: no test needs them, and they take a
-// second of processor time in each process.
+// from there into those that a test starts, for coverage, mocks and other languages: no test needs them, and they take
+// a second of processor time in each process.
 import { globSync } from 'node:fs'
 import t from 'tap'
 

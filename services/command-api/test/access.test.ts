@@ -3,7 +3,8 @@ import { startCommandApi } from './fixture.ts'
 
 const { send, newUser, newAdmin, published } = await startCommandApi(t)
 const admin = await newAdmin()
-const logIn = (email: string, password: string) => send('POST', '/api/v1/auth/login', { email, password })
+const logIn = (email: string, password: string) =>
+  send('POST', '/api/v1/auth/login', { email, password }, undefined, { 'x-request-id': 'a-login' })
 const rename = (id: string, as: string) => send('PUT', `/api/v1/users/${id}`, { name: 'Renamed', roles: ['buyer'] }, as)
 const changePassword = (id: string, body: object, as: string) => send('POST', `/api/v1/users/${id}/password`, body, as)
 

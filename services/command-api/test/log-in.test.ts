@@ -53,7 +53,9 @@ t.test('an unknown address, a wrong password and a deleted user get the same ans
     { email: gone.email, password: gone.password },
     { email: 'no address', password: 'x' },
   ]
-  const answers = await Promise.all(attempts.map((attempt) => send('POST', '/api/v1/auth/login', attempt)))
+  const answers = await Promise.all(
+    attempts.map((attempt) => send('POST', '/api/v1/auth/login', attempt, undefined, { 'x-request-id': 'one' })),
+  )
   for (const { status, body } of answers) {
     t.equal(status, 401)
     t.equal(body.code, 'invalid-credentials')

@@ -11,7 +11,11 @@ const failures = database.db.collection<any>('login_back_off')
 
 /** Logs in from an address. */
 const logIn = (email: string, password: string, from = '198.51.100.1', deviceToken?: string) =>
-  send('POST', '/api/v1/auth/login', { email, password, deviceToken }, undefined, { 'x-forwarded-for': from })
+  send('POST', '/api/v1/auth/login', { email, password, deviceToken }, undefined, {
+    'x-forwarded-for': from,
+    // Answers name their request; here all have the same name.
+    'x-request-id': 'a-login',
+  })
 
 /** Fails until the account waits for this address. */
 async function failing(email: string, from?: string) {

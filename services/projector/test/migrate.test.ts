@@ -22,6 +22,7 @@ t.test('several concurrent migrations create collections, indexes, streams and c
   t.strictSame(collections.sort(), [
     'followed',
     'leases',
+    'paused_consumers',
     'read_models',
     'user_directory_v2',
     'user_stats_v1',
@@ -62,7 +63,7 @@ t.test(
   async (t) => {
     const { settings } = await nothing(t)
     const { get, logs } = await startProcess(t, 'projector', settings)
-    await eventually(async () => (await get('/readyz')).body.missing?.length === 10)
+    await eventually(async () => (await get('/readyz')).body.missing?.length === 11)
     const { status, body } = await get('/readyz')
     t.match(
       { status, body },
@@ -74,6 +75,7 @@ t.test(
         ...[
           'followed',
           'leases',
+          'paused_consumers',
           'read_models',
           'user_directory_v1',
           'user_directory_v2',

@@ -75,7 +75,7 @@ t.test('a mail that the server does not accept waits, longer each time, and is s
   await users.insertOne(readModelOf(6))
   const waitsMs = async () => {
     const email = await emails.findOne({ _id: userId(6) })
-    t.strictSame(Object.keys(email ?? {}).sort(), ['_id', 'attempts', 'claimedUntil', 'registeredAt'])
+    t.strictSame(Object.keys(email ?? {}).sort(), ['_id', 'about', 'attempts', 'claimedUntil', 'registeredAt'])
     return Number(email?.['claimedUntil']) - Date.now()
   }
   const waits: number[] = []

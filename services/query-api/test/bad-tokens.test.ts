@@ -124,7 +124,11 @@ for (const [code, cases] of Object.entries(refusals) as [keyof typeof refusals, 
             code === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"',
           )
           if (method === 'GET')
-            t.strictSame(answer.json(), { type: `urn:problem-type:cqrs-user-service:${code}`, ...described(code) })
+            t.strictSame(answer.json(), {
+              type: `urn:problem-type:cqrs-user-service:${code}`,
+              ...described(code),
+              instance: answer.headers['x-request-id'],
+            })
         }
       }
     })

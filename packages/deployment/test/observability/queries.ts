@@ -56,8 +56,8 @@ const ofPrometheus = new Set(['up', 'ALERTS'])
 const ofTargets = new Set(['job', 'instance'])
 
 /**
- * The metrics and labels that a board or a rule names and that none of these answers of `/metrics` has. A label by which
- * a query groups has to be one of some metric in it.
+ * The metrics and labels that a board or a rule names and that none of these answers of `/metrics` has. A label by
+ * which a query groups has to be one of some metric in it.
  */
 export function unknownNames(answers: readonly string[], asked = queries, recording: any[] = rules): string[] {
   const known = new Map<string, Map<string, Set<string>>>()

@@ -42,8 +42,8 @@ export const consumerConfig = ({
 })
 
 /**
- * Creates the consumer, or updates it, and resumes it unless it may be paused. Safe to repeat, also by several processes
- * at once.
+ * Creates the consumer, or updates it, and resumes it unless it may be paused. Safe to repeat, also by several
+ * processes at once.
  */
 export async function ensureDurableConsumer(
   nats: NatsConnection,
