@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import type { MongoClient } from 'mongodb'
 import { Histogram } from 'prom-client'
 import { gauges, type Measured } from '../process/gauges.ts'
@@ -10,12 +9,18 @@ export function measurePool(client: MongoClient): Measured {
   client.on('connectionClosed', () => pool.total--)
   client.on('connectionCheckOutStarted', () => pool.pending++)
   client.on('connectionCheckOutFailed', () => pool.pending--)
-  client.on('connectionCheckedOut', ({ durationMS }) => {
+  const inUse = new Map<string, () => void>()
+  client.on('connectionCheckedOut', ({ address, connectionId, durationMS }) => {
     pool.pending--
     pool.used++
     waits.observe(durationMS / 1_000)
+    inUse.set(`${address} ${connectionId}`, uses.startTimer())
   })
-  client.on('connectionCheckedIn', () => pool.used--)
+  client.on('connectionCheckedIn', ({ address, connectionId }) => {
+    pool.used--
+    inUse.get(`${address} ${connectionId}`)?.()
+    inUse.delete(`${address} ${connectionId}`)
+  })
   return measured(pool)
 }
 
@@ -37,34 +42,10 @@ const waits = new Histogram({
   help: 'Time until an operation had a connection to MongoDB',
   buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
 })
-const durations = new Histogram({
-  name: 'db_client_operation_duration_seconds',
-  help: 'Time from sending a command to MongoDB until its answer',
-  labelNames: ['db_operation_name', 'outcome'],
+// The driver's command monitoring (7.9) would name the commands, but deserializes each answer a second time: a `find`
+// of 100 documents then takes half as much processor time again.
+const uses = new Histogram({
+  name: 'db_client_connection_use_time_seconds',
+  help: 'Time for which an operation used a connection to MongoDB: from sending a command until its answer',
   buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10],
 })
-const operations = new Set(['aggregate', 'delete', 'find', 'findAndModify', 'getMore', 'insert', 'update'])
-for (const db_operation_name of [...operations, 'other'])
-  for (const outcome of ['success', 'failure']) durations.zero({ db_operation_name, outcome })
-
-/**
- * Wraps what sends each command. The driver's own command monitoring (7.9) deserializes each answer a second time: a
- * `find` of 100 documents then takes half as much processor time again.
- */
-type Send = (this: unknown, namespace: unknown, command: object, ...more: unknown[]) => Promise<unknown>
-const { Connection } = createRequire(import.meta.url)('mongodb/lib/cmap/connection.js') as {
-  Connection: { prototype: { command: Send } }
-}
-const { command: send } = Connection.prototype
-Connection.prototype.command = async function (namespace, command, ...more) {
-  const [name = ''] = Object.keys(command)
-  const observe = durations.startTimer({ db_operation_name: operations.has(name) ? name : 'other' })
-  try {
-    const answer = await send.call(this, namespace, command, ...more)
-    observe({ outcome: 'success' })
-    return answer
-  } catch (error) {
-    observe({ outcome: 'failure' })
-    throw error
-  }
-}
