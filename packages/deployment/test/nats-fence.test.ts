@@ -25,7 +25,7 @@ const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: s
       '$JS.API.CONSUMER.LIST.USERS',
     ],
     // Of a subscription, NATS takes the > for a name.
-    subscribe: ['users_sync.page', 'users_sync.digest', 'users_sync.>', '_INBOX.command-api.1'],
+    subscribe: ['users_sync.page', 'users_sync.digest', 'users_sync.>', 'status', '_INBOX.command-api.1'],
   },
   projector: {
     publish: [
@@ -42,9 +42,9 @@ const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: s
       ]),
       ...['other', ...retired].map((durable) => `$JS.API.CONSUMER.INFO.USERS.${durable}`),
     ],
-    subscribe: ['_INBOX.projector.1'],
+    subscribe: ['status', '_INBOX.projector.1'],
   },
-  'query-api': { publish: [], subscribe: ['*.applied', ...shapes.map((shape) => appliedSubject(shape))] },
+  'query-api': { publish: [], subscribe: ['*.applied', 'status', ...shapes.map((shape) => appliedSubject(shape))] },
   migrate: {
     publish: [
       ...['INFO', 'CREATE', 'UPDATE'].map((call) => `$JS.API.STREAM.${call}.USERS`),
@@ -59,6 +59,7 @@ const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: s
     publish: [
       'users_sync.page',
       'users_sync.republish',
+      'status',
       'users_replay.users_read_v1.users.1.updated',
       '$JS.API.STREAM.INFO.USERS',
       '$JS.API.STREAM.INFO.USERS_DLQ',
@@ -153,24 +154,31 @@ for (const [user, { publish, subscribe }] of Object.entries(jobs) as [keyof type
   })
 }
 
-t.test('command-api may answer whoever asks it, once, and nobody else', async (t) => {
-  const [commandApi, projector] = [await connectAs('command-api'), await connectAs('projector')]
-  commandApi.subscribe('users_sync.page', {
-    callback: (_, message) => {
-      message.respond('first')
-      message.respond('second')
-    },
+for (const [answering, asking, subject] of [
+  ['command-api', 'projector', 'users_sync.page'],
+  ['command-api', 'operator', 'status'],
+  ['projector', 'operator', 'status'],
+  ['query-api', 'operator', 'status'],
+] as const)
+  t.test(`${answering} may answer whoever asks it on ${subject}, once, and nobody else`, async (t) => {
+    const [answerer, asker] = [await connectAs(answering), await connectAs(asking)]
+    const subscription = answerer.subscribe(subject, {
+      callback: (_, message) => {
+        message.respond('first')
+        message.respond('second')
+      },
+    })
+    await answerer.flush()
+    const answers: string[] = []
+    asker.subscribe(`_INBOX.${asking}.own`, { callback: (_, { data }) => void answers.push(String(data)) })
+    asker.publish(subject, 'x', { reply: `_INBOX.${asking}.own` })
+    const { data } = await asker.request(subject, 'x')
+    t.equal(new TextDecoder().decode(data), 'first')
+    await answerer.flush()
+    await asker.flush()
+    t.equal(answers.length, 1)
+    subscription.unsubscribe()
   })
-  await commandApi.flush()
-  const answers: string[] = []
-  projector.subscribe('_INBOX.projector.own', { callback: (_, { data }) => void answers.push(String(data)) })
-  projector.publish('users_sync.page', 'x', { reply: '_INBOX.projector.own' })
-  const { data } = await projector.request('users_sync.page', 'x')
-  t.equal(new TextDecoder().decode(data), 'first')
-  await commandApi.flush()
-  await projector.flush()
-  t.equal(answers.length, 1)
-})
 
 t.test('a wrong password, a missing one, and the user of another are refused', async (t) => {
   const pass = readFileSync(fence.settings['query-api'].NATS_PASSWORD_FILE, 'utf8')

@@ -12,7 +12,7 @@ import { queries, unknownNames } from '../../deployment/test/observability/queri
 import { startSystem } from './system.ts'
 
 // The steps of "Testing the Implementation" in the mission, in order, through the gateway.
-const { baseUrl, send, newUser, logs, mails, dataDir, ports, servers } = await startSystem(
+const { baseUrl, send, newUser, logs, mails, dataDir, ports, projector, servers } = await startSystem(
   t,
   { projector: { VERIFY_EVERY_SECONDS: '1' } },
   { ownServers: true },
@@ -177,21 +177,32 @@ t.test('jose verifies a token with the published keys, and rejects a forged one'
   t.equal((payload.exp ?? 0) - (payload.iat ?? 0), 900)
   await t.rejects(jwtVerify(`${token.slice(0, -8)}AAAAAAAA`, keys, expected))
 })
-t.test(
-  'command-api measures what a stopped projector has not handled, and the projector its dead letters',
-  async () => {
-    const metric = async (service: 'command-api' | 'projector', series: string) =>
-      valueIn(await (await fetch(`http://127.0.0.1:${ports[service]}/metrics`)).text(), series)
-    const oldest = () => metric('command-api', 'consumer_oldest_unhandled_seconds{consumer="users_read_v1"}')
-    await eventually(async () => (await oldest()) === 0)
-    await servers.projector.stop()
-    await newUser()
-    await eventually(async () => Number(await oldest()) > 0)
-    await servers.projector.start()
-    await eventually(async () => (await oldest()) === 0)
-    await eventually(async () => (await metric('projector', 'projector_dead_letters{consumer="users_read_v1"}')) === 0)
-  },
-)
+t.test('metrics and `projector status` show what a stopped projector has not handled', async (t) => {
+  const metric = async (service: 'command-api' | 'projector', series: string) =>
+    valueIn(await (await fetch(`http://127.0.0.1:${ports[service]}/metrics`)).text(), series)
+  const oldest = () => metric('command-api', 'consumer_oldest_unhandled_seconds{consumer="users_read_v1"}')
+  await eventually(async () => (await oldest()) === 0)
+  await eventually(async () => (await projector('status').ended).code === 0)
+  await servers.projector.stop()
+  await newUser()
+  await eventually(async () => Number(await oldest()) > 0)
+  const stopped = await projector('status').ended
+  t.equal(stopped.code, 1)
+  t.match(stopped.stdout, /^! {2}projector {2}no answer$/m)
+  t.match(stopped.stdout, /^! {2}users_read_v1 {2}1 events to handle {2}the oldest \d+\.\d s old/m)
+  const lines = (await projector('--json', 'status').ended).stdout.trim().split('\n')
+  t.match(
+    lines.map((line) => JSON.parse(line)),
+    [
+      { service: 'command-api', version: String, status: 'ready', isWell: true },
+      { service: 'projector', isWell: false },
+      { service: 'query-api', status: 'ready' },
+    ],
+  )
+  await servers.projector.start()
+  await eventually(async () => (await oldest()) === 0)
+  await eventually(async () => (await metric('projector', 'projector_dead_letters{consumer="users_read_v1"}')) === 0)
+})
 
 t.test('no process lacks a right at NATS', async (t) => {
   t.notMatch(readFileSync(join(dataDir, 'logs/nats.log'), 'utf8'), /Violation/)

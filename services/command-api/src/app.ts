@@ -5,6 +5,7 @@ import {
   createServer,
   type HttpServer,
   type Logger,
+  type NatsLink,
   refusing,
   verifyAccessTokens,
 } from '@cqrs/service-kit'
@@ -17,7 +18,12 @@ import { admit } from './sign-in/admit.ts'
 /** The HTTP side of command-api: every command, and nothing else. */
 export function buildApp(
   config: Config,
-  { logger, checks, ...parts }: Omit<Dependencies, 'authenticate'> & { logger: Logger; checks: Record<string, Check> },
+  {
+    logger,
+    checks,
+    nats,
+    ...parts
+  }: Omit<Dependencies, 'authenticate'> & { logger: Logger; checks: Record<string, Check>; nats: NatsLink },
 ): HttpServer {
   const app = createServer(logger, config)
   const authenticate = verifyAccessTokens(app, {
@@ -28,7 +34,7 @@ export function buildApp(
   })
   const limitedByCaller = refusing(['rate-limited', ...authenticate.problems], authenticate)
   const dependencies: Dependencies = { ...parts, authenticate: limitedByCaller }
-  answerHealth(app, checks)
+  answerHealth(app, checks, nats)
   answerMetrics(app, config)
   publicKeys(app, { jwksFile: config.JWKS_FILE })
 

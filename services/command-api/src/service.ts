@@ -107,6 +107,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
   const dependencies = { users, relay, passwords, tokens, sessions, limits, backOff, devices, audit, logger }
   const app = buildApp(config, {
     ...dependencies,
+    nats,
     checks: {
       mongodb: acceptsWrites(mongo, () => collections.isComplete()),
       collections: collections.check({ required: true }),

@@ -3,6 +3,7 @@ import {
   acceptsWrites,
   answerHealth,
   answerMetrics,
+  type Check,
   createLogger,
   createServer,
   exposesPassword,
@@ -102,7 +103,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
   })
 
   const app = createServer(logger)
-  answerHealth(app, {
+  const checks: Record<string, Check> = {
     mongodb: acceptsWrites(mongo, () => collections.isComplete()),
     collections: collections.check({ required: true }),
     nats: { required: true, reasons: () => nats.problems() },
@@ -113,7 +114,8 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     events: { required: false, isUp: () => consumers.every((consumer) => consumer.isFetching()) },
     mail: { required: false, isUp: () => mailer.isUp(), reasons: () => mailer.reasons },
     'schema version': { required: false, isUp: () => !consumers.some((consumer) => consumer.awaitsNewer()) },
-  })
+  }
+  answerHealth(app, checks, nats)
   answerMetrics(app, config)
   const loops = [...consumers, waitingMails, upkeep, measureShapes(shapes)]
 

@@ -4,6 +4,7 @@ import {
   createServer,
   type HttpServer,
   type Logger,
+  type NatsLink,
   type RequiredResources,
   verifyAccessTokens,
 } from '@cqrs/service-kit'
@@ -25,7 +26,7 @@ export function buildApp(
     revocations,
     required,
     mongodb,
-    natsProblems,
+    nats,
     ...dependencies
   }: Omit<Dependencies, 'authenticate' | 'mayList' | 'onlyAdmins'> & {
     logger: Logger
@@ -34,7 +35,7 @@ export function buildApp(
     revocations: RevocationList
     required: RequiredResources
     mongodb: Check
-    natsProblems: () => readonly string[]
+    nats: NatsLink
   },
 ): HttpServer {
   const app = createServer(logger, config)
@@ -44,14 +45,15 @@ export function buildApp(
     audience: config.JWT_AUDIENCE,
     admit: (caller) => revocations.admit(caller),
   })
-  answerHealth(app, {
+  const checks: Record<string, Check> = {
     mongodb,
     collections: required.check({ required: true }),
     'revoked tokens': { required: true, isUp: () => revocations.loaded().then(() => true) },
     // Without NATS, a query that waits for a version polls.
-    nats: { required: false, reasons: natsProblems },
+    nats: { required: false, reasons: () => nats.problems() },
     ...(redis && { redis: { required: false, isUp: () => redis.isConnected, reasons: () => redis.reasons } }),
-  })
+  }
+  answerHealth(app, checks, nats)
 
   const onlyAdmins = mayList({ LISTS_FOR: 'admins' })
   const all = { ...dependencies, authenticate, mayList: mayList(config), onlyAdmins }

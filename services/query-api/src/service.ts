@@ -79,7 +79,7 @@ export async function createQueryApi(
     revocations,
     required,
     mongodb: { required: true, isUp: () => mongo.answers(ask()), reasons: () => mongo.reasons },
-    natsProblems: () => nats.problems(),
+    nats,
   })
   answerMetrics(app, config)
   const measured = measureCache(cache)

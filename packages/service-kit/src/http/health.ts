@@ -1,6 +1,12 @@
+import { hostname } from 'node:os'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
+import { type ReplicaStatus, statusSubject } from '@cqrs/contracts'
+import { register } from 'prom-client'
+import type { NatsLink } from '../nats/link.ts'
 import { gauges } from '../process/gauges.ts'
+import type { Logger } from '../process/logger.ts'
 import type { HttpServer } from './http-server.ts'
+import { version } from './version.ts'
 
 /** A dependency of the process. Without one that is not required, clients are still served. */
 export type Check = {
@@ -16,26 +22,45 @@ export type Check = {
 /**
  * `/healthz` answers 200 while the process runs. `/readyz` answers 200 `ready` if every check is up, 200 `degraded` if
  * only checks that are not required are down (taking the process out of service would not help), else 503 `unready`. It
- * lists the checks, the missing resources and the reasons.
+ * lists the checks, the missing resources and the reasons. Over NATS, every replica answers the same on `status`, with
+ * its gauges.
  */
-export function answerHealth(app: HttpServer, checks: Record<string, Check>): void {
+export function answerHealth(app: HttpServer, checks: Record<string, Check>, nats?: NatsLink): void {
   const measured = measureChecks(checks)
   app.addHook('onReady', async () => measured.start())
   app.addHook('onClose', () => measured.close())
   app.get('/healthz', { logLevel: 'silent' }, () => ({ status: 'ok' }))
   app.get('/readyz', { logLevel: 'silent' }, async (_request, reply) => {
-    const results = await resultsOf(checks)
-    const down = results.filter(({ up }) => !up)
-    const status = down.length === 0 ? 'ready' : down.some(({ required }) => required) ? 'unready' : 'degraded'
-    const missing = Object.values(checks).flatMap((check) => check.missing?.() ?? [])
-    const reasons = Object.values(checks).flatMap((check) => check.reasons?.() ?? [])
-    return reply.status(status === 'unready' ? 503 : 200).send({
-      status,
-      checks: Object.fromEntries(results.map(({ name, up }) => [name, up ? 'up' : 'down'])),
-      ...(missing.length > 0 && { missing }),
-      ...(reasons.length > 0 && { reasons }),
-    })
+    const health = await healthOf(checks)
+    return reply.status(health.status === 'unready' ? 503 : 200).send(health)
   })
+  const about = { service: (app.log as Logger).bindings()['service'], version, replica: `${hostname()}:${process.pid}` }
+  nats?.subscribe(statusSubject, async (message) => {
+    const [health, gauges] = await Promise.all([healthOf(checks), currentGauges()])
+    message.respond(JSON.stringify({ ...about, ...health, gauges } satisfies ReplicaStatus))
+  })
+}
+
+async function healthOf(checks: Record<string, Check>): Promise<Health> {
+  const results = await resultsOf(checks)
+  const down = results.filter(({ up }) => !up)
+  const missing = Object.values(checks).flatMap((check) => check.missing?.() ?? [])
+  const reasons = Object.values(checks).flatMap((check) => check.reasons?.() ?? [])
+  return {
+    status: down.length === 0 ? 'ready' : down.some(({ required }) => required) ? 'unready' : 'degraded',
+    checks: Object.fromEntries(results.map(({ name, up }) => [name, up ? 'up' : 'down'])),
+    ...(missing.length > 0 && { missing }),
+    ...(reasons.length > 0 && { reasons }),
+  }
+}
+
+type Health = Pick<ReplicaStatus, 'status' | 'checks' | 'missing' | 'reasons'>
+
+async function currentGauges(): Promise<ReplicaStatus['gauges']> {
+  const metrics = await register.getMetricsAsJSON()
+  const isOwn = ({ name, type }: { name: string; type: unknown }) =>
+    type === 'gauge' && !/^(nodejs|process)_/.test(name)
+  return Object.fromEntries(metrics.filter(isOwn).map(({ name, values }) => [name, values as never]))
 }
 
 async function resultsOf(checks: Record<string, Check>) {

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { Gauge, register } from 'prom-client'
 import Type from 'typebox'
 import type { Logger } from '../process/logger.ts'
 import type { HttpServer } from './http-server.ts'
 import { createServer } from './server.ts'
+import { version } from './version.ts'
 
 export { Counter, Gauge, Histogram, register } from 'prom-client'
 
@@ -36,7 +36,5 @@ const buildInfo = new Gauge({
   help: '1, with the name and the release of the service',
   labelNames: ['service', 'version'],
 })
-/** Every package has the same. */
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 
 type Settings = { METRICS_PORT?: number; HOST: string }

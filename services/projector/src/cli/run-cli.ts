@@ -7,6 +7,7 @@ import { dlqCommand } from './dlq.ts'
 import { followCommand } from './follow.ts'
 import { rebuildCommand } from './rebuild.ts'
 import { shapeCommand } from './shape.ts'
+import { statusCommand } from './status.ts'
 import { verifyCommand } from './verify.ts'
 
 /**
@@ -31,7 +32,8 @@ export async function runCli(args: string[], settings: () => Config): Promise<nu
     .addCommand(dlqCommand(run))
     .addCommand(followCommand(run))
   for (const command of consumerCommands(run)) program.addCommand(command)
-  program.addCommand(rebuildCommand(run)).addCommand(shapeCommand(run)).addCommand(verifyCommand(run))
+  program.addCommand(rebuildCommand(run)).addCommand(shapeCommand(run))
+  program.addCommand(statusCommand(run)).addCommand(verifyCommand(run))
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)])
     command
       .exitOverride()
