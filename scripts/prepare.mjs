@@ -23,7 +23,7 @@ export async function prepare() {
   await run('the build', 'tsc', ['-b'])
 }
 
-/** Installs the frameworks that only `pnpm bench` compares with, if they have changed. Fails with one line. */
+/** Installs the frameworks that only `npm run bench` compares with, if they have changed. Fails with one line. */
 async function preparePeers() {
   await install(peers, '.installed-peers')
 }

@@ -9,10 +9,10 @@ import type { Result } from './harness/result.ts'
 import { table } from './harness/table.ts'
 
 /**
- * `pnpm bench` runs every case and writes docs/benchmarks.md. `--quick` tries all of it in two minutes on little data,
- * and `--only NAME` runs the cases whose names contain NAME; both only print.
+ * `npm run bench` runs every case and writes docs/benchmarks.md. `--quick` tries all of it in two minutes on little
+ * data, and `--only NAME` runs the cases whose names contain NAME; both only print.
  */
-const usage = `usage: pnpm bench [--quick] [--only NAME]\ncases: ${cases.map(({ name }) => name).join(', ')}`
+const usage = `usage: npm run bench -- [--quick] [--only NAME]\ncases: ${cases.map(({ name }) => name).join(', ')}`
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
 const chosen = cases.filter(({ name }) => name.includes(values.only ?? ''))
 if (chosen.length === 0) {
@@ -40,7 +40,7 @@ for (const { name, run } of chosen) {
     say(`${name} failed: ${(error as Error).stack}`)
   }
 }
-const context = { command: 'pnpm bench', machine: await machine(bench.read), failures }
+const context = { command: 'npm run bench', machine: await machine(bench.read), failures }
 await bench.stop()
 
 console.log(table(results))

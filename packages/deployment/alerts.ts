@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 
-// `pnpm alerts` copies the rules of Prometheus into the object that the Prometheus operator reads.
+// `npm run alerts` copies the rules of Prometheus into the object that the Prometheus operator reads.
 const file = (path: string) => new URL(`../../${path}`, import.meta.url)
 
 /** The file of that object. */
@@ -9,7 +9,7 @@ export const prometheusRuleFile = file('k8s/components/service-monitor/prometheu
 /** What it has to contain. */
 export function prometheusRule(): string {
   const rules = readFileSync(file('deploy/observability/alerts.yml'), 'utf8').replace(/^(#.*\n)+/, '')
-  return `# \`pnpm alerts\` writes this file from deploy/observability/alerts.yml.
+  return `# \`npm run alerts\` writes this file from deploy/observability/alerts.yml.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { asyncApi } from './async-api.ts'
 import { openApi } from './open-api.ts'
 
-// `pnpm openapi` writes these files from the code; `--check` only compares them, and names those that differ.
+// `npm run openapi` writes these files from the code; `--check` only compares them, and names those that differ.
 const text = (document: object): string => `${JSON.stringify(document, null, 2)}\n`
 const documents = { 'openapi/api.json': text(await openApi()), 'asyncapi.json': text(asyncApi()) }
 
@@ -11,7 +11,7 @@ for (const [name, content] of Object.entries(documents)) {
   const file = new URL(`../../docs/${name}`, import.meta.url)
   if (!isCheck) await writeFile(file, content)
   else if ((await readFile(file, 'utf8').catch(() => '')) !== content) {
-    console.error(`docs/${name} differs from what the code gives: run \`pnpm openapi\``)
+    console.error(`docs/${name} differs from what the code gives: run \`npm run openapi\``)
     process.exitCode = 1
   }
 }

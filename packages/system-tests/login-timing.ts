@@ -5,8 +5,8 @@ import { startStack } from '@cqrs/local-stack'
 import { MongoClient } from 'mongodb'
 
 /**
- * `pnpm test:login-timing` measures how long each kind of failed login takes, in turns. Prints the medians; exits with
- * 1 if they differ by more than 10 %. Only an idle machine gives meaningful figures.
+ * `npm run test:login-timing` measures how long each kind of failed login takes, in turns. Prints the medians; exits
+ * with 1 if they differ by more than 10 %. Only an idle machine gives meaningful figures.
  */
 const tries = Number(process.argv[2] ?? 200)
 const dataDir = await mkdtemp(join(tmpdir(), 'login-timing-'))

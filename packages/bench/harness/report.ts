@@ -10,7 +10,7 @@ export function report(
   const short = judged.filter((result) => !reached(result))
   return `# Benchmarks
 
-<!-- \`pnpm bench\` writes this file. -->
+<!-- \`npm run bench\` writes this file. -->
 
 ${judged.length - short.length} of ${judged.length} figures reach their target. ${shortfalls(short)}
 

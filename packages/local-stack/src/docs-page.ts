@@ -1,9 +1,9 @@
 import { copyReference } from './gateway/reference.ts'
 
-/** `pnpm docs:page DIRECTORY` writes the files of the API reference, for a static file server. */
+/** `npm run docs:page -- DIRECTORY` writes the files of the API reference, for a static file server. */
 const [directory] = process.argv.slice(2)
 if (directory) await copyReference(directory)
 else {
-  console.error('usage: pnpm docs:page DIRECTORY')
+  console.error('usage: npm run docs:page -- DIRECTORY')
   process.exitCode = 1
 }

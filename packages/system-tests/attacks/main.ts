@@ -5,7 +5,7 @@ import { reportTable } from './report.ts'
 import { besiege } from './siege.ts'
 
 /**
- * `pnpm test:attacks` sends 5,000 bad requests to each route, and then runs a greedy client of each kind beside an
+ * `npm run test:attacks` sends 5,000 bad requests to each route, and then runs a greedy client of each kind beside an
  * ordinary one. It prints a table of each. `--seed 42` repeats the run that printed this seed, `--requests 100` changes
  * the number, `--only login` selects the operations and the greedy clients whose name contains it, `--only greedy` all
  * of the latter.
@@ -16,7 +16,7 @@ const { values } = parseArgs({
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 30))
 const requests = Number(values.requests ?? 5_000)
 if (!Number.isSafeInteger(seed) || !(requests > 0)) {
-  console.error('usage: pnpm test:attacks [--seed N] [--requests N] [--only NAME]')
+  console.error('usage: npm run test:attacks -- [--seed N] [--requests N] [--only NAME]')
   process.exit(1)
 }
 const only = (values.only ?? '').toLowerCase()

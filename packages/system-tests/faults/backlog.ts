@@ -5,7 +5,7 @@ import { generateKeyFiles } from '@cqrs/service-kit'
 import { waitingUser } from './waiting-user.ts'
 
 /**
- * `pnpm test:backlog`: three replicas of command-api publish the backlog of a NATS outage. Prints how long it takes,
+ * `npm run test:backlog`: three replicas of command-api publish the backlog of a NATS outage. Prints how long it takes,
  * how often an event is published, and the memory of each replica; exits with 1 above 1.2 publishes per event.
  */
 const events = Number(process.argv[2] ?? 100_000)

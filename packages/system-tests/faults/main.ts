@@ -4,7 +4,7 @@ import { type Outcome, runScenario } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
 /**
- * `pnpm test:faults` runs every scenario in rounds and prints a table. `--seed 42` repeats the run that printed this
+ * `npm run test:faults` runs every scenario in rounds and prints a table. `--seed 42` repeats the run that printed this
  * seed, `--rounds 5` changes the number of rounds, `--only NATS` selects the scenarios whose name contains it.
  */
 const { values } = parseArgs({
@@ -13,7 +13,7 @@ const { values } = parseArgs({
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
 const chosen = scenarios.filter(({ name }) => name.toLowerCase().includes((values.only ?? '').toLowerCase()))
 if (!Number.isSafeInteger(seed) || !/^\d*$/.test(values.rounds ?? '') || chosen.length === 0) {
-  console.error('usage: pnpm test:faults [--seed N] [--rounds N] [--only NAME]')
+  console.error('usage: npm run test:faults -- [--seed N] [--rounds N] [--only NAME]')
   process.exit(1)
 }
 console.log(`seed ${seed}`)

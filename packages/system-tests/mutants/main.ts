@@ -9,9 +9,9 @@ import { parseArgs } from 'node:util'
 import { type Mutant, mutants, mutate } from './mutants.ts'
 
 /**
- * `pnpm test:mutants`: breaks the product in one place at a time, in a copy of the repository, and runs the tests that
- * guard this place. They must fail. `--only relay` takes the mutants with that in their file or description; a run of
- * all of them writes docs/mutants.md.
+ * `npm run test:mutants`: breaks the product in one place at a time, in a copy of the repository, and runs the tests
+ * that guard this place. They must fail. `--only relay` takes the mutants with that in their file or description; a
+ * run of all of them writes docs/mutants.md.
  */
 const { values } = parseArgs({ options: { only: { type: 'string' } } })
 const chosen = mutants.filter(({ file, what }) => `${file} ${what}`.includes(values.only ?? ''))
@@ -92,7 +92,7 @@ function report(): string {
   })
   return `# Mutants
 
-\`pnpm test:mutants\` breaks the product in one place at a time and runs the tests that guard this place: they must
+\`npm run test:mutants\` breaks the product in one place at a time and runs the tests that guard this place: they must
 fail. A mutant that does not compile counts as survived, and a test that fails without one ends the run.
 ${mutants.length - survivors.length} of ${mutants.length} mutants are killed. The mutants are in
 [packages/system-tests/mutants/mutants.ts](../packages/system-tests/mutants/mutants.ts).

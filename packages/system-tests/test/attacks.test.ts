@@ -4,7 +4,7 @@ import { besideGreedy, greedyTable } from '../attacks/greedy.ts'
 import { reportTable } from '../attacks/report.ts'
 import { besiege } from '../attacks/siege.ts'
 
-// A short run of `pnpm test:attacks`.
+// A short run of `npm run test:attacks`.
 t.setTimeout(300_000)
 const seed = 7
 

@@ -4,7 +4,7 @@ import { type Outcome, runRounds } from '../faults/scenario.ts'
 import { scenarios } from '../faults/scenarios.ts'
 import { replaceProjectors, runTwoOfEach, type Scenario, startWorld } from '../faults/world.ts'
 
-// A short run of `pnpm test:faults`: one or two rounds of the quick faults.
+// A short run of `npm run test:faults`: one or two rounds of the quick faults.
 t.setTimeout(600_000)
 
 const seed = 7

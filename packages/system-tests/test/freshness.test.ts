@@ -1,7 +1,7 @@
 import t from 'tap'
 import { runPairs } from '../freshness/pairs.ts'
 
-// A short run of `pnpm test:freshness`, on a read database with one node.
+// A short run of `npm run test:freshness`, on a read database with one node.
 t.setTimeout(300_000)
 
 t.test('no query with a token misses a command or goes back, under kill -9 and without NATS', async (t) => {

@@ -34,9 +34,9 @@ export type System = Stack & {
   newUser(overrides?: object): Promise<{ id: string; token: string }>
   /** The e-mails that arrived. */
   mails(): Promise<any[]>
-  /** `pnpm keys:rotate` with these arguments. */
+  /** `npm run keys:rotate` with these arguments. */
   keysRotate(...args: string[]): Promise<Ended>
-  /** `pnpm users:restored`. */
+  /** `npm run users:restored`. */
   usersRestored(): Promise<Ended>
   /** `node dist/migrate.js` of a service. */
   migrate(service: 'command-api' | 'projector'): Promise<Ended>
@@ -44,7 +44,7 @@ export type System = Stack & {
   dataDir: string
   /** The file of public keys. */
   jwksFile: string
-  /** `pnpm projector` with these arguments. */
+  /** `npm run projector` with these arguments. */
   projector(...args: string[]): { child: ChildProcess; ended: Promise<Ended> }
 }
 

@@ -69,7 +69,7 @@ export const missingInBroker = (nats: NatsConnection): Promise<string[]> =>
     { name: deadLetterStream.name },
   ])
 
-/** What someone has changed in the streams and consumers, other than with `pnpm projector pause`. */
+/** What someone has changed in the streams and consumers, other than with `npm run projector -- pause`. */
 export const driftedInBroker = async (nats: NatsConnection, db: Db): Promise<string[]> => [
   ...(await drifted(
     nats,

@@ -51,7 +51,7 @@ t.test('an operator switches queries to a shape that a newer release fills, back
 
   t.match(await cli('shape', 'switch', newer), {
     code: 1,
-    stderr: `error: ${newer} is not filled: pnpm projector rebuild ${newer}\n`,
+    stderr: `error: ${newer} is not filled: npm run projector -- rebuild ${newer}\n`,
   })
   await states.updateOne({ _id: newer }, { $set: { filledAt: new Date() } })
   await writeSide.apply(created(1))

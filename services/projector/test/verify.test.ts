@@ -124,7 +124,7 @@ t.test('more orphans than 10 and 1 % are deleted only if a person allows it', as
   writeSide.forget()
   t.match(await cli('verify', '--repair'), {
     code: 1,
-    stdout: /users_read_v1: .* does not know 20 users, .*: pnpm projector verify --repair --allow-deletions 20\n/,
+    stdout: /users_read_v1: .* does not know 20 users, .*: npm run projector -- verify --repair --allow-deletions 20\n/,
   })
   t.equal(await shown(), 20)
   t.strictSame(writeSide.asked('republish'), [])

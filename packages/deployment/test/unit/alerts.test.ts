@@ -33,7 +33,7 @@ t.test('each alert has a severity, a summary, a runbook and a case that makes it
 })
 
 t.test('the rules for Kubernetes are the same', async (t) => {
-  t.equal(readFileSync(prometheusRuleFile, 'utf8'), prometheusRule(), 'otherwise run `pnpm alerts`')
+  t.equal(readFileSync(prometheusRuleFile, 'utf8'), prometheusRule(), 'otherwise run `npm run alerts`')
 })
 
 t.test('the rules are valid for Prometheus', { skip: impossible }, async (t) => {

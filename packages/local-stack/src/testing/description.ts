@@ -108,7 +108,7 @@ function outside({ operation, pointer, ajv }: DescribedOperation, answer: Answer
   )
 }
 
-const undeclared = ': if this is intended, declare it in the `config` of the route and run `pnpm openapi`'
+const undeclared = ': if this is intended, declare it in the `config` of the route and run `npm run openapi`'
 
 const emptyBody = ({ body }: Pick<Answer, 'body'>): string | undefined =>
   body === '' ? undefined : 'described without a body'

@@ -16,7 +16,7 @@ export type FreshDatabase = {
  */
 export async function freshDatabase(t: Teardown): Promise<FreshDatabase> {
   if (!process.env.TEST_MONGODB_URI) {
-    throw new Error('TEST_MONGODB_URI is not set: run the tests with `pnpm test`, which starts the servers they need')
+    throw new Error('TEST_MONGODB_URI is not set: run the tests with `npm test`, which starts the servers they need')
   }
   const name = `test_${randomBytes(6).toString('hex')}`
   const uri = new URL(process.env.TEST_MONGODB_URI)

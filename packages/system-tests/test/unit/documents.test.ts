@@ -28,12 +28,15 @@ t.test('every link to a section has one', async (t) => {
   }
 })
 
-t.test('every pnpm or npm command that is shown exists', async (t) => {
-  const scripts = Object.keys(JSON.parse(text('package.json')).scripts)
+t.test('every npm command that is shown exists, and none needs pnpm', async (t) => {
+  const scripts: Record<string, string> = JSON.parse(text('package.json')).scripts
   for (const name of documents) {
-    for (const [, command = ''] of text(name).matchAll(/^(?:p?npm)(?: run)? ([a-z:]+)/gm))
-      t.ok(scripts.includes(command), `${name}: ${command}`)
+    for (const [, command = ''] of text(name).matchAll(/^npm(?: run)?(?: --silent)? ([a-z:]+)/gm))
+      t.ok(Object.hasOwn(scripts, command), `${name}: ${command}`)
+    for (const [shown, command = ''] of text(name).matchAll(/\bpnpm (?:run )?([a-z:]+)/g))
+      t.notOk(Object.hasOwn(scripts, command), `${name}: ${shown}`)
   }
+  for (const [name, script] of Object.entries(scripts)) t.notMatch(script, /pnpm/, name)
 })
 
 t.test('the changelog begins with the version of package.json', async (t) => {
@@ -41,12 +44,16 @@ t.test('the changelog begins with the version of package.json', async (t) => {
   t.equal(version, `## [${JSON.parse(text('package.json')).version}]`)
 })
 
-t.test('every script that is delegated to a package exists there', async (t) => {
+t.test('every program that a script runs exists', async (t) => {
   const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> }
-  const handedOver = Object.values(scripts).flatMap((script) => [...script.matchAll(/--filter @cqrs\/(\S+) (\S+)/g)])
-  t.ok(handedOver.length > 0)
-  for (const [command, name = '', script = ''] of handedOver)
-    t.ok(JSON.parse(text(`packages/${name}/package.json`)).scripts[script], command)
+  const run = Object.values(scripts).flatMap((script) => {
+    const [, folder = ''] = /cd (\S+)/.exec(script) ?? []
+    return [...script.matchAll(/\bnode (?:-\S+ )*(\S+\.m?[jt]s)/g)].map(([, program = '']) => join(folder, program))
+  })
+  t.ok(run.length > 10)
+  // What is built stands beside its source.
+  for (const program of run)
+    t.ok(existsSync(join(root, program.replace('/dist/', '/src/').replace(/\.js$/, '.ts'))), program)
 })
 
 t.test('decisions are numbered without a gap, each with the number that its title says', async (t) => {

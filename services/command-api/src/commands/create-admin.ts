@@ -46,7 +46,7 @@ export async function createFirstAdmin(
       if (taken && !taken.roles.includes('admin'))
         return logger.error(
           { user_id: taken.id, email: maskEmail(email) },
-          'admin not created: ADMIN_EMAIL is the address of a user who is no admin; use `pnpm admin:create`',
+          'admin not created: ADMIN_EMAIL is the address of a user who is no admin; use `npm run admin:create`',
         )
       const admin = taken ?? (await createAdmin({ email, password, name: 'Admin' }, dependencies))
       await firstAdmin.noteCreated()

@@ -9,12 +9,12 @@ import { UserRepository } from '../store/user-repository.ts'
 import { identityOf } from '../store/write-database.ts'
 
 /**
- * `pnpm users:restored`: run it once the write database is restored from a backup (docs/restore.md), before anybody
+ * `npm run users:restored`: run it once the write database is restored from a backup (docs/restore.md), before anybody
  * changes users again. It gives each user a version above all that was published since the backup, and ends every
  * session. A running command-api publishes the events with its next sweep. Interrupted, it continues when run again.
  */
 const { positionals } = parseArgs({ allowPositionals: true })
-if (positionals.length > 0) fail('usage: pnpm users:restored')
+if (positionals.length > 0) fail('usage: npm run users:restored')
 
 const config = readConfig(Type.Pick(Config, ['MONGODB_URI', 'EVENT_SCHEMA_VERSION']))
 const mongo = mongoClient(config.MONGODB_URI, 'after-restore')

@@ -9,13 +9,13 @@ import { passwordHasher } from '../sign-in/password-hasher.ts'
 import { UserRepository } from '../store/user-repository.ts'
 
 /**
- * `pnpm admin:create admin@example.com`: creates an admin in the write database. The password is ADMIN_PASSWORD, or a
- * random one that is printed once. A running command-api publishes the event with its next sweep.
+ * `npm run admin:create -- admin@example.com`: creates an admin in the write database. The password is ADMIN_PASSWORD,
+ * or a random one that is printed once. A running command-api publishes the event with its next sweep.
  */
 const { positionals } = parseArgs({ allowPositionals: true })
 const [email] = positionals
 if (!email || positionals.length > 1 || !isMailbox(normaliseEmail(email)))
-  fail('usage: pnpm admin:create admin@example.com')
+  fail('usage: npm run admin:create -- admin@example.com')
 
 const config = readConfig(Config)
 const password = config.ADMIN_PASSWORD ?? randomBytes(18).toString('base64url')

@@ -5,10 +5,10 @@ import { Config } from '../config.ts'
 import { addNextKey, pruneKeys, switchToNextKey } from './key-rotation.ts'
 
 /**
- * `pnpm keys:rotate`: replaces the key that signs access tokens, while the services run. If the services have copies of
- * the files that arrive later, as in Kubernetes, run the steps one by one (docs/operations.md).
+ * `npm run keys:rotate`: replaces the key that signs access tokens, while the services run. If the services have copies
+ * of the files that arrive later, as in Kubernetes, run the steps one by one (docs/operations.md).
  */
-const usage = `usage: pnpm keys:rotate [STEP]
+const usage = `usage: npm run keys:rotate -- [STEP]
   next      creates the next key and publishes its public half
   switch    makes the next key the signing key; keeps the public half of the previous one
   prune     removes the public keys whose tokens have expired

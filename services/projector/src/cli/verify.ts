@@ -29,7 +29,7 @@ async function verify(
     try {
       const condition = await comparison.read.condition()
       if (condition === 'not filled')
-        print({ shape: name, condition }, `${name}: not filled yet: pnpm projector rebuild ${name}`)
+        print({ shape: name, condition }, `${name}: not filled yet: npm run projector -- rebuild ${name}`)
       if (condition !== 'filled') continue
       const compared = await compareSides(comparison, {
         repair,
@@ -69,7 +69,7 @@ function report(print: CliContext['print'], shape: string, compared: Compared): 
     print(
       { shape, held },
       `${shape}: the write side does not know ${held} users, more than a repair deletes by itself. If they should be ` +
-        `deleted: pnpm projector verify --repair --allow-deletions ${held}`,
+        `deleted: npm run projector -- verify --repair --allow-deletions ${held}`,
     )
 }
 

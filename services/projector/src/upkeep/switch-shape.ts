@@ -17,11 +17,11 @@ export async function switchShape(
   const other = (await shapes.of(readModel)).find(({ shape }) => shape === to)
   if (!live || !other) throw new Error(`${name} does not exist: run migrate of a release that knows it`)
   if (live.shape === to) throw new Error(`${name} is live already`)
-  if (!other.filledAt) throw new Error(`${name} is not filled: pnpm projector rebuild ${name}`)
+  if (!other.filledAt) throw new Error(`${name} is not filled: npm run projector -- rebuild ${name}`)
   const before = shapeName(readModel, live.shape)
   const isSwitched = await progress.whenLevel(name, before, 10_000, () =>
     shapes.switch(readModel, { from: live.shape, to }),
   )
   if (!isSwitched)
-    throw new Error(`${name} is behind ${before}; switch when it has caught up (pnpm projector shape list)`)
+    throw new Error(`${name} is behind ${before}; switch when it has caught up (npm run projector -- shape list)`)
 }

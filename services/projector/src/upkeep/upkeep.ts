@@ -87,7 +87,7 @@ export class Upkeep {
       if (held > 0)
         logger.error(
           { read_model, users: held },
-          'the write side does not know so many users that the repair deletes nobody: see `pnpm projector verify`',
+          'the write side does not know so many users that the repair deletes nobody: npm run projector -- verify',
         )
     } catch (error) {
       if (signal.aborted) throw error

@@ -16,7 +16,7 @@ export class ForeignWriteDatabase extends Error {
   constructor(followed: string, answering: string) {
     super(
       `the read models follow the write database ${followed}, but ${answering} answers; they are not compared. ` +
-        `If it is the right one: pnpm projector follow ${answering}`,
+        `If it is the right one: npm run projector -- follow ${answering}`,
     )
   }
 }
