@@ -26,7 +26,7 @@ t.test('without a server freshDatabase says how to run the tests', async (t) => 
   const uri = process.env.TEST_MONGODB_URI
   delete process.env.TEST_MONGODB_URI
   t.teardown(() => Object.assign(process.env, { TEST_MONGODB_URI: uri }))
-  await t.rejects(freshDatabase(t), { message: /pnpm test/ })
+  await t.rejects(freshDatabase(t), { message: /npm test/ })
 })
 
 t.test('a killed NATS server restarts on the same port with every acknowledged message', async (t) => {

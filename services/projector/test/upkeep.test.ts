@@ -60,7 +60,7 @@ t.test('the answers of another write database are refused, and /readyz says so',
   await eventually(async () => /"degraded".*"write side":"down"/.test(await ready()))
   t.match((await metrics()).join(), /^projector_foreign_write_side 1$/m)
   const logs = replicas.flatMap(({ logs }) =>
-    logs.filter(({ err }) => /projector follow another/.test(Object(err).message)),
+    logs.filter(({ err }) => /projector -- follow another/.test(Object(err).message)),
   )
   t.match(logs[0], { level: 'error', msg: 'cannot compare the read model with the write side' })
   identity.writeDatabase = writeDatabase

@@ -136,7 +136,7 @@ t.test('the answers of another write database are refused until a person follows
   const [followed, foreign] = [writeSide.identity.writeDatabase, crypto.randomUUID() as string]
   writeSide.identity.writeDatabase = foreign
   writeSide.forget()
-  const message = `follow the write database ${followed}, but ${foreign} answers;.* projector follow ${foreign}\n`
+  const message = `follow the write database ${followed}, but ${foreign} answers;.* projector -- follow ${foreign}\n`
   t.match(await cli('verify', '--repair'), { code: 1, stdout: '', stderr: new RegExp(message) })
   t.match(await cli('rebuild', 'users_read_v1'), { code: 1, stderr: new RegExp(message) })
   t.strictSame(writeSide.asked('republish'), [])
