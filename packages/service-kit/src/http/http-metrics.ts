@@ -43,15 +43,16 @@ function observe(series: Series, seconds: number): void {
   series.count++
 }
 
-function seriesOf(method: string, route: string, status: number): Series {
+function seriesOf(requested: string, route: string, status: number): Series {
+  const method = methods.has(requested) ? requested : '_OTHER'
   const key = `${method} ${route} ${status}`
   const series = known.get(key) ?? newSeries(method, route, status)
   known.set(key, series)
   return series
 }
 
-function newSeries(method: string, http_route: string, http_response_status_code: number): Series {
-  const labels = { http_request_method: methods.has(method) ? method : '_OTHER', http_route, http_response_status_code }
+function newSeries(http_request_method: string, http_route: string, http_response_status_code: number): Series {
+  const labels = { http_request_method, http_route, http_response_status_code }
   duration.zero(labels)
   const { hashMap } = duration as unknown as { hashMap: Record<string, Series & { labels: object }> }
   return Object.values(hashMap).find((series) => series.labels === labels) as Series
