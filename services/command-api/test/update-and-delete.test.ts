@@ -52,6 +52,10 @@ t.test('many concurrent updates of one user take effect one after the other', as
   const { user, token } = await newUser()
   const rename = (n: number) => send('PUT', `/api/v1/users/${user.id}`, { name: `N${n}`, roles: ['buyer'] }, token)
   const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => rename(n)))
+  t.strictSame(
+    answers.filter(({ status }) => status !== 200).map(({ body }) => body),
+    [],
+  )
   const versions = answers.map(({ body }) => body.version).sort((one, other) => one - other)
   t.strictSame(
     versions,

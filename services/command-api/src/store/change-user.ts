@@ -9,8 +9,8 @@ export type Once = { done: Done; input: Pick<User, 'name' | 'roles'> }
 /**
  * Loads a user, decides, saves the change on the version that was loaded, and publishes its event. If another request
  * changes the user in between, it starts again with a fresh copy, 5 times at most. Requests of this process do so one
- * after the other, so that they do not keep overtaking each other. Whatever it returns, a majority has: what needs no
- * write is confirmed.
+ * after the other, and newer ones queue behind them, so that they do not keep overtaking each other. Whatever it
+ * returns, a majority has: what needs no write is confirmed.
  * @param decide returns undefined if there is nothing to change. It is called once for each attempt
  * @param options.once makes the change at most once: a repeated request gets the user of the first answer (`isReplay`)
  * @returns the user after the change, and the copy that the decision was made on
@@ -38,13 +38,14 @@ export async function changeUser<State extends User | Tombstone>(
     return { user: change?.state ?? current, previous: current, isReplay: false }
   }
   const again = async () => {
-    for (let number = 2; number <= 5; number++) {
+    for (let number = 1; number <= 5; number++) {
       const done = await attempt()
       if (done) return done
     }
     throw new Refusal('version-conflict')
   }
-  return (await attempt()) ?? (await users.inTurn(id, again))
+  const done = users.inTurn.isTaken(id) ? undefined : await attempt()
+  return done ?? (await users.inTurn(id, again))
 }
 
 /** @returns whether the user still had the version, and no request with the same key came first */

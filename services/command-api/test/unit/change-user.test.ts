@@ -1,3 +1,4 @@
+import { shares } from '@cqrs/service-kit'
 import t from 'tap'
 import type { Change, User } from '../../src/domain/user.ts'
 import { changeUser } from '../../src/store/change-user.ts'
@@ -13,7 +14,7 @@ function contended(failingSaves: number) {
     save: async (_change: Change, expectedVersion: number) => expectedVersion > failingSaves,
     confirm: async ({ version }: User) => version > failingSaves,
     written: (event: unknown) => event,
-    inTurn: (_id: string, work: () => Promise<unknown>) => work(),
+    inTurn: shares({ running: 1, waiting: 10 }),
   } as unknown as UserRepository
   const decide = (user: User) => {
     seen.push(user.version)
@@ -27,10 +28,10 @@ function contended(failingSaves: number) {
   }
 }
 
-t.test('a user that somebody else keeps changing is given up on after five attempts', async (t) => {
-  const { dependencies, decide, seen, published } = contended(5)
+t.test('a user that somebody else keeps changing is given up on after five more attempts', async (t) => {
+  const { dependencies, decide, seen, published } = contended(6)
   await t.rejects(changeUser(dependencies, 'an id', decide), { code: 'version-conflict' })
-  t.strictSame(seen, [1, 2, 3, 4, 5], 'each attempt sees a fresh copy')
+  t.strictSame(seen, [1, 2, 3, 4, 5, 6], 'each attempt sees a fresh copy')
   t.strictSame(published, [])
 })
 
@@ -50,4 +51,19 @@ t.test('a decision without a change is confirmed but not saved, and nothing is p
   const answer = await changeUser(dependencies, 'an id', () => undefined)
   t.match(answer, { user: { version: 3 }, isReplay: false })
   t.strictSame(published, [])
+})
+
+t.test('a change that comes while others take turns queues behind them', async (t) => {
+  const { dependencies, decide, published: order } = contended(1)
+  const change = (name: string) =>
+    changeUser(dependencies, 'an id', async (user) => {
+      order.push(name)
+      // The second change comes while the first one makes its second attempt.
+      if (order.length === 2) later = change('later')
+      return decide(user)
+    })
+  let later: Promise<unknown> | undefined
+  await change('earlier')
+  await later
+  t.strictSame(order, ['earlier', 'earlier', 'event 3', 'later', 'event 4'])
 })
