@@ -1,0 +1,37 @@
+import { json } from '../api.js'
+import { Badge, Button, html, Loading, Table, Time } from '../ui.js'
+
+/** @typedef {{ at: string, actor: string, actor_id?: string, action: string, outcome: string }} Action */
+
+/** What operators did, here and with the command line. @extends {Loading<{ data: Action[] }>} */
+export class Audit extends Loading {
+  load() {
+    return json('GET', '/operator/actions')
+  }
+
+  render() {
+    const { data } = this.state
+    return html`
+      <div class="actions">
+        <p>What operators did, here and with the command line: the last 1,000 actions, newest first.</p>
+        <${Button} kind="small" run=${this.refresh}>Refresh<//>
+      </div>
+      ${this.failure}
+      ${
+        data &&
+        html`<section class="panel"><${Table} caption="Actions" none="Nothing yet."
+          head=${['Time', 'Who', 'Action', 'Outcome', 'Details']} rows=${data.data.map(row)} /></section>`
+      }`
+  }
+}
+
+/** @param {Action} action */
+const row = ({ at, actor, actor_id, action, outcome, ...details }) => html`<tr>
+  <td><${Time} at=${at} /></td>
+  <td>${actor_id ? html`<a href=${`#/users/${actor_id}`}>${actor}</a>` : actor}</td>
+  <th scope="row">${action}</th>
+  <td><${Badge} kind=${outcome === 'success' ? 'good' : 'bad'}>${outcome}<//></td>
+  <td>${Object.entries(details).map(
+    ([name, value]) => html`<span class="quiet">${name}</span> <code>${JSON.stringify(value)}</code> `,
+  )}</td>
+</tr>`
