@@ -1,6 +1,7 @@
 export { aptUnpack } from './apt.ts'
 export { ChildServer, type ChildServerOptions } from './child-server.ts'
 export { eventually } from './eventually.ts'
+export { findChromium } from './find-chromium.ts'
 export { buildGateway } from './gateway/gateway.ts'
 export { type Upstream, upstreamFor } from './gateway/routing.ts'
 export { findMongod } from './mongo/find-mongod.ts'

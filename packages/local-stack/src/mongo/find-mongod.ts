@@ -1,4 +1,5 @@
-import { lookup } from 'node:dns/promises'
+import { firstFound } from '../first-found.ts'
+import { requireHost } from '../online.ts'
 import { run } from '../run.ts'
 import type { Log, Mongod, MongodSource } from './mongod.ts'
 import { portableMongod } from './portable-mongod.ts'
@@ -15,18 +16,12 @@ export const mongodSources: readonly MongodSource[] = [
 
 /** Finds a server. @throws with instructions, and with the reason why each source has none */
 export async function findMongod(log: Log, sources = mongodSources): Promise<Mongod> {
-  const reasons: string[] = []
-  for (const { name, find } of sources) {
-    try {
-      return await find(log)
-    } catch (error) {
-      reasons.push(`${name}: ${error instanceof Error ? error.message : error}`)
-    }
-  }
-  throw new Error(
-    `no MongoDB server found. Install MongoDB so that mongod is on PATH, or set MONGODB_URI and MONGODB_READ_URI ` +
-      `to running servers (${reasons.join('; ')})`,
-  )
+  return await firstFound(sources, log).catch(({ message }) => {
+    throw new Error(
+      `no MongoDB server found. Install MongoDB so that mongod is on PATH, or set MONGODB_URI and MONGODB_READ_URI ` +
+        `to running servers (${message})`,
+    )
+  })
 }
 
 async function downloadedMongod(): Promise<Mongod> {
@@ -37,12 +32,7 @@ async function downloadedMongod(): Promise<Mongod> {
 }
 
 async function downloadMongod(log: Log): Promise<Mongod> {
-  // Without a network the download retries silently for seven seconds.
-  const patience = AbortSignal.timeout(2_000)
-  await Promise.race([
-    lookup(officialHost),
-    new Promise((_, reject) => patience.addEventListener('abort', () => reject(new Error('no response from DNS')))),
-  ])
+  await requireHost(officialHost)
   log('MongoDB: downloading the official server (once)…')
   const { MongoBinary } = await import('mongodb-memory-server-core')
   return await nativeMongod(await MongoBinary.getPath(), 'official build')

@@ -1,3 +1,5 @@
+import type { Source } from '../first-found.ts'
+
 /** How to run a MongoDB server: `command`, then `args`, then the options of `mongod`. */
 export type Mongod = {
   command: string
@@ -12,10 +14,6 @@ export type Mongod = {
   description: string
 }
 
-/** A place from which a server may come. `find` fails with the reason why it has none. */
-export type MongodSource = {
-  name: string
-  find: (log: Log) => Promise<Mongod>
-}
+export type MongodSource = Source<Mongod>
 
 export type Log = (line: string) => void

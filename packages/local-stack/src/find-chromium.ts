@@ -1,0 +1,63 @@
+import { fileURLToPath } from 'node:url'
+import { aptInstall } from './apt.ts'
+import { firstFound, type Source } from './first-found.ts'
+import { requireHost } from './online.ts'
+import { run } from './run.ts'
+
+const host = 'cdn.playwright.dev'
+
+/** In order of preference: what the user installed, the build of the library, and Debian's. */
+export const chromiumSources: readonly Source<string>[] = [
+  { name: 'PATH', find: onPath },
+  { name: 'downloaded before', find: downloaded },
+  { name: `download from ${host}`, find: download },
+  { name: 'Debian package', find: ofDebian },
+]
+
+/**
+ * The command of a Chromium or Chrome: the one that CHROMIUM names, else the first that is found.
+ * @throws with instructions, and with the reason why each source has none
+ */
+export async function findChromium(log: (line: string) => void, sources = chromiumSources): Promise<string> {
+  if (process.env.CHROMIUM) return await runnable(process.env.CHROMIUM)
+  return await firstFound(sources, log).catch(({ message }) =>
+    fail(`no Chromium found. Install it so that chromium is on PATH, or set CHROMIUM to its path (${message})`),
+  )
+}
+
+async function onPath(): Promise<string> {
+  for (const command of ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) {
+    if (await runnable(command).catch(() => undefined)) return command
+  }
+  return fail('no chromium, chromium-browser or google-chrome')
+}
+
+async function downloaded(): Promise<string> {
+  const { chromium } = await import('playwright-core')
+  return await runnable(chromium.executablePath())
+}
+
+async function download(log: (line: string) => void): Promise<string> {
+  await requireHost(host)
+  log('Chromium: downloading the build of playwright-core (once)…')
+  const cli = fileURLToPath(import.meta.resolve('playwright-core/cli'))
+  await run(process.execPath, [cli, 'install', '--no-shell', 'chromium'])
+  return await downloaded()
+}
+
+async function ofDebian(log: (line: string) => void): Promise<string> {
+  if (process.getuid?.() !== 0) fail('needs root')
+  log('Chromium: installing the Debian package (once, 100 MB)…')
+  await aptInstall('chromium')
+  return await runnable('chromium')
+}
+
+// A binary that exists may not run, for example when a library is missing.
+async function runnable(command: string): Promise<string> {
+  await run(command, ['--version'])
+  return command
+}
+
+function fail(reason: string): never {
+  throw new Error(reason)
+}
