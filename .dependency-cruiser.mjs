@@ -1,7 +1,7 @@
 /** The folders of each service, from the wiring down. A folder imports only those after it, and `pure` ones. */
 const layers = {
   'command-api': ['commands', 'http', 'sign-in', 'publishing', 'store'],
-  projector: ['cli', 'upkeep', 'welcome-email', 'read-store', 'consuming'],
+  projector: ['upkeep', 'welcome-email', 'read-store', 'consuming'],
   'query-api': ['queries', 'freshness', 'by-id', 'read-store'],
 }
 
@@ -12,7 +12,7 @@ const pure = ['domain', 'projections']
 const shared = 'config[.]ts$'
 
 /** What builds parts: the service, its programs, and the two sides of a comparison, for the service and a program. */
-const wiring = '(?:service|main|migrate|resources|cli)[.]ts$|(?:programs|cli)/|upkeep/comparison[.]ts$'
+const wiring = '(?:service|main|migrate|resources|index)[.]ts$|programs/|upkeep/comparison[.]ts$'
 
 /** Test code and tools: what is never deployed. */
 const development = '^packages/(local-stack|describe|system-tests|deployment|bench)/'
@@ -103,14 +103,28 @@ export default {
       name: 'packages-know-no-service',
       comment: 'Services use packages. Tests and tools may look at both.',
       severity: 'error',
-      from: { path: '^packages/', pathNot: '^packages/(describe|system-tests|deployment|bench)/' },
-      to: { path: '^services/' },
+      from: { path: '^packages/', pathNot: '^packages/(describe|system-tests|deployment|bench|operator/test)/' },
+      to: { path: '^services/', pathNot: '^services/projector/src/index[.]ts$' },
+    },
+    {
+      name: 'only-the-operator-knows-the-projector',
+      comment: 'Its command line and console do by hand what the projector does by itself, with the same code.',
+      severity: 'error',
+      from: { path: '^packages/', pathNot: '^packages/(describe|system-tests|deployment|bench|operator)/' },
+      to: { path: '^services/projector/src/index[.]ts$' },
+    },
+    {
+      name: 'operations-know-no-face',
+      comment: 'The command line and the HTTP API are two faces of the same operations.',
+      severity: 'error',
+      from: { path: '^packages/operator/src/operations/' },
+      to: { path: '^packages/operator/src/', pathNot: '^packages/operator/src/operations/' },
     },
     {
       name: 'no-test-code-in-production',
       comment: 'Test code and tools are not deployed: a service that imports them does not start.',
       severity: 'error',
-      from: { path: '^(services/[^/]+|packages/(contracts|service-kit))/src/' },
+      from: { path: '^(services/[^/]+|packages/(contracts|service-kit|operator))/src/' },
       to: { path: development },
     },
     {

@@ -16,6 +16,7 @@ const partsOfService = 4
 const withServices = [
   'packages/system-tests',
   'packages/local-stack',
+  'packages/operator',
   'services/command-api',
   'services/projector',
   'services/query-api',

@@ -67,7 +67,7 @@ export const rebuild: Case = {
 }
 
 async function runRebuild({ dataDir, stack }: Bench) {
-  const { command, args } = programOf('projector', 'cli')
+  const { command, args } = programOf('operator', 'cli')
   const env = { ...process.env, ...parseEnv(readText(`${dataDir}/env/operator.env`)) }
   const startedAt = performance.now()
   const child = spawn(command, [...args, 'rebuild', 'users_read_v1'], { env, stdio: ['ignore', 'pipe', 'inherit'] })

@@ -32,7 +32,7 @@ t.test('no service outlives its test', async (t) => {
 })
 
 t.test('a program runs to its end', async (t) => {
-  const { code, output, stdout, stderr } = await runProgram('projector', 'cli.js', ['no-such-command'], {
+  const { code, output, stdout, stderr } = await runProgram('operator', 'cli.js', ['no-such-command'], {
     MONGODB_READ_URI: await unreachable(),
     NATS_URL: `nats://127.0.0.1:${await freePort()}`,
   })

@@ -73,7 +73,7 @@ async function restoreWriteDatabase(world: World): Promise<void> {
 
   // Users who registered after the backup: up to 10 are deleted by the comparison, of more a person decides.
   const verify = (...args: string[]): Promise<Ended> =>
-    runProgram('projector', 'cli.js', ['verify', ...args], environmentOf('operator', dataDir))
+    runProgram('operator', 'cli.js', ['verify', ...args], environmentOf('operator', dataDir))
   const decided = async () => {
     const { stdout } = await verify()
     const held = /--allow-deletions (\d+)/.exec(stdout)?.[1]

@@ -28,7 +28,9 @@ export async function rollingUpdate(world: World, _round: number, log: (line: st
   }
   const old = { projector: part('projector'), queryApi: part('query-api') }
   const operate = async (args: string[], release?: string): Promise<string> => {
-    const { code, output } = await runProgram('projector', 'cli.js', args, environmentOf('operator', dataDir), release)
+    // Until 0.3.0 the command line belonged to the projector.
+    const program = release ? 'projector' : 'operator'
+    const { code, output } = await runProgram(program, 'cli.js', args, environmentOf('operator', dataDir), release)
     if (code !== 0) wrong.push(`${args.join(' ')} failed: ${output}`)
     return output.trim()
   }

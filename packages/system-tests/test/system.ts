@@ -123,7 +123,7 @@ export async function startSystem(
     keysRotate: (...args) => runProgram('command-api', 'programs/rotate-keys.js', args, settingsOf('command-api')),
     usersRestored: () => runProgram('command-api', 'programs/after-restore.js', [], settingsOf('command-api')),
     projector(...args) {
-      const program = startProgram('projector', 'cli.js', args, settingsOf('operator'))
+      const program = startProgram('operator', 'cli.js', args, settingsOf('operator'))
       t.teardown(() => program.child.kill('SIGKILL'))
       return program
     },

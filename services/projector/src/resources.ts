@@ -35,6 +35,13 @@ const consumers: readonly DurableConsumer[] = [
 /** Of earlier releases. The stream would keep events for a consumer that nobody reads. */
 const retiredConsumers = ['dead-letter-erasure', 'users_read', 'user_stats']
 
+/** What operators did: the last 1,000 actions. */
+export const operatorActionsCollection: CollectionPlan = {
+  name: 'operator_actions',
+  indexes: [],
+  options: { capped: true, size: 2 ** 20, max: 1_000 },
+}
+
 /** Creates everything that the projector requires to exist. Safe to repeat. */
 export async function createResources(
   db: Db,
@@ -54,7 +61,7 @@ export async function createResources(
  * back by command-api.
  */
 export async function createConsumers(nats: NatsConnection, db: Db): Promise<void> {
-  const paused = await new PausedConsumers(db).names()
+  const paused = await new PausedConsumers(db).current()
   for (const consumer of consumers) await ensureDurableConsumer(nats, consumer, paused.has(consumer.durable))
   for (const durable of retiredConsumers) await removeDurableConsumer(nats, durable)
 }
@@ -75,7 +82,7 @@ export const driftedInBroker = async (nats: NatsConnection, db: Db): Promise<str
     nats,
     streamConfig(usersStream),
     consumers.map(consumerConfig),
-    await new PausedConsumers(db).names(),
+    await new PausedConsumers(db).current(),
   )),
   ...(await drifted(nats, streamConfig(deadLetterStream))),
   // A projector of an earlier release has put them back.
@@ -92,5 +99,6 @@ async function collections(db: Db): Promise<CollectionPlan[]> {
     leasesCollection,
     followedCollection,
     pausedConsumersCollection,
+    operatorActionsCollection,
   ]
 }

@@ -7,10 +7,12 @@ import { ChildServer } from '../child-server.ts'
 import { compileCache } from '../compile-cache.ts'
 
 export type ServiceName = 'command-api' | 'projector' | 'query-api'
+/** A process that need not run: the operator's console and command line. */
+export type ProgramName = ServiceName | 'operator'
 export type Environment = Record<string, string>
 
 export type ServiceOptions = {
-  name: ServiceName
+  name: ProgramName
   /** The folder of the built release; default: this one. */
   release?: string | undefined
   port: number
@@ -83,7 +85,7 @@ export async function startService(options: ServiceOptions): Promise<{ server: C
  * to gigabytes; these are the limits that it sets by itself in a container of 384 MiB.
  */
 export function programOf(
-  name: ServiceName,
+  name: ProgramName,
   file: 'main' | 'migrate' | 'cli' = 'main',
   release?: string,
 ): { command: string; args: string[] } {
@@ -94,8 +96,8 @@ export function programOf(
 }
 
 /** The path of a built file of a service. @param file its path below `dist` @param release a folder */
-export const distFile = (name: ServiceName, file: string, release = thisRelease): string =>
-  join(release, 'services', name, 'dist', file)
+export const distFile = (name: ProgramName, file: string, release = thisRelease): string =>
+  join(release, name === 'operator' ? 'packages' : 'services', name, 'dist', file)
 
 const thisRelease = fileURLToPath(new URL('../../../..', import.meta.url))
 

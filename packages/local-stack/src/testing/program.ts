@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { compileCache } from '../compile-cache.ts'
-import { distFile, type ServiceName } from '../stack/services.ts'
+import { distFile, type ProgramName } from '../stack/services.ts'
 
 /**
  * `output` is both streams in the order in which they were written; `code` is null where a signal ended the program.
@@ -15,7 +15,7 @@ export type Ended = { code: number | null; output: string; stdout: string; stder
  * @param release the folder of another built release
  */
 export const runProgram = (
-  service: ServiceName,
+  service: ProgramName,
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
@@ -24,7 +24,7 @@ export const runProgram = (
 
 /** The same for a program that the test signals while it runs. */
 export function startProgram(
-  service: ServiceName,
+  service: ProgramName,
   program: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,

@@ -2,7 +2,7 @@ import { ChildServer } from '../child-server.ts'
 import { compileCache } from '../compile-cache.ts'
 import type { Host } from '../hosts/network.ts'
 import { freePort } from '../ports.ts'
-import { distFile, type ServiceName } from '../stack/services.ts'
+import { distFile, type ProgramName } from '../stack/services.ts'
 import type { Teardown } from './teardown.ts'
 
 export type LogLine = { level: string; msg: string; [field: string]: unknown }
@@ -38,7 +38,7 @@ export type ServiceProcess = {
  */
 export async function startProcess(
   t: Teardown,
-  service: ServiceName,
+  service: ProgramName,
   env: NodeJS.ProcessEnv,
   { program = 'main.js', on }: { program?: string; on?: Host | undefined } = {},
 ): Promise<ServiceProcess> {

@@ -1,7 +1,7 @@
-import { type Db, type IndexDescription, MongoServerError } from 'mongodb'
+import { type CreateCollectionOptions, type Db, type IndexDescription, MongoServerError } from 'mongodb'
 
 /** A collection with its indexes, as `migrate` creates them. */
-export type CollectionPlan = { name: string; indexes: readonly Index[] }
+export type CollectionPlan = { name: string; indexes: readonly Index[]; options?: CreateCollectionOptions }
 
 type Index = Readonly<Omit<IndexDescription, 'name'>> & { readonly name: string }
 
@@ -10,8 +10,8 @@ type Index = Readonly<Omit<IndexDescription, 'name'>> & { readonly name: string 
  * @throws MongoServerError if an index of that name exists with another definition: it is never replaced
  */
 export async function ensureCollections(db: Db, plans: readonly CollectionPlan[]): Promise<void> {
-  for (const { name, indexes } of plans) {
-    await db.createCollection(name).catch(unlessItExists)
+  for (const { name, indexes, options } of plans) {
+    await db.createCollection(name, options).catch(unlessItExists)
     if (indexes.length > 0) await db.collection(name).createIndexes(indexes.map((index) => ({ ...index })))
   }
 }

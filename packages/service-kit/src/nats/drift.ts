@@ -28,7 +28,7 @@ export async function drifted(
   nats: NatsConnection,
   stream: Stream,
   consumers: Consumer[] = [],
-  paused: ReadonlySet<string> = new Set(),
+  paused: Pick<ReadonlySet<string>, 'has'> = new Set(),
 ): Promise<string[]> {
   const manager = await jetstreamManager(nats, { checkAPI: false })
   const { config } = await manager.streams.info(stream.name)

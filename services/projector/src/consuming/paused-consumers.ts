@@ -14,9 +14,10 @@ export class PausedConsumers {
     this.#paused = db.collection(pausedConsumersCollection.name)
   }
 
-  async names(): Promise<Set<string>> {
+  /** By the name of the consumer. */
+  async current(): Promise<Map<string, Date>> {
     const found = this.#paused.find({ $expr: { $gt: ['$until', '$$NOW'] } })
-    return new Set(await found.map(({ _id }) => _id).toArray())
+    return new Map(await found.map(({ _id, until }) => [_id, until] as const).toArray())
   }
 
   async add(consumer: string, forMs: number): Promise<void> {

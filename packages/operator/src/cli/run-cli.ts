@@ -1,11 +1,14 @@
+import { userInfo } from 'node:os'
 import { createLogger, linkNats, mongoClient } from '@cqrs/service-kit'
 import { Command, CommanderError } from 'commander'
-import type { Config } from '../config.ts'
+import type { CliSettings } from '../config.ts'
+import { OperatorActions } from '../operations/actions.ts'
+import type { Context } from '../operations/context.ts'
 import { consumerCommands } from './consumers.ts'
-import type { CliContext, Run } from './context.ts'
 import { dlqCommand } from './dlq.ts'
 import { followCommand } from './follow.ts'
 import { rebuildCommand } from './rebuild.ts'
+import type { CliContext, Run } from './run.ts'
 import { shapeCommand } from './shape.ts'
 import { statusCommand } from './status.ts'
 import { verifyCommand } from './verify.ts'
@@ -15,7 +18,7 @@ import { verifyCommand } from './verify.ts'
  * @param settings is called only when a command needs them, after its arguments are checked
  * @returns the exit code: 0, 1 if the command failed or found something, 2 for wrong arguments
  */
-export async function runCli(args: string[], settings: () => Config): Promise<number> {
+export async function runCli(args: string[], settings: () => CliSettings): Promise<number> {
   let code = 0
   const program = new Command('projector')
   const print: CliContext['print'] = (object, text) =>
@@ -52,12 +55,9 @@ export async function runCli(args: string[], settings: () => Config): Promise<nu
   }
 }
 
-async function connected<Result>(
-  config: Config,
-  call: (parts: Pick<CliContext, 'db' | 'nats'>) => Promise<Result>,
-): Promise<Result> {
-  const mongo = mongoClient(config.MONGODB_READ_URI, 'projector-cli')
-  const nats = linkNats({ settings: config, name: 'operator', logger: createLogger('projector-cli', 'silent') })
+async function connected<Result>(config: CliSettings, call: (parts: Context) => Promise<Result>): Promise<Result> {
+  const mongo = mongoClient(config.MONGODB_READ_URI, 'operator-cli')
+  const nats = linkNats({ settings: config, name: 'operator', logger: createLogger('operator-cli', 'silent') })
   const first = Promise.withResolvers<void>()
   nats.onConnected(() => first.resolve())
   mongo.start()
@@ -65,7 +65,9 @@ async function connected<Result>(
   const patience = setTimeout(() => first.reject(new Error(`${config.NATS_URL}: ${nats.problems().join()}`)), 5_000)
   try {
     await first.promise
-    return await call({ db: mongo.db(), nats })
+    const db = mongo.db()
+    const actions = new OperatorActions(db, { actor: `command line: ${userInfo().username}` })
+    return await call({ db, nats, actions })
   } finally {
     clearTimeout(patience)
     await nats.close()

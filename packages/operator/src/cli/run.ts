@@ -1,12 +1,7 @@
-import type { NatsLink } from '@cqrs/service-kit'
-import type { Db } from 'mongodb'
+import type { Context } from '../operations/context.ts'
 
-/** What every command of the command line receives. */
-export type CliContext = {
-  /** The read database. */
-  db: Db
-  /** A link that is connected. */
-  nats: NatsLink
+/** What every command receives. */
+export type CliContext = Context & {
   /** Prints a line for people, or with `--json` this object. */
   print: (object: object, text: string) => void
 }

@@ -1,8 +1,8 @@
 import { eventually } from '@cqrs/local-stack/testing'
+import { projections } from '@cqrs/projector'
 import t from 'tap'
-import { projections } from '../src/projections/index.ts'
+import { created, updated, userId } from '../../../services/projector/test/fixtures/user-events.ts'
 import { startSystem } from './fixtures/system.ts'
-import { created, updated, userId } from './fixtures/user-events.ts'
 
 const { broker, cli, cliProgram, mail, nats, projector, visible } = await startSystem(t)
 

@@ -2,9 +2,9 @@ import { eventually, freshDatabase } from '@cqrs/local-stack/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
+import { tunnelTo } from '../../../services/projector/test/fixtures/tunnel.ts'
+import { updated } from '../../../services/projector/test/fixtures/user-events.ts'
 import { deliveries, startSystem } from './fixtures/system.ts'
-import { tunnelTo } from './fixtures/tunnel.ts'
-import { updated } from './fixtures/user-events.ts'
 
 // Both mostly wait, for redeliveries and until a lack of progress counts.
 t.jobs = 2

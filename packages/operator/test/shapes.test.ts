@@ -1,14 +1,11 @@
 import { readModelsCollection, usersStream } from '@cqrs/contracts'
 import { eventually, freshDatabase, freshNats } from '@cqrs/local-stack/testing'
+import { consumerConfig, createResources, Shapes, switchShape } from '@cqrs/projector'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
-import { consumerConfig } from '../src/consuming/durable-consumer.ts'
-import { Shapes } from '../src/read-store/shapes.ts'
-import { createResources } from '../src/resources.ts'
-import { switchShape } from '../src/upkeep/switch-shape.ts'
+import { created, updated, userId } from '../../../services/projector/test/fixtures/user-events.ts'
 import { startSystem } from './fixtures/system.ts'
-import { created, updated, userId } from './fixtures/user-events.ts'
 
 t.test('a new read model is live in its latest shape, and one from before shapes keeps its collection', async (t) => {
   const { db } = await freshDatabase(t)

@@ -1,11 +1,9 @@
 import { type UserEvent, type UserStatsSums, userStatsSums } from '@cqrs/contracts'
 import { eventually, startProgram } from '@cqrs/local-stack/testing'
+import { project, projections, usersRead } from '@cqrs/projector'
 import t from 'tap'
-import { projections } from '../src/projections/index.ts'
-import { project } from '../src/projections/projection.ts'
-import { usersRead } from '../src/projections/users-read.ts'
+import { deleted, updated, userId } from '../../../services/projector/test/fixtures/user-events.ts'
 import { startSystem } from './fixtures/system.ts'
-import { deleted, updated, userId } from './fixtures/user-events.ts'
 
 const { broker, cli, cliProgram, database, settings, ...system } = await startSystem(t)
 const { db } = database
@@ -136,7 +134,7 @@ async function rebuildThatHangsAfter(filled: number) {
   writeSide.steps.before = async (_subject, { after }) => {
     if (after >= userId(filled - 1)) await stuck.promise
   }
-  const { child, ended } = startProgram('projector', 'cli.js', ['rebuild', 'users_read_v1'], settings)
+  const { child, ended } = startProgram('operator', 'cli.js', ['rebuild', 'users_read_v1'], settings)
   await eventually(async () => (await states.findOne({ _id: 'users_read_v1' }))?.rebuild?.filled === filled)
   writeSide.steps.before = async () => {}
   return { child, ended }

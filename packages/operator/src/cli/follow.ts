@@ -1,20 +1,18 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { FollowedDatabase } from '../read-store/followed-database.ts'
-import type { CliContext, Run } from './context.ts'
+import { follow } from '../operations/comparison.ts'
+import type { CliContext, Run } from './run.ts'
 
 /** `follow`: makes the read models follow another write database. */
 export const followCommand = (run: Run): Command =>
   new Command('follow')
     .description('compare with the write database of this identity from now on')
     .argument('<identity>', 'as `verify` and the log name it', identityOf)
-    .action(run(follow))
+    .action(run(followAnother))
 
-async function follow({ db, print }: CliContext, writeDatabase: string): Promise<undefined> {
-  const followed = new FollowedDatabase(db)
-  const before = await followed.current()
-  await followed.follow(writeDatabase)
+async function followAnother(context: CliContext, writeDatabase: string): Promise<undefined> {
+  const before = await follow(context, writeDatabase)
   const text = `the read models follow the write database ${writeDatabase}; before: ${before ?? 'none'}`
-  print({ follows: writeDatabase, before }, text)
+  context.print({ follows: writeDatabase, before }, text)
 }
 
 function identityOf(text: string): string {

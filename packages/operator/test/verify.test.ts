@@ -1,8 +1,8 @@
 import { type UserStatsSums, userStatsSums } from '@cqrs/contracts'
+import { ConsumerProgress } from '@cqrs/projector'
 import t from 'tap'
-import { ConsumerProgress } from '../src/consuming/consumer-progress.ts'
+import { deleted, updated, userId } from '../../../services/projector/test/fixtures/user-events.ts'
 import { startSystem } from './fixtures/system.ts'
-import { deleted, updated, userId } from './fixtures/user-events.ts'
 
 const { broker, cli, cliProgram, database, projector, users, ...system } = await startSystem(t)
 const writeSide = system.writeSide()

@@ -1,0 +1,24 @@
+import { logLevels, metricsSettings, mongodbUri, natsRules, natsSettings, withRules } from '@cqrs/service-kit'
+import Type, { type Static } from 'typebox'
+
+/** What the command line needs. */
+const connections = {
+  MONGODB_READ_URI: mongodbUri('Read database, with its name in the path; the user needs the role `readWrite`'),
+  ...natsSettings,
+}
+export const CliSettings = withRules(Type.Object(connections), natsRules)
+export type CliSettings = Static<typeof CliSettings>
+
+/** The settings of the operator's HTTP API and console, each an environment variable, checked at start. */
+const Settings = Type.Object({
+  HOST: Type.String({ default: '::', description: 'Address to listen on; `::` is every address of IPv6 and IPv4' }),
+  PORT: Type.Integer({ default: 8084, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
+  ...metricsSettings,
+  ...connections,
+  JWKS_FILE: Type.String({ description: 'JSON file with the public keys that verify access tokens' }),
+  JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
+  JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),
+  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
+})
+export const Config = withRules(Settings, natsRules)
+export type Config = Static<typeof Config>

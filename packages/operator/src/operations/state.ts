@@ -1,0 +1,187 @@
+import { type ReadModelName, type ReplicaStatus, readModelShapes, shapeName, statusSubject } from '@cqrs/contracts'
+import { ConsumerProgress, PausedConsumers, registrations, Shapes } from '@cqrs/projector'
+import type { Context } from './context.ts'
+
+/** How the system is. What nobody tells is null. */
+export type State = {
+  at: Date
+  isWell: boolean
+  replicas: Replica[]
+  consumers: ConsumerState[]
+  readModels: ReadModelState[]
+  outbox: { users: number | null; oldestSeconds: number | null; isWell: boolean }
+  /** The number of the last event in the stream. */
+  published: number | null
+  /** What is wrong now, and what mends it: a command or a sentence. */
+  problems: { text: string; remedy: string }[]
+}
+
+/** A running replica, or a service of which none answers. */
+export type Replica = {
+  service: string
+  version: string | null
+  replica: string | null
+  status: ReplicaStatus['status'] | 'no answer'
+  down: string[]
+  missing: string[]
+  reasons: string[]
+}
+
+export type ConsumerState = {
+  consumer: string
+  /** Not handled yet. */
+  events: number | null
+  oldestSeconds: number | null
+  deadLetters: number | null
+  /** The number of the last event that was delivered to it. */
+  delivered: number | null
+  pausedUntil: Date | null
+  isWell: boolean
+}
+
+export type ReadModelState = {
+  shape: string
+  readModel: string
+  isLive: boolean
+  /** Users that the last comparison has found to differ. */
+  differing: number | null
+  /** Deletions that the brake holds. */
+  held: number | null
+  comparedAt: Date | null
+  rebuild: { filled: number; total: number | null } | null
+  isWell: boolean
+}
+
+/** Asks every replica over NATS, which takes 1 to 3 s, and looks into the read database. */
+export async function currentState({ db, nats }: Pick<Context, 'db' | 'nats'>): Promise<State> {
+  const stored = new Shapes(db)
+  const progress = new ConsumerProgress(nats)
+  const [answers, paused, states, flows] = await Promise.all([
+    askReplicas(nats),
+    new PausedConsumers(db).current(),
+    Promise.all(Object.keys(readModelShapes).map((readModel) => stored.of(readModel as ReadModelName))),
+    Promise.all(consumers.map((consumer) => progress.flow(consumer).catch(() => null))),
+  ])
+  const value = gaugesOf(answers)
+  const replicas = replicasOf(answers)
+  const ofConsumers = consumers.map((consumer, i): ConsumerState => {
+    const events = value('consumer_unhandled_messages', { consumer })
+    const oldestSeconds = value('consumer_oldest_unhandled_seconds', { consumer })
+    const deadLetters = value('projector_dead_letters', { consumer })
+    return {
+      consumer,
+      events,
+      oldestSeconds,
+      deadLetters,
+      delivered: flows[i]?.delivered ?? null,
+      pausedUntil: paused.get(consumer) ?? null,
+      isWell: deadLetters === 0 && isDraining(oldestSeconds),
+    }
+  })
+  const readModels = shapes.map(({ name: shape, readModel, number }): ReadModelState => {
+    const differing = value('projector_differences', { read_model: shape })
+    const held = value('projector_deletions_held', { read_model: shape })
+    const comparedAt = value('projector_compared_timestamp_seconds', { read_model: shape })
+    const rebuild = states.flat().find(({ _id }) => _id === shape)?.rebuild
+    return {
+      shape,
+      readModel,
+      isLive: value('projector_live_shape', { read_model: readModel }) === number,
+      differing,
+      held,
+      comparedAt: comparedAt ? new Date(comparedAt * 1_000) : null,
+      rebuild: rebuild ? { filled: rebuild.filled, total: rebuild.total ?? null } : null,
+      isWell: !differing && !held,
+    }
+  })
+  const oldestSeconds = value('outbox_oldest_pending_seconds', {})
+  const outbox = { users: value('outbox_pending_users', {}), oldestSeconds, isWell: isDraining(oldestSeconds) }
+  const parts = { replicas, consumers: ofConsumers, readModels, outbox }
+  const problems = problemsOf(parts)
+  // Of a read model's consumer, which every event is for.
+  const published = flows[0] ? flows[0].delivered + flows[0].waiting : null
+  return { at: new Date(), isWell: problems.length === 0, ...parts, published, problems }
+}
+
+/** Those that answer within 3 s; it does not wait much longer than for the last of them. None while NATS is down. */
+async function askReplicas(nats: Context['nats']): Promise<ReplicaStatus[]> {
+  const found: ReplicaStatus[] = []
+  const options = { strategy: 'stall', maxWait: 3_000, stall: 1_000 } as const
+  for await (const message of (await nats.connection()?.requestMany(statusSubject, '', options)) ?? [])
+    found.push(message.json())
+  return found.sort((one, other) => one.replica.localeCompare(other.replica))
+}
+
+function replicasOf(answers: readonly ReplicaStatus[]): Replica[] {
+  const silent = { version: null, replica: null, status: 'no answer', down: [], missing: [], reasons: [] } as const
+  return ['command-api', 'projector', 'query-api'].flatMap((service): Replica[] => {
+    const found = answers.filter((answer) => answer.service === service)
+    if (found.length === 0) return [{ service, ...silent, down: [], missing: [], reasons: [] }]
+    return found.map(({ gauges: _, checks, missing = [], reasons = [], ...about }) => {
+      const down = Object.keys(checks).filter((name) => checks[name] === 'down')
+      return { ...about, down, missing, reasons }
+    })
+  })
+}
+
+function problemsOf({ replicas, consumers, readModels, outbox }: Parts): State['problems'] {
+  const found: State['problems'] = []
+  const add = (text: string, remedy: string) => void found.push({ text, remedy })
+  for (const { service, replica, status, down, missing, reasons } of replicas) {
+    if (status === 'no answer') add(`${service}: no replica answers`, 'start it, and read the end of its log')
+    else if (status !== 'ready')
+      add(`${service} ${replica} is ${status}: ${[...down, ...missing, ...reasons].join(', ')}`, 'docs/operations.md')
+  }
+  for (const { consumer, events, oldestSeconds, deadLetters, pausedUntil } of consumers) {
+    if (deadLetters)
+      add(`${consumer}: ${deadLetters} dead letters`, `npm run projector -- dlq list --consumer ${consumer}`)
+    if (isDraining(oldestSeconds)) continue
+    const lag =
+      events === null ? 'its lag is unknown' : `${events} events wait, the oldest ${Math.round(oldestSeconds ?? 0)} s`
+    if (pausedUntil)
+      add(`${consumer} is paused until ${pausedUntil.toISOString()}: ${lag}`, `npm run projector -- resume ${consumer}`)
+    else add(`${consumer}: ${lag}`, 'see what is down above, and the log of the projector')
+  }
+  for (const { shape, differing, held } of readModels) {
+    if (held)
+      add(
+        `${shape}: the write side does not know ${held} users, more than a repair deletes by itself`,
+        `npm run projector -- verify --repair --allow-deletions ${held}`,
+      )
+    else if (differing)
+      add(`${shape}: ${differing} users differ from the write side`, 'npm run projector -- verify --repair')
+  }
+  if (!outbox.isWell) {
+    const { users, oldestSeconds } = outbox
+    const waits =
+      users === null
+        ? 'nobody tells how many wait'
+        : `${users} users wait, the longest ${Math.round(oldestSeconds ?? 0)} s`
+    add(`outbox: ${waits}`, 'see that NATS is up and its stream is not full')
+  }
+  return found
+}
+
+type Parts = Pick<State, 'replicas' | 'consumers' | 'readModels' | 'outbox'>
+
+const isDraining = (oldestSeconds: number | null): boolean => oldestSeconds !== null && oldestSeconds < 60
+
+/** The highest value that a replica has for these labels; null if none knows it. */
+function gaugesOf(replicas: ReplicaStatus[]) {
+  return (name: string, labels: Record<string, string>): number | null => {
+    const series = replicas.flatMap(({ gauges }) => gauges[name] ?? [])
+    const matching = series.filter((one) =>
+      Object.entries(labels).every(([label, value]) => one.labels[label] === value),
+    )
+    const byRest = Map.groupBy(matching, ({ labels }) => JSON.stringify(labels))
+    const values = [...byRest.values()].map((same) => Math.max(...same.flatMap(({ value }) => value ?? [])))
+    return values.length > 0 && values.every(Number.isFinite) ? values.reduce((sum, value) => sum + value) : null
+  }
+}
+
+/** Those that this release knows. */
+const shapes = Object.entries(readModelShapes).flatMap(([readModel, numbers]) =>
+  numbers.map((number) => ({ name: shapeName(readModel, number), readModel, number })),
+)
+
+const consumers = [...shapes.map(({ name }) => name), registrations.durable]
