@@ -2,11 +2,11 @@ import { linesOf, request } from './api.js'
 
 /** @import { State } from './types.js' */
 
-const longestSilenceMs = 5_000
-/** Five minutes. */
-const points = 300
+/** A state takes a few seconds where a replica is slow to answer. */
+const longestSilenceMs = 10_000
+const kept = { seconds: 300, points: 600 }
 
-/** The state of the system every second, and the last minutes of its figures. */
+/** The state of the system, about every second, and the last minutes of its figures. */
 export class Live {
   /** @type {State | undefined} */
   state
@@ -71,7 +71,8 @@ export class Live {
     for (const name of figures.keys()) series[name] ??= times.map(() => null)
     times.push(Date.parse(state.at) / 1_000)
     for (const [name, values] of Object.entries(series)) values.push(figures.get(name) ?? null)
-    for (const values of [times, ...Object.values(series)]) if (values.length > points) values.shift()
+    const isOld = () => times.length > kept.points || (times[0] ?? 0) < (times.at(-1) ?? 0) - kept.seconds
+    while (isOld()) for (const values of [times, ...Object.values(series)]) values.shift()
     this.#onChange()
   }
 

@@ -25,12 +25,18 @@ export class Audit extends Loading {
   }
 }
 
+/** Unknown while it runs, and for ever if its process died. @type {Map<string, 'good' | 'bad'>} */
+const kinds = new Map([
+  ['success', 'good'],
+  ['failure', 'bad'],
+])
+
 /** @param {Action} action */
 const row = ({ at, actor, actor_id, action, outcome, ...details }) => html`<tr>
   <td><${Time} at=${at} /></td>
   <td>${actor_id ? html`<a href=${`#/users/${actor_id}`}>${actor}</a>` : actor}</td>
   <th scope="row">${action}</th>
-  <td><${Badge} kind=${outcome === 'success' ? 'good' : 'bad'}>${outcome}<//></td>
+  <td><${Badge} kind=${kinds.get(outcome) ?? 'none'}>${outcome}<//></td>
   <td>${Object.entries(details).map(
     ([name, value]) => html`<span class="quiet">${name}</span> <code>${JSON.stringify(value)}</code> `,
   )}</td>

@@ -70,7 +70,7 @@ function Remedy({ text }) {
   return html`<span class="remedy">
     ${name === 'resume' && html`<${Button} kind="small" run=${() => resume(consumer)}>Resume ${consumer}<//>`}
     ${screen && html`<a class="button small" href=${`#/${screen}`}>Open ${screen.replace('-', ' ')}</a>`}
-    ${text && html`<${CommandToCopy} text=${text} />`}
+    ${name ? html`<${CommandToCopy} text=${text} />` : text}
   </span>`
 }
 
@@ -79,8 +79,9 @@ const Step = ({ title, about, badge, children }) =>
   html`<li class="panel"><h3>${title}</h3><p class="quiet">${about}</p><p>${badge}</p>${children}</li>`
 
 /** @param {{ consumer: Consumer, line: ComponentChildren }} props */
-function Lag({ consumer: { consumer, events, oldestSeconds, deadLetters, pausedUntil, ...about }, line }) {
+function Lag({ consumer: { consumer, events, oldestSeconds, pausedUntil, ...about }, line }) {
   const { handledPerSecond, isWell } = about
+  const deadLetters = about.deadLetters ?? 0
   const isOld = (oldestSeconds ?? 0) >= 1
   const waiting = `${number(events)} waiting${isOld ? `, oldest ${seconds(oldestSeconds)}` : ''}`
   const state = isWell ? 'follows' : events === null ? 'unknown' : isOld ? 'behind' : 'follows'
@@ -89,7 +90,7 @@ function Lag({ consumer: { consumer, events, oldestSeconds, deadLetters, pausedU
     ${line}
     <div><p>${rate(handledPerSecond)}</p>
       ${
-        deadLetters !== 0 &&
+        deadLetters > 0 &&
         html`<p><a href=${`#/dead-letters?consumer=${consumer}`}>${count(deadLetters, 'dead letter')}</a></p>`
       }</div>
     <div class="end">${

@@ -17,6 +17,19 @@ export class ReadModels extends Component {
   /** @type {ComparisonState} */
   state = { findings: [], found: 0, isRunning: false }
 
+  #running = /** @type {Map<string, string>} */ (new Map())
+
+  /** Says how a rebuild ended that was running. */
+  componentDidUpdate() {
+    const shapes = this.props.live.state?.readModels ?? []
+    for (const { shape, collection, rebuild } of shapes) {
+      const before = this.#running.get(shape)
+      if (rebuild) this.#running.set(shape, before ?? collection)
+      else if (this.#running.delete(shape))
+        page.announce(`${shape}: ${collection === before ? 'the rebuild is given up' : `rebuilt, in ${collection}`}.`)
+    }
+  }
+
   /** @param {{ repair?: boolean, allowDeletions?: number }} options */
   compare = async (options) => {
     this.setState({ findings: [], found: 0, isRunning: true })
@@ -110,8 +123,9 @@ const Shapes = ({ state: { readModels, consumers } }) => html`<${Table} caption=
 
 /** @param {{ shape: string, rebuild: { filled: number, total: number } }} props */
 const Progress = ({ shape, rebuild: { filled, total } }) => html`<label class="progress">Rebuild of ${shape}
-  <progress max=${total || 1} value=${filled}></progress>
-  <span>${number(filled)} of ${number(total)} (${Math.floor((100 * filled) / (total || 1))} %)</span></label>`
+  <progress max=${total || 1} value=${total ? filled : undefined}></progress>
+  <span>${count(filled, 'user')}${total ? ` of ${number(total)}, ${Math.floor((100 * filled) / total)} %` : ''}</span>
+</label>`
 
 /** @param {{ shape: Shape, all: Shape[] }} props */
 function Actions({ shape: { shape, readModel, isLive, isWritten, condition, rebuild }, all }) {
