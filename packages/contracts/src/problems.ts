@@ -24,6 +24,7 @@ export const problems = {
   'request-timeout': [408, 'The request took too long to arrive.'],
   'email-taken': [409, 'A user with this e-mail address already exists.'],
   'last-admin': [409, 'This is the last active admin; make another user an admin first.'],
+  'operation-refused': [409, 'The operation is not possible now; `detail` says why.'],
   'version-conflict': [409, 'The user was changed by other requests; try again.'],
   'precondition-failed': [412, 'The current version of the user does not fulfil `If-Match` or `If-None-Match`.'],
   'body-too-large': [413, 'The body is too large.'],

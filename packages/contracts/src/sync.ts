@@ -16,6 +16,8 @@ export const syncSubjects = {
   page: 'users_sync.page',
   /** RepublishRequest → RepublishReply: publishes an event with the current state of each of these users. */
   republish: 'users_sync.republish',
+  /** `{}` → OutboxReply: the users whose events have waited longest to be published, for an operator. */
+  outbox: 'users_sync.outbox',
 } as const
 
 /**
@@ -98,6 +100,15 @@ export const RepublishRequest = Type.Object({
 export type RepublishRequest = Static<typeof RepublishRequest>
 export const RepublishReply = Type.Object({ ...from, published: Type.Integer() })
 export type RepublishReply = Static<typeof RepublishReply>
+
+/** The first 100, and the number of all, counted up to 100,000. `pendingSince` is a time in ISO 8601. */
+export const OutboxReply = Type.Object({
+  ...from,
+  users: Type.Integer(),
+  oldestSeconds: Type.Number(),
+  data: Type.Array(Type.Object({ id: UserId, events: Type.Integer(), pendingSince: Type.String() })),
+})
+export type OutboxReply = Static<typeof OutboxReply>
 
 /** The digest of a page is the SHA-256, in hexadecimal, of one line per live user by ascending id. */
 export const digestLine = (id: string, version: number, state: string): string => `${id} ${version} ${state}\n`

@@ -31,6 +31,7 @@ try {
     ports: readPorts(process.env),
     databases: readGivenDatabases(process.env),
     settings: process.env,
+    withConsole: true,
     onProgress: say,
     onLogLine: logPrinter(process.stdout),
   })

@@ -98,7 +98,7 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
     logger,
     onDeleted: (userId) => sessions.endAllOf(userId),
   })
-  answerSync(nats, { sync: new UserSync(db), users, relay, logger })
+  answerSync(nats, { sync: new UserSync(db), users, outbox, relay, logger })
   nats.onConnected(async () => {
     await streams.look()
     relay.wake()

@@ -11,15 +11,18 @@ import { normalisePath, upstreamFor } from './routing.ts'
 export async function startGateway(
   port: number,
   services: ServiceUrls,
-  onLogLine: (line: string) => void,
+  { onLogLine, console }: { onLogLine: (line: string) => void; console?: string },
 ): Promise<{ stop: () => Promise<void> }> {
-  const gateway = buildGateway(services, gatewayLogger(onLogLine))
+  const gateway = buildGateway(services, gatewayLogger(onLogLine), console)
   await gateway.listen({ host: 'localhost', port })
   return { stop: () => gateway.close() }
 }
 
-/** The gateway in front of the services. It answers `/healthz` and `/docs` itself and forwards every other request. */
-export function buildGateway(services: ServiceUrls, logger: Logger): HttpServer {
+/**
+ * The gateway in front of the services. It answers `/healthz` and `/docs` itself and forwards every other request.
+ * @param console where the operator's console is, if it runs: a gateway of production does not expose it
+ */
+export function buildGateway(services: ServiceUrls, logger: Logger, console?: string): HttpServer {
   const app = createServer(logger)
   // Shorter than the handler timeout of this server, so that the response blames the service that hangs.
   app.register(replyFrom, {
@@ -36,27 +39,38 @@ export function buildGateway(services: ServiceUrls, logger: Logger): HttpServer 
     return reply.status(ready ? 200 : 503).send(ready ? { status: 'ok' } : { status: 'unready', services: answers })
   })
   answerReference(app)
-  app.all('/*', (request, reply) => forward(request, reply, services))
+  if (console) {
+    // It sends the state of the system for as long as somebody looks.
+    for (const path of ['/console', '/console/*', '/operator/*'])
+      app.all(path, { config: { boundsItself: true } }, (request, reply) =>
+        forward(request, reply, { name: 'operator', url: console }),
+      )
+  }
+  app.all('/*', (request, reply) => {
+    const name = upstreamFor(request.method, pathOf(request))
+    return forward(request, reply, { name, url: services[name] })
+  })
   return app
 }
 
-function forward(request: FastifyRequest, reply: FastifyReply, services: ServiceUrls): FastifyReply {
-  const received = request.url.split('?', 1)[0] ?? '/'
-  const path = normalisePath(received)
+function forward(request: FastifyRequest, reply: FastifyReply, upstream: { name: string; url: string }): FastifyReply {
+  const path = normalisePath(pathOf(request))
   if (internalPaths.has(path)) return sendProblem(reply, problem('route-not-found'))
-  const upstream = upstreamFor(request.method, received)
   return reply.from(path, {
-    getUpstream: () => services[upstream],
+    getUpstream: () => upstream.url,
     rewriteRequestHeaders: (_request, headers) => requestHeaders(request, headers),
     rewriteHeaders: ({ connection: _, 'keep-alive': __, ...headers }) => headers,
     // The client retries after a 503. By default the library itself retries ten times, and it does not accept 0.
     retryDelay: () => null,
     onError: () => {
       reply.header('retry-after', '1')
-      sendProblem(reply, problem('upstream-unavailable', { detail: `${upstream} is not responding` }))
+      sendProblem(reply, problem('upstream-unavailable', { detail: `${upstream.name} is not responding` }))
     },
   })
 }
+
+/** As the client sent it. */
+const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0] ?? '/'
 
 /** Only for the network of the services. */
 const internalPaths = new Set(['/readyz', '/metrics'])

@@ -6,6 +6,7 @@ const parts = {
   'command-api': { variable: 'COMMAND_API_PORT', port: 8081 },
   'query-api': { variable: 'QUERY_API_PORT', port: 8082 },
   projector: { variable: 'PROJECTOR_PORT', port: 8083 },
+  operator: { variable: 'OPERATOR_PORT', port: 8084 },
   mongodb: { variable: 'MONGODB_PORT', port: 27117 },
   'mongodb-read': { variable: 'MONGODB_READ_PORT', port: 27118 },
   nats: { variable: 'NATS_PORT', port: 4322 },

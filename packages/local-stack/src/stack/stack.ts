@@ -8,7 +8,14 @@ import { startNats } from '../nats-server.ts'
 import { lockData } from './data-lock.ts'
 import { type GivenDatabases, startDatabases } from './databases.ts'
 import { anyPorts, claimPorts, type PortName, type Ports } from './ports.ts'
-import { type Environment, migrate, type ServiceName, startService, writeEnvironment } from './services.ts'
+import {
+  type Environment,
+  migrate,
+  type ProgramName,
+  type ServiceName,
+  startService,
+  writeEnvironment,
+} from './services.ts'
 import { allServers, becomesReady, type Servers, stopAll } from './together.ts'
 
 export type StackOptions = {
@@ -22,10 +29,12 @@ export type StackOptions = {
   smtpUrl?: string | undefined
   /** Environment variables for every service. Connections and secrets are removed from them. */
   settings?: NodeJS.ProcessEnv
+  /** Whether the operator's console is started. */
+  withConsole?: boolean
   /** Folders of other built releases that single services are of. */
-  releases?: Partial<Record<ServiceName, string>>
+  releases?: Partial<Record<ProgramName, string>>
   /** Environment variables of single services, which take precedence over everything else. */
-  env?: Partial<Record<ServiceName, Environment>>
+  env?: Partial<Record<ProgramName, Environment>>
   /** Gets progress messages. */
   onProgress?: Log
   /** Gets each line that a service or the gateway logs, normally as JSON. */
@@ -67,20 +76,19 @@ async function startParts(options: StackOptions): Promise<Stack> {
   const ports = await claimPorts(options.ports ?? anyPorts, [
     ...(databases ? (['mongodb', 'mongodb-read'] as const) : []),
     ...(smtpUrl ? (['smtp', 'mail-web'] as const) : []),
+    ...(options.withConsole ? [] : (['operator'] as const)),
   ])
   const urlOf = (part: PortName, scheme = 'http') => `${scheme}://127.0.0.1:${ports[part]}`
   const directory = (name: string) => ({ dataDir: join(dataDir, name), logDir: join(dataDir, 'logs') })
 
   const envFileOf = (name: string) => join(dataDir, 'env', `${name}.env`)
 
-  const start = async (name: ServiceName, connections: () => Promise<Environment>, overrides: Environment = {}) => {
+  const start = async (name: ProgramName, connections: () => Promise<Environment>, overrides: Environment = {}) => {
     const own = await connections()
     const { settings: users } = await fence
     const release = options.releases?.[name]
-    if (name !== 'query-api')
+    if (name === 'command-api' || name === 'projector')
       await nats.then(() => migrate({ name, release, own: { ...own, ...users.migrate }, settings }))
-    // The command line has the rights of an operator, and the projector's database.
-    if (name === 'projector') await writeEnvironment(envFileOf('operator'), { ...own, ...users.operator })
     return startService({
       name,
       release,
@@ -91,6 +99,15 @@ async function startParts(options: StackOptions): Promise<Stack> {
       settings,
       onLine: onLogLine,
     })
+  }
+  /** It works on the projector's database, with rights of its own at the broker. */
+  const startOperator = async () => {
+    const connections = { MONGODB_READ_URI: (await read).uris.projector, NATS_URL, JWKS_FILE: (await keys).jwksFile }
+    if (options.withConsole) return start('operator', async () => connections)
+    // For the command line, also that of an earlier release.
+    const own = { ...connections, SMTP_URL: smtpUrl ?? urlOf('smtp', 'smtp'), ...(await fence).settings.operator }
+    await writeEnvironment(envFileOf('operator'), own)
+    return {}
   }
 
   // All parts start at the same time; each waits only for the parts it needs.
@@ -127,10 +144,11 @@ async function startParts(options: StackOptions): Promise<Stack> {
       NATS_URL,
       JWKS_FILE: (await keys).jwksFile,
     })),
+    operator: startOperator(),
     gateway: startGateway(
       ports.gateway,
       { 'command-api': urlOf('command-api'), 'query-api': urlOf('query-api'), projector: urlOf('projector') },
-      onLogLine,
+      { onLogLine, ...(options.withConsole && { console: urlOf('operator') }) },
     ),
   }
   const stop = () => stopAll(parts)

@@ -1,11 +1,11 @@
 import type { ChildServer } from '../child-server.ts'
 import { eventually } from '../eventually.ts'
-import type { ServiceName } from './services.ts'
+import type { ProgramName, ServiceName } from './services.ts'
 
 export type Servers = Record<ServiceName | 'nats', ChildServer> &
-  Partial<Record<'mail' | 'mongodb' | 'mongodb-read', ChildServer>>
+  Partial<Record<'mail' | 'mongodb' | 'mongodb-read' | 'operator', ChildServer>>
 
-type Children = ServiceName | 'nats' | 'mail' | 'mongodb' | 'mongodb-read'
+type Children = ProgramName | 'nats' | 'mail' | 'mongodb' | 'mongodb-read'
 type Parts = Record<Children, Promise<{ server?: ChildServer }>> & { gateway: Promise<{ stop: () => Promise<void> }> }
 
 /** Waits until all parts have started, and returns those that are processes of their own. */
@@ -26,7 +26,7 @@ export async function allServers({ gateway, ...children }: Parts): Promise<Serve
 export async function stopAll(parts: Parts): Promise<void> {
   await (await parts.gateway.catch(() => undefined))?.stop()
   const stop = async (name: Children) => (await parts[name].catch(() => undefined))?.server?.stop()
-  await Promise.all([stop('command-api'), stop('projector'), stop('query-api')])
+  await Promise.all([stop('command-api'), stop('projector'), stop('query-api'), stop('operator')])
   await Promise.all([stop('nats'), stop('mail')])
   await Promise.all([stop('mongodb'), stop('mongodb-read')])
 }

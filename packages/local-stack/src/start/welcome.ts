@@ -8,6 +8,7 @@ export function welcome({ ports, servers }: Stack, dataDir: string): string {
 The system is ready after ${process.uptime().toFixed(1)} s. Ctrl-C stops it; its data is kept in ${dataDir}.
 
   API     ${api}            health: ${api}/healthz
+  Console ${api}/console    for administrators: npm run admin:create
   Mail    http://localhost:${ports['mail-web']}            every e-mail that the system sends
   Others  ${databases}NATS on ${ports.nats}
   Logs    services: here; other parts: ${dataDir}/logs

@@ -1,7 +1,7 @@
 import { ConsumerProgress, PausedConsumers, projections, registrations } from '@cqrs/projector'
 import type { Context } from './context.ts'
 
-/** The durable consumers of this release. */
+/** The durable consumers of this release: one for each shape that it fills, and the welcome e-mail's. */
 export const consumers: readonly string[] = [...projections.map(({ name }) => name), registrations.durable]
 
 /** Delivers no events to a consumer for so many minutes; they wait in the stream. */

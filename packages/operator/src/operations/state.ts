@@ -1,6 +1,8 @@
-import { type ReadModelName, type ReplicaStatus, readModelShapes, shapeName, statusSubject } from '@cqrs/contracts'
-import { ConsumerProgress, PausedConsumers, registrations, Shapes } from '@cqrs/projector'
+import { type ReplicaStatus, statusSubject } from '@cqrs/contracts'
+import { ConsumerProgress, PausedConsumers } from '@cqrs/projector'
+import { consumers } from './consumers.ts'
 import type { Context } from './context.ts'
+import { listShapes, type ShapeStatus } from './read-models.ts'
 
 /** How the system is. What nobody tells is null. */
 export type State = {
@@ -10,8 +12,6 @@ export type State = {
   consumers: ConsumerState[]
   readModels: ReadModelState[]
   outbox: { users: number | null; oldestSeconds: number | null; isWell: boolean }
-  /** The number of the last event in the stream. */
-  published: number | null
   /** What is wrong now, and what mends it: a command or a sentence. */
   problems: { text: string; remedy: string }[]
 }
@@ -39,68 +39,67 @@ export type ConsumerState = {
   isWell: boolean
 }
 
-export type ReadModelState = {
-  shape: string
-  readModel: string
+export type ReadModelState = Omit<ShapeStatus, 'lag' | 'rebuild'> & {
   isLive: boolean
   /** Users that the last comparison has found to differ. */
   differing: number | null
   /** Deletions that the brake holds. */
   held: number | null
   comparedAt: Date | null
-  rebuild: { filled: number; total: number | null } | null
+  rebuild: { filled: number; total: number } | null
   isWell: boolean
 }
 
 /** Asks every replica over NATS, which takes 1 to 3 s, and looks into the read database. */
 export async function currentState({ db, nats }: Pick<Context, 'db' | 'nats'>): Promise<State> {
-  const stored = new Shapes(db)
   const progress = new ConsumerProgress(nats)
-  const [answers, paused, states, flows] = await Promise.all([
+  const [answers, stored, flows] = await Promise.all([
     askReplicas(nats),
-    new PausedConsumers(db).current(),
-    Promise.all(Object.keys(readModelShapes).map((readModel) => stored.of(readModel as ReadModelName))),
+    storedState({ db, nats }).catch(() => undefined),
     Promise.all(consumers.map((consumer) => progress.flow(consumer).catch(() => null))),
   ])
-  const value = gaugesOf(answers)
-  const replicas = replicasOf(answers)
+  const gauge = gaugesOf(answers)
   const ofConsumers = consumers.map((consumer, i): ConsumerState => {
-    const events = value('consumer_unhandled_messages', { consumer })
-    const oldestSeconds = value('consumer_oldest_unhandled_seconds', { consumer })
-    const deadLetters = value('projector_dead_letters', { consumer })
+    const oldestSeconds = gauge('consumer_oldest_unhandled_seconds', { consumer })
+    const deadLetters = gauge('projector_dead_letters', { consumer })
     return {
       consumer,
-      events,
+      events: gauge('consumer_unhandled_messages', { consumer }),
       oldestSeconds,
       deadLetters,
       delivered: flows[i]?.delivered ?? null,
-      pausedUntil: paused.get(consumer) ?? null,
+      pausedUntil: stored?.paused.get(consumer) ?? null,
       isWell: deadLetters === 0 && isDraining(oldestSeconds),
     }
   })
-  const readModels = shapes.map(({ name: shape, readModel, number }): ReadModelState => {
-    const differing = value('projector_differences', { read_model: shape })
-    const held = value('projector_deletions_held', { read_model: shape })
-    const comparedAt = value('projector_compared_timestamp_seconds', { read_model: shape })
-    const rebuild = states.flat().find(({ _id }) => _id === shape)?.rebuild
+  const readModels = (stored?.shapes ?? []).map(({ lag: _, rebuild, ...about }): ReadModelState => {
+    const differing = gauge('projector_differences', { read_model: about.shape })
+    const held = gauge('projector_deletions_held', { read_model: about.shape })
+    const comparedAt = gauge('projector_compared_timestamp_seconds', { read_model: about.shape })
     return {
-      shape,
-      readModel,
-      isLive: value('projector_live_shape', { read_model: readModel }) === number,
+      ...about,
+      isLive: about.condition === 'live',
       differing,
       held,
       comparedAt: comparedAt ? new Date(comparedAt * 1_000) : null,
-      rebuild: rebuild ? { filled: rebuild.filled, total: rebuild.total ?? null } : null,
+      rebuild: rebuild ? { filled: rebuild.filled, total: rebuild.total ?? 0 } : null,
       isWell: !differing && !held,
     }
   })
-  const oldestSeconds = value('outbox_oldest_pending_seconds', {})
-  const outbox = { users: value('outbox_pending_users', {}), oldestSeconds, isWell: isDraining(oldestSeconds) }
-  const parts = { replicas, consumers: ofConsumers, readModels, outbox }
-  const problems = problemsOf(parts)
-  // Of a read model's consumer, which every event is for.
-  const published = flows[0] ? flows[0].delivered + flows[0].waiting : null
-  return { at: new Date(), isWell: problems.length === 0, ...parts, published, problems }
+  const oldestSeconds = gauge('outbox_oldest_pending_seconds', {})
+  const outbox = { users: gauge('outbox_pending_users', {}), oldestSeconds, isWell: isDraining(oldestSeconds) }
+  const parts = { replicas: replicasOf(answers), consumers: ofConsumers, readModels, outbox }
+  const problems = problemsOf({
+    ...parts,
+    isNatsUp: nats.connection() !== undefined,
+    isDatabaseUp: stored !== undefined,
+  })
+  return { at: new Date(), isWell: problems.length === 0, ...parts, problems }
+}
+
+async function storedState({ db, nats }: Pick<Context, 'db' | 'nats'>) {
+  const [paused, shapes] = await Promise.all([new PausedConsumers(db).current(), listShapes({ db, nats })])
+  return { paused, shapes }
 }
 
 /** Those that answer within 3 s; it does not wait much longer than for the last of them. None while NATS is down. */
@@ -124,9 +123,14 @@ function replicasOf(answers: readonly ReplicaStatus[]): Replica[] {
   })
 }
 
-function problemsOf({ replicas, consumers, readModels, outbox }: Parts): State['problems'] {
+function problemsOf({ replicas, consumers, readModels, outbox, isNatsUp, isDatabaseUp }: Parts): State['problems'] {
   const found: State['problems'] = []
   const add = (text: string, remedy: string) => void found.push({ text, remedy })
+  if (!isDatabaseUp) add('the read database does not answer', 'start it, or give this process its address and rights')
+  if (!isNatsUp) {
+    add('NATS does not answer: nothing is known of the services', 'start it; events wait in the outbox until then')
+    return found
+  }
   for (const { service, replica, status, down, missing, reasons } of replicas) {
     if (status === 'no answer') add(`${service}: no replica answers`, 'start it, and read the end of its log')
     else if (status !== 'ready')
@@ -162,7 +166,10 @@ function problemsOf({ replicas, consumers, readModels, outbox }: Parts): State['
   return found
 }
 
-type Parts = Pick<State, 'replicas' | 'consumers' | 'readModels' | 'outbox'>
+type Parts = Pick<State, 'replicas' | 'consumers' | 'readModels' | 'outbox'> & {
+  isNatsUp: boolean
+  isDatabaseUp: boolean
+}
 
 const isDraining = (oldestSeconds: number | null): boolean => oldestSeconds !== null && oldestSeconds < 60
 
@@ -178,10 +185,3 @@ function gaugesOf(replicas: ReplicaStatus[]) {
     return values.length > 0 && values.every(Number.isFinite) ? values.reduce((sum, value) => sum + value) : null
   }
 }
-
-/** Those that this release knows. */
-const shapes = Object.entries(readModelShapes).flatMap(([readModel, numbers]) =>
-  numbers.map((number) => ({ name: shapeName(readModel, number), readModel, number })),
-)
-
-const consumers = [...shapes.map(({ name }) => name), registrations.durable]

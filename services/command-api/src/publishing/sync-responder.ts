@@ -9,22 +9,23 @@ import {
 } from '@cqrs/contracts'
 import type { Logger, NatsLink } from '@cqrs/service-kit'
 import type { Msg } from '@nats-io/transport-node'
-import type { Static, TSchema } from 'typebox'
+import Type, { type Static, type TSchema } from 'typebox'
 import Value from 'typebox/value'
 import { type Context, raise, restate } from '../domain/user.ts'
 import { changeUser } from '../store/change-user.ts'
+import type { Outbox } from '../store/outbox.ts'
 import type { UserRepository } from '../store/user-repository.ts'
 import type { UserSync } from '../store/user-sync.ts'
 import type { Relay } from './relay.ts'
 
-type Parts = { sync: UserSync; users: UserRepository; relay: Relay; logger: Logger }
+type Parts = { sync: UserSync; users: UserRepository; outbox: Outbox; relay: Relay; logger: Logger }
 
 /**
  * Answers the read side's requests (contracts/sync.ts) over this link. One of several replicas answers each. A
  * write database without an identity answers nothing.
  */
 export function answerSync(nats: NatsLink, parts: Parts): void {
-  const { sync, logger } = parts
+  const { sync, outbox, logger } = parts
   const answer = <Schema extends TSchema>(
     subject: string,
     schema: Schema,
@@ -53,6 +54,7 @@ export function answerSync(nats: NatsLink, parts: Parts): void {
     return page
   })
   answer(syncSubjects.republish, RepublishRequest, (request) => republish(request, parts))
+  answer(syncSubjects.outbox, Type.Object({}), () => outbox.longestWaiting())
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { UserEvent } from '@cqrs/contracts'
+import type { OutboxReply, UserEvent } from '@cqrs/contracts'
 import { type AnyBulkWriteOperation, BSON, type Collection, type Db } from 'mongodb'
 import { maxPendingEvents, type TombstoneDocument, type UserDocument, usersCollection } from './user-document.ts'
 
@@ -107,6 +107,25 @@ export class Outbox {
         .next(),
     ])
     return { users, oldestSeconds: Math.max(0, oldest?.seconds ?? 0), crowded: crowded?.['users'] ?? 0 }
+  }
+
+  /** The 100 users that wait longest, with how many events, and the number of all. */
+  async longestWaiting(): Promise<Omit<OutboxReply, 'writeDatabase'>> {
+    const [{ users, oldestSeconds }, data] = await Promise.all([
+      this.backlog(),
+      this.#users
+        .find({ pendingSince: { $exists: true } })
+        .project<OutboxReply['data'][number]>({
+          _id: 0,
+          id: '$_id',
+          events: { $size: '$outbox' },
+          pendingSince: { $dateToString: { date: '$pendingSince' } },
+        })
+        .sort({ pendingSince: 1 })
+        .limit(100)
+        .toArray(),
+    ])
+    return { users, oldestSeconds, data }
   }
 }
 

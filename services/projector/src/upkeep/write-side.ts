@@ -1,5 +1,6 @@
 import {
   DigestReply,
+  OutboxReply,
   PageReply,
   type Remedy,
   RepublishReply,
@@ -56,6 +57,11 @@ export class WriteSide {
     return (await this.#ask('republish', { writeDatabase, users })).published
   }
 
+  /** The users whose events have waited longest to be published. */
+  outbox(): Promise<OutboxReply> {
+    return this.#ask('outbox', {})
+  }
+
   async #ask<Question extends keyof Replies>(question: Question, request: object): Promise<Replies[Question]> {
     const connection = this.#nats.connection()
     if (!connection) throw new Error('NATS is unavailable')
@@ -77,6 +83,7 @@ type Replies = {
   versions: VersionsReply
   page: PageReply
   republish: RepublishReply
+  outbox: OutboxReply
 }
 
 /** Compiled, because a page holds a thousand users. */
@@ -85,4 +92,5 @@ const replies = {
   versions: Compile(VersionsReply),
   page: Compile(PageReply),
   republish: Compile(RepublishReply),
+  outbox: Compile(OutboxReply),
 }
