@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { aptInstall } from './apt.ts'
 import { firstFound, type Source } from './first-found.ts'
@@ -15,7 +17,7 @@ export const chromiumSources: readonly Source<string>[] = [
 ]
 
 /**
- * The command of a Chromium or Chrome: the one that CHROMIUM names, else the first that is found.
+ * The path of a Chromium or Chrome: the one that CHROMIUM names, else the first that is found.
  * @throws with instructions, and with the reason why each source has none
  */
 export async function findChromium(log: (line: string) => void, sources = chromiumSources): Promise<string> {
@@ -26,8 +28,11 @@ export async function findChromium(log: (line: string) => void, sources = chromi
 }
 
 async function onPath(): Promise<string> {
-  for (const command of ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) {
-    if (await runnable(command).catch(() => undefined)) return command
+  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+    for (const name of ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) {
+      const path = join(directory, name)
+      if (existsSync(path) && (await runnable(path).catch(() => undefined))) return path
+    }
   }
   return fail('no chromium, chromium-browser or google-chrome')
 }
@@ -49,13 +54,13 @@ async function ofDebian(log: (line: string) => void): Promise<string> {
   if (process.getuid?.() !== 0) fail('needs root')
   log('Chromium: installing the Debian package (once, 100 MB)…')
   await aptInstall('chromium')
-  return await runnable('chromium')
+  return await onPath()
 }
 
 // A binary that exists may not run, for example when a library is missing.
-async function runnable(command: string): Promise<string> {
-  await run(command, ['--version'])
-  return command
+async function runnable(path: string): Promise<string> {
+  await run(path, ['--version'])
+  return path
 }
 
 function fail(reason: string): never {

@@ -23,6 +23,9 @@ export const page = {
 export const problemFrom = (error) =>
   error instanceof Problem ? error : new Problem({ title: 'Something went wrong in this page.', detail: `${error}` })
 
+/** A part of the key of what changes by itself. Updates of the live state let a screen look at it. */
+export const everyFiveSeconds = () => `${Math.floor(Date.now() / 5_000)}`
+
 /** What a problem's text says apart from its figures, which change every second. @param {string} text */
 export const kindOf = (text) => text.replaceAll(/\d+/g, '')
 

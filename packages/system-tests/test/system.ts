@@ -51,18 +51,19 @@ export type System = Stack & {
 /**
  * The whole system as `npm start` runs it, with its own data and on free ports. Its databases are new ones on the
  * server that the tests share, and its mail server is in this process, which saves seconds. With `ownServers` it has
- * processes of its own for them, which a test may kill.
+ * processes of its own for them, which a test may kill; `withConsole`, the operator's console.
  */
 export async function startSystem(
   t: Test,
   env: NonNullable<StackOptions['env']> = {},
-  { ownServers = false } = {},
+  { ownServers = false, withConsole = false } = {},
 ): Promise<System> {
   const logs: string[] = []
   const dataDir = await freshDirectory(t)
   const mail = ownServers ? undefined : await freshMail(t)
   const databases = ownServers ? undefined : { write: (await freshDatabase(t)).uri, read: (await freshDatabase(t)).uri }
-  const stack = await startStack({ dataDir, env, databases, smtpUrl: mail?.url, onLogLine: (line) => logs.push(line) })
+  const onLogLine = (line: string) => logs.push(line)
+  const stack = await startStack({ dataDir, env, databases, smtpUrl: mail?.url, withConsole, onLogLine })
   const clientOf = (uri: string) => new MongoClient(uri, { readConcern: { level: 'majority' } })
   const clients = { write: clientOf(stack.uris.write), read: clientOf(stack.uris.read) }
   t.teardown(async () => {

@@ -22,8 +22,8 @@ t.test('the setting comes first, then what is on PATH under any of its names', a
   }
   t.intercept(process, 'env', { value: { PATH: directory } })
   await t.rejects(found(), /set CHROMIUM to its path \(PATH: no chromium, /)
-  await browser('google-chrome')
-  t.equal(await found(), 'google-chrome')
+  const chrome = await browser('google-chrome')
+  t.equal(await found(), chrome)
   process.env.CHROMIUM = await browser('mine')
   t.equal(await found(), join(directory, 'mine'))
   process.env.CHROMIUM = join(directory, 'missing')

@@ -1,10 +1,14 @@
 import { json } from '../api.js'
-import { Badge, Button, html, Loading, Table, Time } from '../ui.js'
+import { Badge, everyFiveSeconds, html, Loading, Table, Time } from '../ui.js'
 
 /** @typedef {{ at: string, actor: string, actor_id?: string, action: string, outcome: string }} Action */
 
 /** What operators did, here and with the command line. @extends {Loading<{ data: Action[] }>} */
 export class Audit extends Loading {
+  get key() {
+    return everyFiveSeconds()
+  }
+
   load() {
     return json('GET', '/operator/actions')
   }
@@ -12,10 +16,7 @@ export class Audit extends Loading {
   render() {
     const { data } = this.state
     return html`
-      <div class="actions">
-        <p>What operators did, here and with the command line: the last 1,000 actions, newest first.</p>
-        <${Button} kind="small" run=${this.refresh}>Refresh<//>
-      </div>
+      <p>What operators did, here and with the command line: the last 1,000 actions, newest first.</p>
       ${this.failure}
       ${
         data &&
@@ -32,7 +33,7 @@ const kinds = new Map([
 ])
 
 /** @param {Action} action */
-const row = ({ at, actor, actor_id, action, outcome, ...details }) => html`<tr>
+const row = ({ at, actor, actor_id, action, outcome, ...details }) => html`<tr key=${`${at} ${action}`}>
   <td><${Time} at=${at} /></td>
   <td>${actor_id ? html`<a href=${`#/users/${actor_id}`}>${actor}</a>` : actor}</td>
   <th scope="row">${action}</th>

@@ -1,6 +1,6 @@
 import { json } from '../api.js'
 import { count } from '../format.js'
-import { Button, html, Loading, page, Table, Time } from '../ui.js'
+import { Button, everyFiveSeconds, html, Loading, page, Table, Time } from '../ui.js'
 
 /** @import { DeadLetter } from '../types.js' */
 /** @typedef {{ seq?: number, consumer?: string, reason?: string }} Which */
@@ -9,9 +9,8 @@ import { Button, html, Loading, page, Table, Time } from '../ui.js'
  * @extends {Loading<{ letters?: DeadLetter[], more?: boolean, letter?: DeadLetter }>} */
 export class DeadLetters extends Loading {
   get key() {
-    const { route, live } = this.props
-    const counts = live.state?.consumers.map(({ deadLetters }) => deadLetters).join(' ')
-    return route.id || `?${route.params} ${counts}`
+    const { id, params } = this.props.route
+    return id || `${everyFiveSeconds()}?${params}`
   }
 
   async load() {

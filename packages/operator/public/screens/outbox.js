@@ -1,12 +1,12 @@
 import { json } from '../api.js'
 import { count, seconds } from '../format.js'
-import { Button, html, Loading, Table, Time } from '../ui.js'
+import { everyFiveSeconds, html, Loading, Table, Time } from '../ui.js'
 
 /** @extends {Loading<{ users: number | null, oldestSeconds: number | null,
  *   data: { id: string, events: number, pendingSince: string }[] }>} */
 export class Outbox extends Loading {
   get key() {
-    return `${this.props.live.state?.outbox.users}`
+    return everyFiveSeconds()
   }
 
   load() {
@@ -25,10 +25,7 @@ export class Outbox extends Loading {
       ${
         data &&
         html`<section class="panel">
-          <div class="actions">
-            <p>${waiting}</p>
-            <${Button} kind="small" run=${this.refresh}>Refresh<//>
-          </div>
+          <p>${waiting}</p>
           <${Table} caption="The oldest 100" head=${['User', 'Events', 'Since']} rows=${data.map(
             ({ id, events, pendingSince }) => html`<tr key=${id}>
               <th scope="row"><a href=${`#/users/${id}`}><code>${id}</code></a></th>

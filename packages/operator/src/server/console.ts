@@ -11,7 +11,7 @@ const policy =
 const vendor: Record<string, string> = {
   'htm.js': 'htm',
   'preact.js': 'preact',
-  'uplot.js': 'uplot',
+  'uplot.js': 'uplot/dist/uPlot.esm.js',
   'uplot.css': 'uplot/dist/uPlot.min.css',
 }
 
