@@ -54,12 +54,25 @@ async function anOperatorsDay(browser: Awaited<ReturnType<typeof freshBrowser>>)
     t.equal(await page.getByRole('row').filter({ hasText: 'ready' }).count(), 3, 'every process')
   })
 
-  t.test('a reload continues the session, with one refresh', async (t) => {
-    const refreshes: string[] = []
-    page.on('request', (request) => request.url().endsWith('/auth/refresh') && refreshes.push(request.url()))
+  t.test('a session continues after a reload and an expired token, each with one refresh', async (t) => {
+    let refreshes = 0
+    page.on('request', (request) => {
+      if (request.url().endsWith('/auth/refresh')) refreshes++
+    })
     await page.reload()
     await page.getByText('Everything is well.').waitFor()
-    t.equal(refreshes.length, 1)
+    t.equal(refreshes, 1)
+
+    let expired: string | undefined
+    await page.route('**/operator/outbox', (route) => {
+      const { authorization } = route.request().headers()
+      expired ??= authorization
+      return authorization === expired ? route.fulfill({ status: 401 }) : route.continue()
+    })
+    const threeAtATime = "Promise.all([1, 2, 3].map(() => json('GET', '/operator/outbox')))"
+    const answers = await page.evaluate(`import('/console/api.js').then(({ json }) => ${threeAtATime})`)
+    t.match(answers, [{ users: 0 }, { users: 0 }, { users: 0 }])
+    t.equal(refreshes, 2)
   })
 
   t.test('find a user, change its roles, deactivate it, and its token dies', async (t) => {
