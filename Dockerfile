@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One service's image: docker build --build-arg SERVICE=command-api|projector|query-api .
+# One service's image: docker build --build-arg SERVICE=command-api|projector|query-api|operator .
 
 FROM node:24-bookworm-slim AS source
 WORKDIR /repository
@@ -28,7 +28,7 @@ ARG SERVICE
 # SBOM.
 RUN --mount=type=cache,id=pnpm,target=/pnpm/store \
     pnpm install --offline --frozen-lockfile --filter . --filter "@cqrs/$SERVICE..." && \
-    pnpm exec tsc -b "services/$SERVICE" && \
+    pnpm exec tsc -b */"$SERVICE" && \
     pnpm --offline --filter "@cqrs/$SERVICE" --prod --config.inject-workspace-packages=true deploy /app && \
     pnpm --filter "@cqrs/$SERVICE" sbom --prod --sbom-format cyclonedx --sbom-spec-version 1.6 \
       --sbom-type application --out /app/sbom.cdx.json && \

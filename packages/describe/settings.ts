@@ -2,10 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { Config as CommandApi } from '../../services/command-api/src/config.ts'
 import { Config as Projector } from '../../services/projector/src/config.ts'
 import { Config as QueryApi } from '../../services/query-api/src/config.ts'
+import { Config as Operator } from '../operator/src/config.ts'
 
 /** The settings tables of the README, from the `config.ts` of each service. */
 export const settingsTables = (): string =>
-  Object.entries({ 'command-api': CommandApi, projector: Projector, 'query-api': QueryApi })
+  Object.entries({ 'command-api': CommandApi, projector: Projector, 'query-api': QueryApi, operator: Operator })
     .map(([service, { properties, required }]) => {
       const rows = Object.entries(properties as Record<string, Setting>).map(([name, setting]) => {
         const fallback = setting.default ?? (required.includes(name as never) ? '**required**' : '')

@@ -210,7 +210,7 @@ kill_first() { # primary|leader NAME
 
 nothing_differs() {
   local said
-  said=$(docker compose run --rm -T operator verify) || return 1
+  said=$(docker compose run --rm -T operator dist/cli.js verify) || return 1
   echo "$said"
 }
 

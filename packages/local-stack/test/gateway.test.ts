@@ -30,6 +30,19 @@ t.test('a request reaches its service unchanged', async (t) => {
   })
 })
 
+t.test('it stops while the console is watched', async (t) => {
+  const console = createServer((_request, response) => response.write('data: {}\n\n'))
+  await new Promise<void>((done) => console.listen(0, '127.0.0.1', done))
+  t.teardown(() => console.closeAllConnections())
+  t.teardown(() => console.close())
+  const { base, close } = await gatewayBefore(t, {}, `http://127.0.0.1:${(console.address() as AddressInfo).port}`)
+  const reader = (await fetch(`${base}/operator/live`)).body?.getReader()
+  t.match(Buffer.from((await reader?.read())?.value ?? []).toString(), 'data: {}\n\n')
+  const ended = t.rejects(reader?.read() as Promise<unknown>)
+  await close()
+  await ended
+})
+
 t.test('a client cannot forge its address', async (t) => {
   const { base, received } = await gatewayBefore(t)
   await fetch(`${base}/`, { headers: { 'x-forwarded-for': '203.0.113.7' } })
@@ -146,7 +159,7 @@ type Received = {
 type Teardown = { teardown: (cleanUp: () => unknown) => unknown }
 
 /** A gateway in front of three services that answer 418, or the status in the query string. */
-async function gatewayBefore(t: Teardown, replaced: Partial<ServiceUrls> = {}) {
+async function gatewayBefore(t: Teardown, replaced: Partial<ServiceUrls> = {}, console?: string) {
   const received: Received[] = []
   const ready = { status: 'ready' }
   const readiness: Record<string, object | undefined> = { 'command-api': ready, 'query-api': ready, projector: ready }
@@ -173,8 +186,8 @@ async function gatewayBefore(t: Teardown, replaced: Partial<ServiceUrls> = {}) {
     projector: await start('projector'),
     ...replaced,
   }
-  const gateway = buildGateway(services, createLogger('gateway', 'silent'))
+  const gateway = buildGateway(services, createLogger('gateway', 'silent'), console)
   const base = await gateway.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => gateway.close())
-  return { base, received, readiness }
+  return { base, received, readiness, close: () => gateway.close() }
 }

@@ -15,6 +15,12 @@ const Settings = Type.Object({
   PORT: Type.Integer({ default: 8084, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
   ...metricsSettings,
   ...connections,
+  API_URL: Type.Optional(
+    Type.String({
+      pattern: '^https?://',
+      description: 'The public API, which the console then asks below its own address; a gateway can do that instead',
+    }),
+  ),
   JWKS_FILE: Type.String({ description: 'JSON file with the public keys that verify access tokens' }),
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
   JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),

@@ -40,7 +40,7 @@ export async function createOperator(config: Config): Promise<Service & { app: H
   })
   answerMetrics(app, config)
   answerOperations(app, { db, nats, live, authenticate })
-  answerConsole(app)
+  answerConsole(app, config.API_URL)
   return {
     app,
     logger,

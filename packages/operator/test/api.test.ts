@@ -1,5 +1,5 @@
 import { syncSubjects } from '@cqrs/contracts'
-import { eventually, freshDirectory, startProcess, tokenMint } from '@cqrs/local-stack/testing'
+import { eventually, freshDirectory, saw, startProcess, tokenMint } from '@cqrs/local-stack/testing'
 import { projections } from '@cqrs/projector'
 import { generateKeyFiles } from '@cqrs/service-kit'
 import t from 'tap'
@@ -28,6 +28,7 @@ async function ask(method: string, path: string, body?: object, headers: Record<
     ...(body && { body: JSON.stringify(body) }),
   })
   const text = await response.text()
+  if (text.includes('operation-refused')) saw('problem operation-refused')
   const isJson = /json$/.test(response.headers.get('content-type')?.split(';')[0] ?? '')
   return {
     status: response.status,

@@ -94,6 +94,12 @@ t.test('an operator switches queries to a shape that a newer release fills, back
 
   t.match(await cli('shape', 'rollback', 'users_read'), { code: 0, stdout: /shape 1; before, 2 / })
   t.equal(await live(), 1)
+
+  await cli('pause', 'users_read_v1')
+  t.match(await cli('shape', 'switch', newer), { code: 0 })
+  t.match(await broker.consumer('users_read_v1'), { paused: true }, 'what an operator has paused stays so')
+  await cli('resume', 'users_read_v1')
+  t.match(await cli('shape', 'rollback', 'users_read'), { code: 0 })
   t.match(await cli('shape', 'drop', newer), { code: 0 })
   await t.rejects(broker.consumer(newer), { message: /consumer not found/ }, 'it no longer holds events')
   t.match((await cli('shape', 'list')).stdout, /^users_read_v2 .* dropped/m)

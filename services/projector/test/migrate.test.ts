@@ -22,6 +22,7 @@ t.test('several concurrent migrations create collections, indexes, streams and c
   t.strictSame(collections.sort(), [
     'followed',
     'leases',
+    'operator_actions',
     'paused_consumers',
     'read_models',
     'user_directory_v2',
@@ -63,7 +64,7 @@ t.test(
   async (t) => {
     const { settings } = await nothing(t)
     const { get, logs } = await startProcess(t, 'projector', settings)
-    await eventually(async () => (await get('/readyz')).body.missing?.length === 11)
+    await eventually(async () => (await get('/readyz')).body.missing?.length === 12)
     const { status, body } = await get('/readyz')
     t.match(
       { status, body },
@@ -75,6 +76,7 @@ t.test(
         ...[
           'followed',
           'leases',
+          'operator_actions',
           'paused_consumers',
           'read_models',
           'user_directory_v1',

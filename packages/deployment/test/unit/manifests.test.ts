@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -79,7 +79,7 @@ t.test('jobs and images carry the version of package.json: a release that forget
     const forgotten = ofOtherVersions(objects, '9.9.9')
     for (const { title } of podsOf(objects).filter(({ owner }) => owner.kind === 'Job')) t.ok(forgotten.includes(title))
     const images = forgotten.filter((name) => name.startsWith('ghcr.io/'))
-    t.equal(images.length, overlay === 'production' ? 3 : 0)
+    t.equal(images.length, overlay === 'production' ? 4 : 0)
   }
 })
 
@@ -110,7 +110,9 @@ t.test('every program that one of our pods runs is built', async (t) => {
     for (const { command = [] } of spec.containers) {
       if (command[0] !== 'node') continue
       const source = command[1].replace('dist/', 'src/').replace('.js', '.ts')
-      t.ok(existsSync(new URL(`services/${labels['app.kubernetes.io/name']}/${source}`, root)), `${title}: ${source}`)
+      const name = labels['app.kubernetes.io/name']
+      const found = globSync(`{packages,services}/${name}/${source}`, { cwd: root })
+      t.equal(found.length, 1, `${title}: ${source}`)
     }
   }
 })

@@ -14,6 +14,8 @@ const expected: Record<string, string[]> = {
     'mongodb-read → mongodb-read:27017', // the job that creates its users, and the server itself
     'mongodb-write → mongodb-write:27017',
     'nats → nats:6222',
+    'operator → mongodb-read:27017',
+    'operator → nats:4222',
     'projector → mailpit:1025',
     'projector → mongodb-read:27017',
     'projector → nats:4222',
@@ -27,8 +29,12 @@ const expected: Record<string, string[]> = {
     'envoy-gateway-system → command-api:8081',
     'envoy-gateway-system → query-api:8082',
     'monitoring → command-api:9464',
+    'monitoring → operator:9464',
     'monitoring → projector:9464',
     'monitoring → query-api:9464',
+    'operator → 192.0.2.128/25:27017',
+    'operator → 198.51.100.0/24:4222',
+    'operator → 203.0.113.128/25:443',
     'projector → 192.0.2.128/25:27017',
     'projector → 198.51.100.0/24:4222',
     'projector → 203.0.113.0/24:587',
@@ -70,7 +76,7 @@ for (const [overlay, objects] of overlays) {
       const watched = ofKind(objects, 'Service').filter(({ metadata }) => selects(spec.selector, metadata.labels ?? {}))
       t.strictSame(
         watched.map(({ metadata }) => metadata.name),
-        ['command-api', 'projector', 'query-api'],
+        ['command-api', 'operator', 'projector', 'query-api'],
       )
       for (const { spec: served } of watched) {
         t.ok(served.ports.some(({ name }: any) => name === spec.endpoints[0].port))

@@ -4,11 +4,17 @@ import Type, { type TObject } from 'typebox'
 import { Config as CommandApi } from '../../../../services/command-api/src/config.ts'
 import { Config as Projector } from '../../../../services/projector/src/config.ts'
 import { Config as QueryApi } from '../../../../services/query-api/src/config.ts'
+import { Config as Operator } from '../../../operator/src/config.ts'
 import { environmentOf } from '../kubernetes/environment.ts'
 import { overlays } from '../kubernetes/overlays.ts'
 import { podsOf } from '../kubernetes/pods.ts'
 
-const configs: Record<string, TObject> = { 'command-api': CommandApi, projector: Projector, 'query-api': QueryApi }
+const configs: Record<string, TObject> = {
+  'command-api': CommandApi,
+  projector: Projector,
+  'query-api': QueryApi,
+  operator: Operator,
+}
 
 for (const [overlay, objects] of overlays) {
   for (const pod of podsOf(objects)) {
@@ -34,7 +40,7 @@ for (const [overlay, objects] of overlays) {
     t.test(
       `${overlay}: ${pod.title} trusts the gateway for the client’s address, if it is behind the gateway`,
       async (t) => {
-        const isBehindGateway = pod.owner.kind === 'Deployment' && service !== 'projector'
+        const isBehindGateway = pod.owner.kind === 'Deployment' && service.endsWith('-api')
         if (isBehindGateway)
           t.ok(environmentOf(pod, objects).given.TRUSTED_PROXIES, 'otherwise all clients share one rate limit')
       },

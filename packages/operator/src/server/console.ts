@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import type { HttpServer } from '@cqrs/service-kit'
+import httpProxy from '@fastify/http-proxy'
 import fastifyStatic from '@fastify/static'
 
 /** Files of this origin only: no inline script or style, and nobody may frame the page. */
@@ -15,8 +16,13 @@ const vendor: Record<string, string> = {
   'uplot.css': 'uplot/dist/uPlot.min.css',
 }
 
-/** Serves the console at /console. The page holds no data: it asks the HTTP API with the token of who logs in. */
-export function answerConsole(app: HttpServer): void {
+/**
+ * Serves the console at /console. The page holds no data: it asks the HTTP API with the token of who logs in, and the
+ * public API below the same address.
+ * @param apiUrl where requests below /api are forwarded to; else a gateway in front of this process answers them
+ */
+export function answerConsole(app: HttpServer, apiUrl: string | undefined): void {
+  if (apiUrl) app.register(httpProxy, { upstream: apiUrl, prefix: '/api', rewritePrefix: '/api' })
   const headers = { 'content-security-policy': policy, 'cache-control': 'no-cache' }
   app.register(fastifyStatic, {
     root: fileURLToPath(new URL('../../public', import.meta.url)),

@@ -81,7 +81,7 @@ const planted: { rule: string; file: string; line: string }[] = [
   },
   ...imports('command-api', ['commands → app.ts', 'http → commands/index.ts', 'sign-in → http/context.ts']),
   ...imports('command-api', ['publishing → sign-in/sessions.ts', 'store → publishing/relay.ts']),
-  ...imports('projector', ['cli → main.ts', 'upkeep → cli/context.ts', 'welcome-email → upkeep/upkeep.ts']),
+  ...imports('projector', ['upkeep → main.ts', 'welcome-email → upkeep/upkeep.ts']),
   ...imports('projector', ['read-store → welcome-email/mailer.ts', 'consuming → read-store/read-model.ts']),
   ...imports('query-api', ['queries → app.ts', 'freshness → queries/index.ts']),
   ...imports('query-api', ['by-id → freshness/applied-notices.ts', 'read-store → by-id/user-cache.ts']),
@@ -89,6 +89,16 @@ const planted: { rule: string; file: string; line: string }[] = [
     rule: 'packages-know-no-service',
     file: 'packages/service-kit/src/a.ts',
     line: "import { Config } from '../../../services/query-api/src/config.ts'",
+  },
+  {
+    rule: 'only-the-operator-knows-the-projector',
+    file: 'packages/service-kit/src/b.ts',
+    line: "import { projections } from '../../../services/projector/src/index.ts'",
+  },
+  {
+    rule: 'operations-know-no-face',
+    file: 'packages/operator/src/operations/a.ts',
+    line: "import { progressBar } from '../cli/progress-bar.ts'",
   },
   {
     rule: 'no-test-code-in-production',

@@ -36,12 +36,13 @@ export class ConsumerProgress {
   }
 
   /**
-   * Pauses another consumer until this one has handled all that the other has received, and calls. The other one goes
-   * on afterwards in any case. One that does not exist receives nothing.
+   * Pauses another consumer until this one has handled all that the other has received, and calls. Afterwards the other
+   * one continues in any case, unless it was paused before. One that does not exist receives nothing.
    * @returns false if that takes longer than `withinMs`: nothing was called
    */
   async whenLevel(durable: string, other: string, withinMs: number, call: () => Promise<void>): Promise<boolean> {
     const deadline = performance.now() + withinMs
+    const wasPaused = (await this.#info(other).catch(unlessUnknown))?.paused
     try {
       for (;;) {
         const ahead = await this.#paused(other)
@@ -55,7 +56,7 @@ export class ConsumerProgress {
         await pause(50, new AbortController().signal)
       }
     } finally {
-      await this.resume(other).catch(unlessUnknown)
+      if (!wasPaused) await this.resume(other).catch(unlessUnknown)
     }
   }
 
