@@ -24,9 +24,11 @@ export async function allServers({ gateway, ...children }: Parts): Promise<Serve
 
 /** Stops all parts, including those that are still starting: first the parts on which no other depends. */
 export async function stopAll(parts: Parts): Promise<void> {
-  await (await parts.gateway.catch(() => undefined))?.stop()
   const stop = async (name: Children) => (await parts[name].catch(() => undefined))?.server?.stop()
-  await Promise.all([stop('command-api'), stop('projector'), stop('query-api'), stop('operator')])
+  const stopGateway = async () => (await parts.gateway.catch(() => undefined))?.stop()
+  // The gateway waits for open responses; those to whoever watches the console end with the operator's process.
+  await Promise.all([stopGateway(), stop('operator')])
+  await Promise.all([stop('command-api'), stop('projector'), stop('query-api')])
   await Promise.all([stop('nats'), stop('mail')])
   await Promise.all([stop('mongodb'), stop('mongodb-read')])
 }
