@@ -5,6 +5,8 @@ import { linesOf, request } from './api.js'
 /** A state takes a few seconds where a replica is slow to answer. */
 const longestSilenceMs = 10_000
 const kept = { seconds: 300, points: 600 }
+/** Over so many states a rate is averaged: the figures of it are up to seconds old. */
+const averaged = 10
 
 /** The state of the system, about every second, and the last minutes of its figures. */
 export class Live {
@@ -14,6 +16,7 @@ export class Live {
   isLive = false
   /** The figures of the last minutes by name, all as long as `times` (seconds). */
   history = { times: /** @type {number[]} */ ([]), series: /** @type {Record<string, (number | null)[]>} */ ({}) }
+  #handled = 0
   #onChange
   #end = new AbortController()
 
@@ -61,13 +64,22 @@ export class Live {
 
   /** @param {State} state */
   #take(state) {
-    const before = this.state
+    const seconds = this.state ? (Date.parse(state.at) - Date.parse(this.state.at)) / 1_000 : 0
     this.state = state
     this.isLive = true
     const figures = new Map(state.consumers.map(({ consumer, events }) => [consumer, events]))
     figures.set('outbox', state.outbox.users)
-    figures.set('rate', newEventsPerSecond(before, state))
+    // Every event is for the first: what it has handled, and what waits for it, are all that came.
+    const [first] = state.consumers
+    this.#handled += (first?.handledPerSecond ?? 0) * seconds
     const { times, series } = this.history
+    const arrived = first?.events == null ? null : this.#handled + first.events
+    const then = Math.max(0, times.length - averaged)
+    const before = series['arrived']?.[then] ?? null
+    const elapsed = Date.parse(state.at) / 1_000 - (times[then] ?? Number.NaN)
+    const isKnown = arrived !== null && before !== null && elapsed > 0
+    figures.set('arrived', arrived)
+    figures.set('rate', isKnown ? Math.max(0, (arrived - before) / elapsed) : null)
     for (const name of figures.keys()) series[name] ??= times.map(() => null)
     times.push(Date.parse(state.at) / 1_000)
     for (const [name, values] of Object.entries(series)) values.push(figures.get(name) ?? null)
@@ -75,21 +87,4 @@ export class Live {
     while (isOld()) for (const values of [times, ...Object.values(series)]) values.shift()
     this.#onChange()
   }
-
-  /** Events per second that came into the stream, over the last ten seconds. */
-  get eventsPerSecond() {
-    const known = (this.history.series['rate'] ?? []).slice(-10).filter((value) => value !== null)
-    return known.length > 0 ? known.reduce((sum, value) => sum + value, 0) / known.length : null
-  }
-}
-
-/** What a consumer handles, and by how much more waits for it. @param {State | undefined} before @param {State} now */
-function newEventsPerSecond(before, now) {
-  const seconds = before ? (Date.parse(now.at) - Date.parse(before.at)) / 1_000 : 0
-  if (seconds <= 0) return null
-  const rates = now.consumers.map(({ consumer, events, handledPerSecond }) => {
-    const waited = before?.consumers.find((one) => one.consumer === consumer)?.events
-    return (handledPerSecond ?? 0) + ((events ?? 0) - (waited ?? events ?? 0)) / seconds
-  })
-  return Math.max(0, ...rates)
 }

@@ -39,6 +39,9 @@ const row = ({ at, actor, actor_id, action, outcome, ...details }) => html`<tr k
   <th scope="row">${action}</th>
   <td><${Badge} kind=${kinds.get(outcome) ?? 'none'}>${outcome}<//></td>
   <td>${Object.entries(details).map(
-    ([name, value]) => html`<span class="quiet">${name}</span> <code>${JSON.stringify(value)}</code> `,
+    ([name, value]) => html`<span class="quiet">${name}</span> <code>${textOf(value)}</code> `,
   )}</td>
 </tr>`
+
+/** @param {unknown} value */
+const textOf = (value) => (typeof value === 'string' ? value : JSON.stringify(value))

@@ -79,7 +79,7 @@ function Letter({ letter, onShow }) {
   return html`<section class="panel">
     <h2>Dead letter ${seq}</h2>
     <dl>
-      <dt>Reason</dt><dd><strong>${reason}</strong>${detail && html`<br />${detail}`}</dd>
+      <dt>Reason</dt><dd><strong>${reason}</strong>${detail && html`<br />${detail.replace(`${reason}: `, '')}`}</dd>
       <dt>Consumer</dt><dd>${consumer}</dd>
       <dt>Set aside</dt><dd><${Time} at=${time} /></dd>
       <dt>Message</dt><dd><code>${originalSubject}</code>, number ${originalSeq} of the stream</dd>

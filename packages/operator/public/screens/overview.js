@@ -20,7 +20,7 @@ export function Overview({ live }) {
       <h2 id="flow">Flow</h2>
       <ol class="flow">
         <${Step} title="Commands" about="command-api" badge=${readiness(replicas, 'command-api')}>
-          <p class="figure">${rate(live.eventsPerSecond)} <span>new events</span></p>
+          <p class="figure">${rate(history.series['rate']?.at(-1))} <span>new events</span></p>
           ${lineOf('rate', 'New events a second')}
         <//>
         <${Step} title="Outbox" about="events to publish" badge=${publishing(outbox)}>

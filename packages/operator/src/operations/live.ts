@@ -1,3 +1,4 @@
+import { pause } from '@cqrs/service-kit'
 import type { Context } from './context.ts'
 import { currentState, type State } from './state.ts'
 
@@ -11,6 +12,7 @@ export class Live {
   readonly #context: Pick<Context, 'db' | 'nats'>
   #next: Promise<LiveState> | undefined
   #last: State | undefined
+  #askedAt = 0
   readonly #closing = new AbortController()
 
   constructor(context: Pick<Context, 'db' | 'nats'>) {
@@ -34,6 +36,9 @@ export class Live {
   }
 
   async #ask(): Promise<LiveState> {
+    // While NATS is down, nobody is waited for.
+    await pause(this.#askedAt + 1_000 - Date.now(), this.#closing.signal)
+    this.#askedAt = Date.now()
     const last = this.#last
     const state = await currentState(this.#context)
     this.#last = state
