@@ -19,6 +19,7 @@ type WelcomeEmail = {
   handedOverAt?: Date
   registeredAt?: Date
   about?: AboutRegistration
+  traceparent?: string
   /** How often the server did not accept this mail. */
   attempts?: number
   sentAt?: Date
@@ -33,6 +34,8 @@ export type DueMail = {
   userId: string
   registeredAt: Date
   about: AboutRegistration | undefined
+  /** Of the registration. */
+  traceparent?: string | undefined
   user: UserReadDocument | undefined
 }
 
@@ -62,7 +65,11 @@ export class WelcomeEmailRecord {
    * @returns `not due` when the mail was sent, waits or is being sent, or the user was deleted; `lost` when a process
    * died after the hand-over, so that nobody can know whether the mail was sent
    */
-  async claim(userId: string, registeredAt: Date, about?: AboutRegistration): Promise<'claimed' | 'not due' | 'lost'> {
+  async claim(
+    userId: string,
+    registeredAt: Date,
+    { about, traceparent }: Partial<DueMail> = {},
+  ): Promise<'claimed' | 'not due' | 'lost'> {
     const users = this.#db.collection<UserReadTombstone>(await this.#users.live())
     if (await users.findOne({ _id: userId, deletedAt: { $exists: true } })) return 'not due'
     const claimed = {
@@ -71,6 +78,7 @@ export class WelcomeEmailRecord {
       claimedUntil: inMs(claimMs),
       registeredAt: { $ifNull: ['$registeredAt', registeredAt] },
       about: { $ifNull: ['$about', about ? { $literal: about } : '$$REMOVE'] },
+      traceparent: { $ifNull: ['$traceparent', traceparent ? { $literal: traceparent } : '$$REMOVE'] },
       attempts: { $ifNull: ['$attempts', 0] },
     }
     const isFinished = { $gt: [{ $ifNull: ['$sentAt', '$lostAt'] }, null] }
@@ -122,7 +130,10 @@ export class WelcomeEmailRecord {
     if (deleted.length > 0) await this.#emails.deleteMany({ _id: { $in: deleted } })
     return emails
       .filter(({ _id }) => !deleted.includes(_id))
-      .map(({ _id, registeredAt = now, about }) => ({ userId: _id, registeredAt, about, user: users.get(_id) }))
+      .map(({ _id, registeredAt = now, about, traceparent }) => ({
+        ...{ userId: _id, registeredAt, about, traceparent },
+        user: users.get(_id),
+      }))
   }
 
   /** How many mails are not finished. */
