@@ -29,15 +29,16 @@ type WelcomeEmail = {
 /** What log lines say of the registration, also when the mail has waited. */
 export type AboutRegistration = ReturnType<typeof aboutEvent>
 
-/** A mail that waited, and the user as the read model shows it: undefined if it does not show the user yet. */
-export type DueMail = {
+/** What is kept of a registration for its mail. */
+export type Registration = {
   userId: string
   registeredAt: Date
-  about: AboutRegistration | undefined
-  /** Of the registration. */
+  about?: AboutRegistration | undefined
   traceparent?: string | undefined
-  user: UserReadDocument | undefined
 }
+
+/** A mail that waited, and the user as the read model shows it: undefined if it does not show the user yet. */
+export type DueMail = Registration & { user: UserReadDocument | undefined }
 
 export const welcomeEmailsCollection: CollectionPlan = {
   name: 'welcome_emails',
@@ -65,11 +66,7 @@ export class WelcomeEmailRecord {
    * @returns `not due` when the mail was sent, waits or is being sent, or the user was deleted; `lost` when a process
    * died after the hand-over, so that nobody can know whether the mail was sent
    */
-  async claim(
-    userId: string,
-    registeredAt: Date,
-    { about, traceparent }: Partial<DueMail> = {},
-  ): Promise<'claimed' | 'not due' | 'lost'> {
+  async claim({ userId, registeredAt, about, traceparent }: Registration): Promise<'claimed' | 'not due' | 'lost'> {
     const users = this.#db.collection<UserReadTombstone>(await this.#users.live())
     if (await users.findOne({ _id: userId, deletedAt: { $exists: true } })) return 'not due'
     const claimed = {
@@ -130,10 +127,7 @@ export class WelcomeEmailRecord {
     if (deleted.length > 0) await this.#emails.deleteMany({ _id: { $in: deleted } })
     return emails
       .filter(({ _id }) => !deleted.includes(_id))
-      .map(({ _id, registeredAt = now, about, traceparent }) => ({
-        ...{ userId: _id, registeredAt, about, traceparent },
-        user: users.get(_id),
-      }))
+      .map(({ _id, ...email }) => ({ registeredAt: now, ...email, userId: _id, user: users.get(_id) }))
   }
 
   /** How many mails are not finished. */

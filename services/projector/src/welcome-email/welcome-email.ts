@@ -11,7 +11,7 @@ import type { DurableConsumer } from '../consuming/durable-consumer.ts'
 import type { PermanentFailure } from '../consuming/failures.ts'
 import type { Subscriber } from '../consuming/user-consumer.ts'
 import type { Mail, Mailer } from './mailer.ts'
-import type { DueMail, WelcomeEmailRecord } from './welcome-email-record.ts'
+import type { DueMail, Registration, WelcomeEmailRecord } from './welcome-email-record.ts'
 
 export const registrations: DurableConsumer = { durable: 'welcome-email', filterSubjects: ['users.*.created'] }
 
@@ -44,10 +44,10 @@ export function welcomeEmail({ mailer, record, setAside, logger }: Parts): Welco
   const unfinished = new Map<string, DueMail>()
 
   /** @returns why the mail is given up; it is claimed still */
-  async function deliver(mail: Omit<DueMail, 'user'>, user: Recipient): Promise<PermanentFailure | undefined> {
+  async function deliver(mail: Registration, user: Recipient): Promise<PermanentFailure | undefined> {
     const { userId, registeredAt, about = { user_id: userId } } = mail
     if (!unrecorded.has(userId)) {
-      const claim = await record.claim(userId, registeredAt, mail)
+      const claim = await record.claim(mail)
       if (claim === 'lost') mails.inc({ outcome: 'unknown' })
       if (claim === 'lost')
         logger.warn(about, 'welcome e-mail may not have been sent: a process crashed during delivery; not retrying')
@@ -73,11 +73,11 @@ export function welcomeEmail({ mailer, record, setAside, logger }: Parts): Welco
 
   async function welcome(event: UserCreated): Promise<void> {
     const { subject: userId, time, data, traceparent } = event
+    const mail = { userId, registeredAt: new Date(time), about: aboutEvent(event), traceparent }
     // It waited, so it is recorded.
     if (inProgress.has(userId)) return
     inProgress.add(userId)
     try {
-      const mail = { userId, registeredAt: new Date(time), about: aboutEvent(event), traceparent }
       const failure = await deliver(mail, data.user)
       if (!failure) return
       await record.release(userId)
@@ -98,7 +98,7 @@ export function welcomeEmail({ mailer, record, setAside, logger }: Parts): Welco
         const failure = await deliver(mail, user)
         if (failure) await setAside(registrationOf(user), failure)
         if (failure) await record.release(userId)
-      } else if ((await record.claim(userId, registeredAt)) === 'claimed') {
+      } else if ((await record.claim(mail)) === 'claimed') {
         // The read model does not show the user yet.
         await (isOld(registeredAt) ? record.release(userId) : record.defer(userId, { counts: true }))
       }
