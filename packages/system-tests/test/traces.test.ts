@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { readModelShapes, shapeName, usersStream } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
@@ -69,6 +72,22 @@ t.test('one trace leads from the request to every read model and the mail', asyn
   t.strictSame([...new Set(linesOf(requestId).map((line) => line.trace_id))], [traceId], 'every log line names it')
 })
 
+t.test('commands stay in the trace of a request whose body arrives later', async (t) => {
+  const user = { email: `${crypto.randomUUID()}@example.com`, password, name: 'Quincy', roles: ['buyer'] }
+  const [traceId, id] = ['6bf92f3577b34da6a3ce929d0e0e4736', '00f067aa0ba902b7']
+  const headers = { 'content-type': 'application/json', traceparent: `00-${traceId}-${id}-01` }
+  const url = `http://127.0.0.1:${system.ports['command-api']}/api/v1/auth/register`
+  const request = httpRequest(url, { method: 'POST', headers })
+  request.flushHeaders()
+  await delay(200)
+  request.end(JSON.stringify(user))
+  const [response] = await once(request, 'response')
+  response.resume()
+  t.equal(response.statusCode, 201)
+  const { spanId } = await found(traceId, 'POST /api/v1/auth/register')
+  t.match(await found(traceId, 'update users'), { parentSpanId: spanId })
+})
+
 t.test('a client’s trace continues', async (t) => {
   const [traceId, spanId] = ['4bf92f3577b34da6a3ce929d0e0e4736', '00f067aa0ba902b7']
   const { requestId } = await register({ traceparent: `00-${traceId}-${spanId}-01` })
@@ -137,6 +156,11 @@ t.test('an event that another process publishes later stays in the trace of its 
 })
 
 t.test('what is exported names the release and holds no personal data', async (t) => {
+  const { email } = await register()
+  const again = { email, password, name: 'Quincy', roles: ['buyer'] }
+  const { status, headers } = await send('POST', '/api/v1/auth/register', again)
+  t.equal(status, 409, 'MongoDB’s error quotes the address')
+  await found(await traceOf(headers.get('x-request-id') ?? ''), 'POST /api/v1/auth/register')
   for (const service of ['command-api', 'projector', 'query-api'])
     t.match(
       receiver.resources.find((resource) => resource['service.name'] === service),

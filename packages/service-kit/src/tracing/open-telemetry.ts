@@ -56,10 +56,6 @@ function traceRequests(): void {
     const { fastify } = message as { fastify: FastifyInstance }
     // The instrumentation's own takes the text of the error, and refusals for failures.
     fastify.addHook('onRoute', (route) => void delete route.onError)
-    // A body arrives in the context of its connection.
-    fastify.addHook('preHandler', (request, _reply, done) => {
-      context.with(request.opentelemetry().context ?? ROOT_CONTEXT, done)
-    })
   })
 }
 

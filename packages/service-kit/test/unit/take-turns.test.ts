@@ -18,7 +18,7 @@ function startServer(t: Test) {
   })
   const from = (address: string, name: string) =>
     app.inject({ url: `/${name}`, headers: { 'x-forwarded-for': address } })
-  return { order, contexts, from }
+  return { app, order, contexts, from }
 }
 
 for (const [family, greedy, other] of [
@@ -43,8 +43,9 @@ t.test('the requests of one client begin in the order in which they arrived', as
 })
 
 t.test('a request that waits for its turn stays in its own asynchronous context, which holds its trace', async (t) => {
-  const { from, contexts } = startServer(t)
+  const { app, from, contexts } = startServer(t)
+  await app.ready()
   const names = Array.from({ length: 100 }, (_, n) => String(n))
-  await Promise.all(names.map((name) => trace.run(name, () => from('192.0.2.1', name))))
+  await Promise.all(names.map((name) => trace.run(name, async () => await from('192.0.2.1', name))))
   t.strictSame(contexts, names)
 })
