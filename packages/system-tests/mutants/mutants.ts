@@ -455,7 +455,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/service.ts`,
     what: 'nobody answers the comparison',
-    find: '  answerSync(nats, { sync: new UserSync(db), users, relay, logger })\n',
+    find: '  answerSync(nats, { sync: new UserSync(db), users, outbox, relay, logger })\n',
     replace: '  void [answerSync, UserSync]\n',
     tests: [`${commandApi}/test/sync.test.ts`],
   },
