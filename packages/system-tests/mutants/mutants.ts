@@ -18,6 +18,7 @@ export function mutate(source: string, { file, what, find, replace }: Mutant): s
 
 const commandApi = 'services/command-api'
 const projector = 'services/projector'
+const operator = 'packages/operator'
 const queryApi = 'services/query-api'
 const contracts = 'packages/contracts'
 
@@ -177,7 +178,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a rebuild misses the events of its time',
     find: 'for (const name of written) {',
     replace: 'for (const name of written.slice(-1)) {',
-    tests: [`${projector}/test/read-model.test.ts`, `${projector}/test/rebuild.test.ts`],
+    tests: [`${projector}/test/read-model.test.ts`, `${operator}/test/rebuild.test.ts`],
   },
   {
     file: `${projector}/src/read-store/update-read-model.ts`,
@@ -192,35 +193,35 @@ export const mutants: readonly Mutant[] = [
     what: 'queries read a shape that is behind, and see steps back',
     find: 'if (!isSwitched)',
     replace: 'if (!isSwitched && to < 0)',
-    tests: [`${projector}/test/shapes.test.ts`],
+    tests: [`${operator}/test/shapes.test.ts`],
   },
   {
     file: `${projector}/src/consuming/consumer-progress.ts`,
     what: 'a switch does not see that the live shape has received more since it was paused',
     find: 'try {\n      for (;;) {\n        const ahead = await this.#paused(other)\n',
     replace: 'try {\n      const ahead = await this.#paused(other)\n      for (;;) {\n',
-    tests: [`${projector}/test/shapes.test.ts`],
+    tests: [`${operator}/test/shapes.test.ts`],
   },
   {
     file: `${projector}/src/upkeep/switch-shape.ts`,
     what: 'queries read a shape that was never filled',
     find: '  if (!other.filledAt) throw',
     replace: '  if (!other.live) throw',
-    tests: [`${projector}/test/shapes.test.ts`],
+    tests: [`${operator}/test/shapes.test.ts`],
   },
   {
     file: `${projector}/src/read-store/shapes.ts`,
     what: 'a shape is dropped as soon as another one is live',
     find: "{ $subtract: ['$$NOW', keptMs] }",
     replace: "{ $add: ['$$NOW', keptMs] }",
-    tests: [`${projector}/test/shapes.test.ts`],
+    tests: [`${operator}/test/shapes.test.ts`],
   },
   {
     file: `${projector}/src/read-store/shapes.ts`,
     what: 'a read model from before shapes goes live in a shape that nobody has filled',
     find: 'const first = unversioned ? 1 : Math.max(...shapes)',
     replace: 'const first = Math.max(...shapes, unversioned ? 2 : 1)',
-    tests: [`${projector}/test/shapes.test.ts`],
+    tests: [`${operator}/test/shapes.test.ts`],
   },
   {
     file: `${projector}/src/projections/user-directory.ts`,
@@ -454,7 +455,7 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/service.ts`,
     what: 'nobody answers the comparison',
-    find: '  answerSync(nats, { sync: new UserSync(db), users, relay, logger })\n',
+    find: '  answerSync(nats, { sync: new UserSync(db), users, outbox, relay, logger })\n',
     replace: '  void [answerSync, UserSync]\n',
     tests: [`${commandApi}/test/sync.test.ts`],
   },
@@ -576,6 +577,6 @@ export const mutants: readonly Mutant[] = [
     what: 'the same version with another content is not a difference',
     find: "shows.content === wrote.content ? undefined : 'differs'",
     replace: 'undefined',
-    tests: [`${projector}/test/verify.test.ts`],
+    tests: [`${operator}/test/verify.test.ts`],
   },
 ]

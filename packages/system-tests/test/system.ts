@@ -6,6 +6,7 @@ import { type Stack, type StackOptions, startStack } from '@cqrs/local-stack'
 import {
   descriptionOf,
   type Ended,
+  type FreshMail,
   freshDatabase,
   freshDirectory,
   freshMail,
@@ -34,6 +35,8 @@ export type System = Stack & {
   newUser(overrides?: object): Promise<{ id: string; token: string }>
   /** The e-mails that arrived. */
   mails(): Promise<any[]>
+  /** The mail server that is in this process. */
+  mail: FreshMail | undefined
   /** `npm run keys:rotate` with these arguments. */
   keysRotate(...args: string[]): Promise<Ended>
   /** `npm run users:restored`. */
@@ -117,6 +120,7 @@ export async function startSystem(
       })
       return { id: user.id, token: session.accessToken }
     },
+    mail,
     mails: async () => mail?.mails ?? ((await (await fetch(`${stack.mailUrl}/api/email`)).json()) as any[]),
     migrate: (service) => runProgram(service, 'migrate.js', [], { ...settingsOf(service), ...stack.natsUsers.migrate }),
     dataDir,

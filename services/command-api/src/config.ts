@@ -7,6 +7,7 @@ import {
   natsRules,
   natsSettings,
   streamSettings,
+  tracingSettings,
   withRules,
 } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
@@ -72,6 +73,7 @@ const Settings = Type.Object({
   ),
   ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, maxLength: 128, description: 'Password of that admin' })),
   LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
+  ...tracingSettings,
 })
 
 /** The settings of command-api. Each is an environment variable, checked when the process starts. */

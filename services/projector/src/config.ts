@@ -5,6 +5,7 @@ import {
   natsRules,
   natsSettings,
   streamSettings,
+  tracingSettings,
   withRules,
 } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
@@ -36,6 +37,7 @@ const Settings = Type.Object({
     description: 'Interval at which the read models are compared with the write side and repaired',
   }),
   LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
+  ...tracingSettings,
 })
 export const Config = withRules(Settings, natsRules)
 export type Config = Static<typeof Config>

@@ -1,5 +1,7 @@
-import { readConfig, runService } from '@cqrs/service-kit'
+import { readConfig, runService, startTracing } from '@cqrs/service-kit'
 import { Config } from './config.ts'
 import { createProjector } from './service.ts'
 
-await runService(() => createProjector(readConfig(Config)))
+const config = readConfig(Config)
+await startTracing('projector', config)
+await runService(() => createProjector(config))

@@ -5,6 +5,7 @@ import {
   mongodbUri,
   natsRules,
   natsSettings,
+  tracingSettings,
   withRules,
 } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
@@ -58,6 +59,7 @@ const Settings = Type.Object({
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
   JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),
   LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
+  ...tracingSettings,
 })
 export const Config = withRules(Settings, natsRules)
 export type Config = Static<typeof Config>

@@ -146,7 +146,8 @@ for (const [name, config] of Object.entries(configs)) {
       // `migrate` reads only these settings.
       const migrated = ['MONGODB_URI', 'MONGODB_READ_URI', 'NATS_URL'].filter((setting) => setting in config.properties)
       const needed = container === name ? config : Type.Pick(config, migrated)
-      const text = Object.fromEntries(Object.entries(given).map(([setting, value]) => [setting, String(value)]))
+      // Without a value, Compose takes that of its own environment.
+      const text = Object.fromEntries(Object.entries(given).map(([setting, value]) => [setting, String(value ?? '')]))
       t.doesNotThrow(() => parseConfig(needed, text))
       t.ok(environment.NATS_URL, 'its default is for a single machine')
       t.ok(command.includes('--env-file=/run/secrets/settings.env'))

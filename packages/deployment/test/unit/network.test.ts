@@ -1,4 +1,9 @@
+import { writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { parseAllDocuments } from 'yaml'
+import { kustomize } from '../kubernetes/kubectl.ts'
 import { connectionsOf } from '../kubernetes/network.ts'
 import { type KubernetesObject, ofKind, overlays } from '../kubernetes/overlays.ts'
 import { podsOf, selects } from '../kubernetes/pods.ts'
@@ -98,3 +103,21 @@ for (const [overlay, objects] of overlays) {
     }
   })
 }
+
+t.test('the component for traces adds the connections to the collector that its setting names', async (t) => {
+  const folder = t.testdir()
+  const from = (path: string) => relative(folder, fileURLToPath(new URL(`../../../../k8s/${path}`, import.meta.url)))
+  const kustomization = { resources: [from('overlays/production')], components: [from('components/traces')] }
+  await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization))
+  const objects = parseAllDocuments(await kustomize(folder)).map((document): KubernetesObject => document.toJS())
+  const services = ['command-api', 'projector', 'query-api']
+  t.strictSame(
+    connectionsOf(objects).filter((connection) => connection.endsWith(':4318')),
+    services.map((service) => `${service} → monitoring:4318`),
+  )
+  const endpoints = ofKind(objects, 'ConfigMap').flatMap(({ data }) => data?.['OTEL_EXPORTER_OTLP_ENDPOINT'] ?? [])
+  t.strictSame(
+    endpoints,
+    services.map(() => 'http://otel-collector.monitoring.svc.cluster.local:4318'),
+  )
+})

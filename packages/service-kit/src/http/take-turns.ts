@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { sourceOf } from './source.ts'
 
@@ -33,11 +34,12 @@ export function takeTurns(app: Pick<FastifyInstance, 'addHook'>, perTurn = 32): 
     const source = sourceQuickly(request)
     const before = begun.get(source) ?? 0
     const others = waiting.get(source)
-    if (others) others.push(done)
+    // Bound, so that what waits stays in its own trace.
+    if (others) others.push(AsyncResource.bind(done))
     else if (before < perTurn) {
       begun.set(source, before + 1)
       done()
-    } else waiting.set(source, [done])
+    } else waiting.set(source, [AsyncResource.bind(done)])
     callNext()
   })
 }

@@ -12,6 +12,7 @@ import Type from 'typebox'
 import { ConfigError } from '../process/config.ts'
 import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
+import { tracing } from '../tracing/tracing.ts'
 import { measurePool } from './client-metrics.ts'
 
 /** Below the timeouts of requests. */
@@ -62,6 +63,7 @@ export class PatientMongoClient extends MongoClient {
   constructor(uri: string, options: MongoClientOptions, log?: Logger) {
     super(uri, options)
     this.#log = log
+    tracing.traceCommands(this)
   }
 
   /** Starts connecting. */

@@ -1,5 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import { collectDefaultMetrics } from 'prom-client'
+import { stopTracing } from '../tracing/tracing.ts'
 import { exitOnOperatorError } from './config.ts'
 import type { Logger } from './logger.ts'
 
@@ -33,6 +34,7 @@ export async function runService(create: () => Promise<Service>, withinMs = clos
       if (err) logger.error({ err }, 'closing after an error')
       else logger.info({ signal }, 'closing')
       await service.close()
+      await stopTracing()
     })
   } catch (error) {
     exitOnOperatorError(error)

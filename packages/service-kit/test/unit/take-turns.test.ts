@@ -1,19 +1,24 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import t, { type Test } from 'tap'
 import { createServer } from '../../src/index.ts'
 import { captureLog } from '../fixtures/capture-log.ts'
 
-/** A server that notes in which order the requests begin, by the name in their path. */
+const trace = new AsyncLocalStorage<string>()
+
+/** A server that notes in which order the requests begin, by the name in their path, and their contexts. */
 function startServer(t: Test) {
   const app = createServer(captureLog().logger, { TRUSTED_PROXIES: '127.0.0.1' })
   t.teardown(() => app.close())
   const order: string[] = []
+  const contexts: unknown[] = []
   app.get('/:name', async ({ params }) => {
     order.push((params as { name: string }).name)
+    contexts.push(trace.getStore())
     return {}
   })
   const from = (address: string, name: string) =>
     app.inject({ url: `/${name}`, headers: { 'x-forwarded-for': address } })
-  return { order, from }
+  return { app, order, contexts, from }
 }
 
 for (const [family, greedy, other] of [
@@ -35,4 +40,12 @@ t.test('the requests of one client begin in the order in which they arrived', as
   const names = Array.from({ length: 100 }, (_, n) => String(n))
   await Promise.all(names.map((name) => from('192.0.2.1', name)))
   t.strictSame(order, names)
+})
+
+t.test('a request that waits for its turn stays in its own asynchronous context, which holds its trace', async (t) => {
+  const { app, from, contexts } = startServer(t)
+  await app.ready()
+  const names = Array.from({ length: 100 }, (_, n) => String(n))
+  await Promise.all(names.map((name) => trace.run(name, async () => await from('192.0.2.1', name))))
+  t.strictSame(contexts, names)
 })

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { aboutEvent, subjectOf, type UserEvent } from '@cqrs/contracts'
-import type { Lease, Logger, NatsLink } from '@cqrs/service-kit'
+import { aboutEvent, subjectOf, type UserEvent, usersStream } from '@cqrs/contracts'
+import { type Lease, type Logger, type NatsLink, tracing } from '@cqrs/service-kit'
 import { JetStreamApiError, jetstream } from '@nats-io/jetstream'
 import { InvalidArgumentError } from '@nats-io/transport-node'
 import type { Outbox } from '../store/outbox.ts'
@@ -152,7 +152,9 @@ export class Relay {
     if (!connection) return false
     const observe = metrics.publishSeconds.startTimer()
     try {
-      await jetstream(connection).publish(subjectOf(event), JSON.stringify(event), { msgID: event.id, timeout: 5_000 })
+      await tracing.inSpan({ name: `publish ${stream}`, kind: 'PRODUCER', stream, cause: event }, () =>
+        jetstream(connection).publish(subjectOf(event), JSON.stringify(event), { msgID: event.id, timeout: 5_000 }),
+      )
     } catch (error) {
       this.#noteFailure(event, error)
       return false
@@ -230,6 +232,7 @@ const isTooLarge = (error: unknown): boolean =>
 /** JSStreamMessageExceedsMaximumErr */
 const messageTooLarge = 10_054
 
+const { name: stream } = usersStream
 /** Above this many unacknowledged events only the sweeper sends, in batches, so that memory stays bounded. */
 const maxInFlight = 1_000
 const eraseBatch = 100

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { aboutEvent, originalSubject, UnreadableEvent, type UserEvent, usersStream } from '@cqrs/contracts'
-import type { Logger, Measured, NatsLink } from '@cqrs/service-kit'
+import { type Logger, type Measured, type NatsLink, tracing } from '@cqrs/service-kit'
 import { type Consumer, type JsMsg, jetstream } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { ConsumerProgress } from './consumer-progress.ts'
@@ -163,7 +163,8 @@ export class UserConsumer {
     const events = batch.flatMap(({ content }) =>
       content instanceof UnreadableEvent || tooOld.has(content) ? [] : [content],
     )
-    const promises = events.length > 0 ? this.#subscriber.handle(events) : []
+    const about = { stream: usersStream.name, consumer: this.durable }
+    const promises = events.length > 0 ? tracing.inSpans(about, events, () => this.#subscriber.handle(events)) : []
     const outcomes = new Map<unknown, Promise<unknown> | undefined>(events.map((event, i) => [event, promises[i]]))
     const hadFailed = this.#inbox.hasFailed
     await Promise.all(

@@ -19,6 +19,7 @@ type WelcomeEmail = {
   handedOverAt?: Date
   registeredAt?: Date
   about?: AboutRegistration
+  traceparent?: string
   /** How often the server did not accept this mail. */
   attempts?: number
   sentAt?: Date
@@ -28,13 +29,16 @@ type WelcomeEmail = {
 /** What log lines say of the registration, also when the mail has waited. */
 export type AboutRegistration = ReturnType<typeof aboutEvent>
 
-/** A mail that waited, and the user as the read model shows it: undefined if it does not show the user yet. */
-export type DueMail = {
+/** What is kept of a registration for its mail. */
+export type Registration = {
   userId: string
   registeredAt: Date
-  about: AboutRegistration | undefined
-  user: UserReadDocument | undefined
+  about?: AboutRegistration | undefined
+  traceparent?: string | undefined
 }
+
+/** A mail that waited, and the user as the read model shows it: undefined if it does not show the user yet. */
+export type DueMail = Registration & { user: UserReadDocument | undefined }
 
 export const welcomeEmailsCollection: CollectionPlan = {
   name: 'welcome_emails',
@@ -62,7 +66,7 @@ export class WelcomeEmailRecord {
    * @returns `not due` when the mail was sent, waits or is being sent, or the user was deleted; `lost` when a process
    * died after the hand-over, so that nobody can know whether the mail was sent
    */
-  async claim(userId: string, registeredAt: Date, about?: AboutRegistration): Promise<'claimed' | 'not due' | 'lost'> {
+  async claim({ userId, registeredAt, about, traceparent }: Registration): Promise<'claimed' | 'not due' | 'lost'> {
     const users = this.#db.collection<UserReadTombstone>(await this.#users.live())
     if (await users.findOne({ _id: userId, deletedAt: { $exists: true } })) return 'not due'
     const claimed = {
@@ -71,6 +75,7 @@ export class WelcomeEmailRecord {
       claimedUntil: inMs(claimMs),
       registeredAt: { $ifNull: ['$registeredAt', registeredAt] },
       about: { $ifNull: ['$about', about ? { $literal: about } : '$$REMOVE'] },
+      traceparent: { $ifNull: ['$traceparent', traceparent ? { $literal: traceparent } : '$$REMOVE'] },
       attempts: { $ifNull: ['$attempts', 0] },
     }
     const isFinished = { $gt: [{ $ifNull: ['$sentAt', '$lostAt'] }, null] }
@@ -122,7 +127,7 @@ export class WelcomeEmailRecord {
     if (deleted.length > 0) await this.#emails.deleteMany({ _id: { $in: deleted } })
     return emails
       .filter(({ _id }) => !deleted.includes(_id))
-      .map(({ _id, registeredAt = now, about }) => ({ userId: _id, registeredAt, about, user: users.get(_id) }))
+      .map(({ _id, ...email }) => ({ registeredAt: now, ...email, userId: _id, user: users.get(_id) }))
   }
 
   /** How many mails are not finished. */

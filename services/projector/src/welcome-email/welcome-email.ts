@@ -6,12 +6,12 @@ import {
   type UserReadDocument,
   type UserState,
 } from '@cqrs/contracts'
-import { Counter, type Logger } from '@cqrs/service-kit'
+import { Counter, type Logger, tracing } from '@cqrs/service-kit'
 import type { DurableConsumer } from '../consuming/durable-consumer.ts'
 import type { PermanentFailure } from '../consuming/failures.ts'
 import type { Subscriber } from '../consuming/user-consumer.ts'
 import type { Mail, Mailer } from './mailer.ts'
-import type { DueMail, WelcomeEmailRecord } from './welcome-email-record.ts'
+import type { DueMail, Registration, WelcomeEmailRecord } from './welcome-email-record.ts'
 
 export const registrations: DurableConsumer = { durable: 'welcome-email', filterSubjects: ['users.*.created'] }
 
@@ -44,17 +44,18 @@ export function welcomeEmail({ mailer, record, setAside, logger }: Parts): Welco
   const unfinished = new Map<string, DueMail>()
 
   /** @returns why the mail is given up; it is claimed still */
-  async function deliver(mail: Omit<DueMail, 'user'>, user: Recipient): Promise<PermanentFailure | undefined> {
+  async function deliver(mail: Registration, user: Recipient): Promise<PermanentFailure | undefined> {
     const { userId, registeredAt, about = { user_id: userId } } = mail
     if (!unrecorded.has(userId)) {
-      const claim = await record.claim(userId, registeredAt, mail.about)
+      const claim = await record.claim(mail)
       if (claim === 'lost') mails.inc({ outcome: 'unknown' })
       if (claim === 'lost')
         logger.warn(about, 'welcome e-mail may not have been sent: a process crashed during delivery; not retrying')
       if (claim !== 'claimed') return undefined
       logger.info(about, 'Sending welcome email to user...')
       // While recording the outcome fails, this process retries: another one could not know it.
-      const delivery = await mailer.send(compose(userId, user), () => record.handOver(userId))
+      const send = () => mailer.send(compose(userId, user), () => record.handOver(userId))
+      const delivery = await tracing.inSpan({ name: 'send welcome e-mail', kind: 'CLIENT', cause: mail }, send)
       mails.inc({ outcome: delivery.outcome === 'unavailable' ? 'deferred' : delivery.outcome })
       if (delivery.outcome === 'refused' || (delivery.outcome === 'deferred' && isOld(registeredAt)))
         return delivery.error
@@ -71,12 +72,13 @@ export function welcomeEmail({ mailer, record, setAside, logger }: Parts): Welco
   }
 
   async function welcome(event: UserCreated): Promise<void> {
-    const { subject: userId, time, data } = event
+    const { subject: userId, time, data, traceparent } = event
+    const mail = { userId, registeredAt: new Date(time), about: aboutEvent(event), traceparent }
     // It waited, so it is recorded.
     if (inProgress.has(userId)) return
     inProgress.add(userId)
     try {
-      const failure = await deliver({ userId, registeredAt: new Date(time), about: aboutEvent(event) }, data.user)
+      const failure = await deliver(mail, data.user)
       if (!failure) return
       await record.release(userId)
       throw failure
@@ -96,7 +98,7 @@ export function welcomeEmail({ mailer, record, setAside, logger }: Parts): Welco
         const failure = await deliver(mail, user)
         if (failure) await setAside(registrationOf(user), failure)
         if (failure) await record.release(userId)
-      } else if ((await record.claim(userId, registeredAt)) === 'claimed') {
+      } else if ((await record.claim(mail)) === 'claimed') {
         // The read model does not show the user yet.
         await (isOld(registeredAt) ? record.release(userId) : record.defer(userId, { counts: true }))
       }

@@ -69,7 +69,7 @@ function reaction() {
       },
     },
     record: {
-      claim: async (userId) => (recorded.includes(userId) ? 'not due' : 'claimed'),
+      claim: async ({ userId }) => (recorded.includes(userId) ? 'not due' : 'claimed'),
       handOver: async () => {},
       release: async () => {},
       due: async () => due.splice(0),

@@ -1,0 +1,38 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import Type from 'typebox'
+import { createLogger, type logLevels } from '../process/logger.ts'
+import type { start } from './open-telemetry.ts'
+
+/** The setting that switches traces on. OpenTelemetry's SDK reads its other variables itself. */
+export const tracingSettings = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
+    Type.Refine(
+      Type.String({
+        description: 'Receiver of traces over OTLP/HTTP, as in http://localhost:4318 (default: no traces)',
+      }),
+      (url) => /^https?:\/\//.test(url) && URL.canParse(url),
+      () => 'must be a URL such as http://localhost:4318',
+    ),
+  ),
+}
+
+/** While traces are off, nothing of OpenTelemetry is loaded, and this only does the work. */
+export let tracing: ReturnType<typeof start> = {
+  traceCommands() {},
+  inSpan: (_about, work) => work(),
+  inSpans: (_about, _events, handle) => handle(),
+  stop: async () => {},
+}
+
+/** Switches traces on if the settings say so. Call it before the service is created. */
+export async function startTracing(
+  service: string,
+  settings: { OTEL_EXPORTER_OTLP_ENDPOINT?: string; LOG_LEVEL: (typeof logLevels)[number] },
+): Promise<void> {
+  if (!settings.OTEL_EXPORTER_OTLP_ENDPOINT) return
+  const openTelemetry = await import('./open-telemetry.ts')
+  tracing = openTelemetry.start(service, createLogger(service, settings.LOG_LEVEL))
+}
+
+/** Exports the spans that are left. A receiver that does not answer delays a stop by at most 2 s. */
+export const stopTracing = () => Promise.race([tracing.stop(), delay(2_000, undefined, { ref: false })])
