@@ -239,7 +239,7 @@ async function anOperatorsDay(browser: Awaited<ReturnType<typeof freshBrowser>>)
     await button('Compare').first().click()
     await page.getByRole('log').getByText('Every read model is as the write side.').waitFor()
 
-    await write.collection<{ _id: string }>('users').insertMany(Array.from({ length: 20_000 }, silentUser))
+    await write.collection<{ _id: string }>('users').insertMany(Array.from({ length: 40_000 }, silentUser))
     await button('Rebuild users_read_v1').click()
     await confirm('Rebuild')
     const seen = new Set<number>()
@@ -255,8 +255,11 @@ async function anOperatorsDay(browser: Awaited<ReturnType<typeof freshBrowser>>)
     })()
     await message(/^users_read_v1: rebuilt, in users_read_v1_/).finally(() => seen.add(Number.NaN))
     await watched
-    t.ok(seen.size > 2, `the bar moved: ${[...seen].join(', ')}`)
-    t.match(await page.getByRole('row').filter({ hasText: 'users_read_v1' }).textContent(), /20,0\d\d/)
+    t.ok(
+      [...seen].some((value) => value > 0 && value < 40_000),
+      `the bar moved: ${[...seen].join(', ')}`,
+    )
+    t.match(await page.getByRole('row').filter({ hasText: 'users_read_v1' }).textContent(), /40,0\d\d/)
   })
 
   t.test('nothing failed in the page, and nothing was against its policy', async (t) => {
