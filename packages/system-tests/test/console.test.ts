@@ -118,7 +118,7 @@ async function anOperatorsDay(browser: Awaited<ReturnType<typeof freshBrowser>>)
     await jetstream(nats).publish(`users.${id}.created`, JSON.stringify(poison(id)))
 
     await open('Overview')
-    await page.getByText('users_read_v1: 1 dead letters').first().waitFor()
+    await page.getByText('users_read_v1: 1 dead letter').first().waitFor()
     await page.getByRole('link', { name: 'Open dead letters' }).first().click()
     const ofReadModel = 'Replay “invalid” of users_read_v1'
     await button(ofReadModel).waitFor()

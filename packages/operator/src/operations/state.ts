@@ -138,7 +138,10 @@ function problemsOf({ replicas, consumers, readModels, outbox, isNatsUp, isDatab
   }
   for (const { consumer, events, oldestSeconds, deadLetters, pausedUntil } of consumers) {
     if (deadLetters)
-      add(`${consumer}: ${deadLetters} dead letters`, `npm run projector -- dlq list --consumer ${consumer}`)
+      add(
+        `${consumer}: ${deadLetters} dead letter${deadLetters === 1 ? '' : 's'}`,
+        `npm run projector -- dlq list --consumer ${consumer}`,
+      )
     if (isDraining(oldestSeconds)) continue
     const lag =
       events === null ? 'its lag is unknown' : `${events} events wait, the oldest ${Math.round(oldestSeconds ?? 0)} s`
