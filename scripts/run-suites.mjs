@@ -9,9 +9,9 @@ import { promisify } from 'node:util'
 import { withServers } from '../packages/local-stack/dist/with-servers.js'
 import { tapPrinter } from './tap-printer.ts'
 
-// Tests mostly wait for servers, so several suites run at a time, one file each: two of those that start services, the
-// longest first, and beside them one of the others. The suites of the services, which come last, are cut in parts, so
-// that both lanes end at about the same time.
+// Tests mostly wait for servers, so three suites run at a time, one file each: two of those that start services, the
+// longest first, and beside them one of the others, until these are done. The suites of the services, which come last,
+// are cut in parts, so that all lanes end at about the same time.
 const partsOfService = 4
 const withServices = [
   'packages/system-tests',
@@ -59,7 +59,8 @@ async function runAll(chosen) {
     }
     const partsOf = (suites) => suites.filter((suite) => chosen.includes(suite)).flatMap(inParts)
     const ofServices = partsOf(withServices)
-    await Promise.all([lane(ofServices), lane(ofServices), lane(partsOf(others))])
+    const ofOthers = lane(partsOf(others)).then(() => lane(ofServices))
+    await Promise.all([lane(ofServices), lane(ofServices), ofOthers])
   })
 }
 
