@@ -8,6 +8,7 @@ const variables = [
   'COMMAND_API_PORT',
   'QUERY_API_PORT',
   'PROJECTOR_PORT',
+  'OPERATOR_PORT',
   'MONGODB_PORT',
   'MONGODB_READ_PORT',
   'NATS_PORT',
@@ -18,7 +19,7 @@ const variables = [
 t.test('every port has a default and a variable', async (t) => {
   t.match(readPorts({}), { gateway: 8080, mongodb: 27117, 'mongodb-read': 27118, nats: 4322, smtp: 1025 })
   const chosen = readPorts(Object.fromEntries(variables.map((name, index) => [name, String(9_000 + index)])))
-  t.strictSame(Object.values(chosen).sort(), [9_000, 9_001, 9_002, 9_003, 9_004, 9_005, 9_006, 9_007, 9_008])
+  t.strictSame(Object.values(chosen).sort(), [9_000, 9_001, 9_002, 9_003, 9_004, 9_005, 9_006, 9_007, 9_008, 9_009])
 })
 
 t.test('one line names every invalid value', async (t) => {

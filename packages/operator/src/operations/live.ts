@@ -12,7 +12,7 @@ export class Live {
   readonly #context: Pick<Context, 'db' | 'nats'>
   #next: Promise<LiveState> | undefined
   #last: State | undefined
-  #askedAt = 0
+  #askedAt = Number.NEGATIVE_INFINITY
   readonly #closing = new AbortController()
 
   constructor(context: Pick<Context, 'db' | 'nats'>) {
@@ -37,8 +37,8 @@ export class Live {
 
   async #ask(): Promise<LiveState> {
     // While NATS is down, nobody is waited for.
-    await pause(this.#askedAt + 1_000 - Date.now(), this.#closing.signal)
-    this.#askedAt = Date.now()
+    await pause(Math.max(0, this.#askedAt + 1_000 - performance.now()), this.#closing.signal)
+    this.#askedAt = performance.now()
     const last = this.#last
     const state = await currentState(this.#context)
     this.#last = state
