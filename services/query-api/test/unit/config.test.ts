@@ -42,6 +42,7 @@ t.test('no setting names a signing key or the write side', async (t) => {
     'NATS_PASSWORD_FILE',
     'NATS_URL',
     'NATS_USER',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
     'PLAINTEXT_PASSWORDS',
     'PORT',
     'READ_PREFERENCE',
