@@ -63,40 +63,36 @@ const queue = {
   OTEL_EXPORTER_OTLP_TIMEOUT: '1000',
 }
 for (const mood of ['hangs', 'refuses'] as const) {
-  t.test(`a receiver that ${mood} delays no request and no stop, and few spans are kept for it`, async (t) => {
+  // If a request waited for the receiver, 300 would take longer than a test may.
+  t.test(`a receiver that ${mood} delays no request, and few spans are kept for it`, async (t) => {
     const receiver = await traceReceiver(t)
     receiver.becomes(mood)
     const service = await start(t, { ...queue, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url })
-    const slowest = Math.max(...(await timesOf(300, () => unknownPath(service))))
-    t.ok(slowest < 1_000, `the slowest of 300 requests took ${Math.round(slowest)} ms`)
+    for (let i = 0; i < 300; i++) await unknownPath(service)
     await eventually(() => service.logs.some(({ msg }) => msg === 'traces are incomplete'))
     t.equal(service.logs.filter(({ msg }) => msg === 'traces are incomplete').length, 1, 'it is logged once')
 
     receiver.becomes('accepts')
-    await eventually(() => receiver.spans.length > 0)
-    receiver.becomes(mood)
+    await eventually(async () => (await unknownPath(service)) === 404 && receiver.spans.length > 0)
     t.ok(receiver.spans.length <= 100, `${receiver.spans.length} of 600 spans were kept`)
-
-    await timesOf(20, () => unknownPath(service))
-    const [stopped = 0] = await timesOf(1, async () => t.equal(await service.terminate(), 'exit code 0'))
-    t.ok(stopped < 6_000, `it stopped in ${Math.round(stopped)} ms`)
+    receiver.becomes(mood)
+    await unknownPath(service)
+    t.equal(await service.terminate(), 'exit code 0')
   })
 }
 
+t.test('a receiver that hangs for a minute does not keep a process from stopping in time', async (t) => {
+  const receiver = await traceReceiver(t)
+  receiver.becomes('hangs')
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_EXPORTER_OTLP_TIMEOUT: '60000' }
+  const service = await start(t, env)
+  await unknownPath(service)
+  t.equal(await service.terminate(), 'exit code 0', 'after 10 s it would be 1')
+})
+
 t.test('a receiver that is down delays no request and no stop', async (t) => {
   const service = await start(t, { ...queue, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' })
-  t.ok(Math.max(...(await timesOf(50, () => unknownPath(service)))) < 1_000)
+  for (let i = 0; i < 50; i++) await unknownPath(service)
   await eventually(() => service.logs.some(({ msg }) => msg === 'traces are incomplete'))
   t.equal(await service.terminate(), 'exit code 0')
 })
-
-/** How long each of some calls takes, one after the other, in milliseconds. */
-async function timesOf(count: number, call: () => Promise<unknown>): Promise<number[]> {
-  const times = []
-  for (let i = 0; i < count; i++) {
-    const begunAt = performance.now()
-    await call()
-    times.push(performance.now() - begunAt)
-  }
-  return times
-}
