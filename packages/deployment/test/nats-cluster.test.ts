@@ -26,7 +26,7 @@ t.test(
     // The servers answer shortly before they have elected a leader.
     await eventually(() => ensureStream(connection, usersStream, 3).then(() => true))
     const events = jetstream(connection)
-    const before = await events.publish('users.1.created', 'before')
+    const before = await eventually(() => events.publish('users.1.created', 'before'))
 
     await nodes[1]?.server.kill()
     const after = await eventually(() => events.publish('users.1.updated', 'after'))
