@@ -91,7 +91,7 @@ t.test('the state says what is wrong and what mends it, and is sent again and ag
   t.ok(Date.parse(second.at) > Date.parse(first.at))
 })
 
-t.test('a rebuild goes on after the answer, shows its progress, and is refused while one runs', async (t) => {
+t.test('a rebuild continues after the answer, shows its progress, and is refused while one runs', async (t) => {
   const stuck = Promise.withResolvers<void>()
   writeSide.steps.before = async (subject) => {
     if (subject === syncSubjects.page) await stuck.promise
@@ -112,6 +112,13 @@ t.test('a rebuild goes on after the answer, shows its progress, and is refused w
   stuck.resolve()
   await eventually(async () => /^users_read_v1_\d{17}$/.test((await rebuild()).collection))
   t.match(await rebuild(), { rebuild: null, documents: 3 })
+  const { writeDatabase } = writeSide.identity
+  writeSide.identity.writeDatabase = crypto.randomUUID()
+  t.match(await ask('POST', '/operator/read-models/user_stats_v1/rebuild'), {
+    status: 409,
+    body: { code: 'operation-refused', detail: /^the read models follow the write database/ },
+  })
+  writeSide.identity.writeDatabase = writeDatabase
   t.match(await ask('DELETE', '/operator/read-models/users_read_v1/rebuild'), {
     status: 200,
     body: { abandoned: null },
@@ -120,8 +127,9 @@ t.test('a rebuild goes on after the answer, shows its progress, and is refused w
     status: 400,
     body: { code: 'validation-failed' },
   })
-  t.match((await actions()).slice(0, 3), [
+  t.match((await actions()).slice(0, 4), [
     { action: 'abandon-rebuild' },
+    { action: 'rebuild', outcome: 'failure', reason: /follow the write database/ },
     { action: 'rebuild', outcome: 'failure', reason: /running in another process/ },
     {
       action: 'rebuild',

@@ -4,7 +4,7 @@ import { jetstream } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import axe from 'axe-core'
 import t from 'tap'
-import { startSystem } from './system.ts'
+import { silentUser, startSystem } from './system.ts'
 
 // An operator's day, in a real browser.
 t.setTimeout(300_000)
@@ -280,18 +280,4 @@ const poison = (id: string) => ({
   schemaversion: 2,
   version: 'three',
   data: { email: 'poison@example.com', name: 'Paul Poison' },
-})
-
-/** A user whom only a rebuild adds to a read model. */
-const silentUser = (_: unknown, n: number) => ({
-  _id: randomUUIDv7(),
-  email: `silent-${n}@example.com`,
-  passwordHash: 'none',
-  name: `Silent ${n}`,
-  roles: ['buyer'],
-  isActive: true,
-  version: 1,
-  createdAt: new Date(),
-  updatedAt: new Date(),
-  outbox: [],
 })

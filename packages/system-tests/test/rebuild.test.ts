@@ -1,28 +1,14 @@
-import { randomUUIDv7 } from 'node:crypto'
 import { eventually } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { differences } from '../faults/comparison.ts'
-import { startSystem } from './system.ts'
+import { silentUser, startSystem } from './system.ts'
 
 const { send, newUser, projector, write, read } = await startSystem(t)
 type State = { _id: string; live: string; rebuild?: { filled: number; ownedUntil: Date } }
 const states = read.collection<State>('read_models')
 const clients = [await newUser(), await newUser(), await newUser()]
 
-// Users without events: only a rebuild can add them to the read side.
-const now = new Date()
-const silent = Array.from({ length: 5_000 }, (_, n) => ({
-  _id: randomUUIDv7(),
-  email: `silent-${n}@example.com`,
-  passwordHash: 'none',
-  name: `Silent ${n}`,
-  roles: ['buyer'],
-  isActive: true,
-  version: 1,
-  createdAt: now,
-  updatedAt: now,
-  outbox: [],
-}))
+const silent = Array.from({ length: 5_000 }, silentUser)
 await write.collection<{ _id: string }>('users').insertMany(silent)
 
 t.test('a rebuild that is killed halfway is completed by the next one', async (t) => {

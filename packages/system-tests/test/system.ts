@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { randomUUIDv7 } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
@@ -134,3 +135,17 @@ export async function startSystem(
     },
   }
 }
+
+/** A user whom only a rebuild adds to a read model. */
+export const silentUser = (_: unknown, n: number) => ({
+  _id: randomUUIDv7(),
+  email: `silent-${n}@example.com`,
+  passwordHash: 'none',
+  name: `Silent ${n}`,
+  roles: ['buyer'],
+  isActive: true,
+  version: 1,
+  createdAt: new Date(),
+  updatedAt: new Date(),
+  outbox: [],
+})

@@ -29,16 +29,15 @@ export class OperatorActions {
     const { insertedId: _id } = await this.#actions.insertOne({ ...about, outcome: 'unknown', at: new Date() })
     const ended = async (ending: Ending) => {
       this.#log?.({ ...about, ...ending })
-      await this.#actions.updateOne({ _id }, { $set: ending })
+      // What was done is done: if this cannot be stored, it stays unknown.
+      await this.#actions.updateOne({ _id }, { $set: ending }).catch(() => undefined)
     }
-    try {
-      const result = await work()
-      await ended({ outcome: 'success' })
-      return result
-    } catch (error) {
-      await ended({ outcome: 'failure', reason: (error as Error).message })
+    const result = await work().catch(async (error: Error) => {
+      await ended({ outcome: 'failure', reason: error.message })
       throw error
-    }
+    })
+    await ended({ outcome: 'success' })
+    return result
   }
 
   /** The newest first. */

@@ -29,7 +29,6 @@ export async function readDeadLetter(
 
 /**
  * Publishes the original messages again, to the consumer that could not handle them, or deletes the letters.
- * @param onLetter called before each
  * @returns how many
  */
 export async function settleDeadLetters(

@@ -1,5 +1,5 @@
-import { Refusal, readModelsCollection, type ShapeState, type UserReadDocument } from '@cqrs/contracts'
-import { usersRead } from '@cqrs/projector'
+import { Refusal, type UserReadDocument } from '@cqrs/contracts'
+import { ReadModel, usersRead } from '@cqrs/projector'
 import type { Caller } from '@cqrs/service-kit'
 import type { Db } from 'mongodb'
 
@@ -9,8 +9,8 @@ import type { Db } from 'mongodb'
  * @throws Refusal `token-revoked` or `not-allowed`
  */
 export async function admit(caller: Caller, db: Db): Promise<Caller> {
-  const state = await db.collection<ShapeState>(readModelsCollection).findOne({ _id: usersRead.name })
-  const users = db.collection<Partial<UserReadDocument> & { _id: string }>(state?.live ?? usersRead.name)
+  const live = await new ReadModel(db, usersRead).live()
+  const users = db.collection<Partial<UserReadDocument> & { _id: string }>(live)
   const user = await users.findOne({ _id: caller.id })
   if (user && (!user.isActive || caller.version < (user.tokensFromVersion ?? 1))) throw new Refusal('token-revoked')
   if (!(user?.roles ?? caller.roles).includes('admin' as never)) throw new Refusal('not-allowed')

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { type ReadModelName, Refusal, readModelShapes } from '@cqrs/contracts'
+import { ForeignWriteDatabase } from '@cqrs/projector'
 import { type Authenticate, aboutRequest, callerOf, type HttpServer, type NatsLink } from '@cqrs/service-kit'
 import type { FastifyError, FastifyRequest } from 'fastify'
 import type { Db } from 'mongodb'
@@ -151,7 +152,8 @@ const shownLetters = 1_000
 const shownDifferences = 1_000
 
 /** Neither a refusal nor an error of a library. */
-const isOwn = (error: Error): boolean => Object.getPrototypeOf(error) === Error.prototype && !('code' in error)
+const isOwn = (error: Error): boolean =>
+  error instanceof ForeignWriteDatabase || (Object.getPrototypeOf(error) === Error.prototype && !('code' in error))
 
 function knownShape(name: string): Shape {
   const shape = shapeNamed(name)
