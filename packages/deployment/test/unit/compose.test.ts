@@ -40,6 +40,26 @@ t.test('only the gateway and the web pages are published, on loopback', async (t
     t.strictSame(services[name].profiles, ['observability'], `${name} only on request`)
 })
 
+t.test('the builder receives every package that an image is made of', async (t) => {
+  const sent = read('.dockerignore').match(/(?<=^!).*/gm) ?? []
+  const packages = ['packages', 'services']
+    .flatMap((parent) => readdirSync(new URL(parent, root)).map((name) => `${parent}/${name}`))
+    .map((folder) => ({ folder, manifest: JSON.parse(read(`${folder}/package.json`)) }))
+  const needed = new Set(
+    containers.flatMap(([, { build }]) => (build?.args?.SERVICE ? [`@cqrs/${build.args.SERVICE}`] : [])),
+  )
+  t.ok(needed.size > 3)
+  for (const name of needed) {
+    const found = packages.find(({ manifest }) => manifest.name === name)
+    t.ok(
+      sent.some((path) => `${found?.folder}/`.startsWith(`${path}/`)),
+      name,
+    )
+    for (const [other, version] of Object.entries(found?.manifest.dependencies ?? {}))
+      if (version === 'workspace:*') needed.add(other)
+  }
+})
+
 for (const [name, container] of containers) {
   t.test(`${name} has no privileges that it does not need`, async (t) => {
     t.strictSame(container.cap_drop ?? (name === 'prometheus' ? undefined : []), ['ALL'])
