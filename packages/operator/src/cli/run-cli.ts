@@ -55,6 +55,15 @@ export async function runCli(args: string[], settings: () => CliSettings): Promi
   }
 }
 
+/** Who calls. In a container, the user has no name. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `uid ${process.getuid?.()}`
+  }
+}
+
 async function connected<Result>(config: CliSettings, call: (parts: Context) => Promise<Result>): Promise<Result> {
   const mongo = mongoClient(config.MONGODB_READ_URI, 'operator-cli')
   const nats = linkNats({ settings: config, name: 'operator', logger: createLogger('operator-cli', 'silent') })
@@ -66,7 +75,7 @@ async function connected<Result>(config: CliSettings, call: (parts: Context) => 
   try {
     await first.promise
     const db = mongo.db()
-    const actions = new OperatorActions(db, { actor: `command line: ${userInfo().username}` })
+    const actions = new OperatorActions(db, { actor: `command line: ${userName()}` })
     return await call({ db, nats, actions })
   } finally {
     clearTimeout(patience)
