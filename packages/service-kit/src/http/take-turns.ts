@@ -1,5 +1,5 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { tracing } from '../tracing/tracing.ts'
 import { sourceOf } from './source.ts'
 
 /**
@@ -34,12 +34,11 @@ export function takeTurns(app: Pick<FastifyInstance, 'addHook'>, perTurn = 32): 
     const source = sourceQuickly(request)
     const before = begun.get(source) ?? 0
     const others = waiting.get(source)
-    // Bound, so that what waits stays in its own trace.
-    if (others) others.push(AsyncResource.bind(done))
+    if (others) others.push(tracing.bound(done))
     else if (before < perTurn) {
       begun.set(source, before + 1)
       done()
-    } else waiting.set(source, [AsyncResource.bind(done)])
+    } else waiting.set(source, [tracing.bound(done)])
     callNext()
   })
 }

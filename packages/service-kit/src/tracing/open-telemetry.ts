@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
 import { FastifyOtelInstrumentation } from '@fastify/otel'
 import * as api from '@opentelemetry/api'
@@ -25,8 +26,11 @@ export function start(service: string, logger: Logger) {
   provider.register()
   traceRequests()
   const stop = () => provider.shutdown().catch(() => undefined)
-  return { traceCommands, inSpan, inSpans, stop }
+  return { traceCommands, bound, inSpan, inSpans, stop }
 }
+
+/** Work that is done later, in the trace of its caller. */
+const bound = (work: () => void): (() => void) => AsyncResource.bind(work)
 
 /** Of what the SDK says, such as that an export failed, at most one line a minute. */
 function logProblems(logger: Logger): void {

@@ -19,6 +19,7 @@ export const tracingSettings = {
 /** While traces are off, nothing of OpenTelemetry is loaded, and this only does the work. */
 export let tracing: ReturnType<typeof start> = {
   traceCommands() {},
+  bound: (work) => work,
   inSpan: (_about, work) => work(),
   inSpans: (_about, _events, handle) => handle(),
   stop: async () => {},
