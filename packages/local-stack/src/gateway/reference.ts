@@ -26,8 +26,9 @@ export const referencePolicy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
   "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-/** Serves the API reference at /docs. */
+/** Serves the API reference at /docs, to which / leads. */
 export function answerReference(app: HttpServer): void {
+  app.get('/', { logLevel: 'silent' }, async (_request, reply) => reply.redirect('/docs'))
   for (const [name, file] of Object.entries(files)) {
     const paths = name === 'index.html' ? ['/docs', '/docs/'] : [`/docs/${name}`]
     for (const path of paths) {
