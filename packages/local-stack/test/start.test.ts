@@ -1,10 +1,13 @@
-import { execFile } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rm, stat } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { freshDatabase } from '../src/testing/fresh-database.ts'
+import { freshDirectory } from '../src/testing/fresh-directory.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(180_000)
 
 const program = fileURLToPath(new URL('../dist/start.js', import.meta.url))
 
@@ -13,35 +16,123 @@ t.test('a start that cannot succeed says why in one line, and exits with 1', asy
   await once(server, 'listening')
   t.teardown(() => server.close())
   const { port } = server.address() as AddressInfo
-  const free = { DATA_DIR: t.testdir(), ...Object.fromEntries(variables.map((name) => [name, '0'])) }
+  const free = { DATA_DIR: t.testdir(), ...freePorts }
   const cases: [env: NodeJS.ProcessEnv, message: RegExp][] = [
     [{ ...free, GATEWAY_PORT: 'abc' }, /GATEWAY_PORT=abc/],
     [{ ...free, GATEWAY_PORT: String(port) }, new RegExp(`ports in use: ${port} \\(GATEWAY_PORT\\)`)],
     [{ ...free, MONGODB_URI: 'mongodb://x' }, /set both MONGODB_URI and MONGODB_READ_URI/],
   ]
   for (const [env, message] of cases) {
-    const { code, stdout, stderr } = await start(env)
+    const { code, stdout, stderr } = await run(process.execPath, [program], env)
     t.match({ code, stdout }, { code: 1, stdout: /^$/ })
     t.match(stderr, message)
     t.match(stderr, /^error: [^\n]+\n$/)
   }
 })
 
-const variables = [
-  'GATEWAY',
-  'COMMAND_API',
-  'QUERY_API',
-  'PROJECTOR',
-  'MONGODB',
-  'MONGODB_READ',
-  'NATS',
-  'SMTP',
-  'MAIL_WEB',
-].map((name) => `${name}_PORT`)
+t.test(
+  'what a start says is true: addresses, the admin, commands to try; `npm run status` says it again',
+  async (t) => {
+    const dataDir = await freshDirectory(t)
+    const databases = { MONGODB_URI: (await freshDatabase(t)).uri, MONGODB_READ_URI: (await freshDatabase(t)).uri }
+    const env = { ...freePorts, ...databases, DATA_DIR: dataDir, ADMIN_EMAIL: '', ADMIN_PASSWORD: '' }
+    const status = () => run(process.execPath, [program.replace('start.js', 'status.js')], env)
+    t.match(await status(), { code: 1, stderr: `nothing runs in ${dataDir}: run \`npm start\`\n` })
 
-function start(env: NodeJS.ProcessEnv): Promise<{ code: number; stdout: string; stderr: string }> {
+    const first = await start(t, env)
+    for (const [url] of first.said.matchAll(/http:\/\/localhost:\d+(\/(docs|console|metrics))?(?=\s)/g))
+      t.equal((await fetch(url, { headers: { accept: 'text/html' } })).status, 200, url)
+    t.match(first.said, /\/docs .*\/console .*\/metrics {2}command-api.*\/metrics {2}operator/s)
+    const [, email = '', password = '', file = ''] =
+      /Admin +(\S+), password (\S+) \(kept in (\S+)\)/.exec(first.said) ?? []
+    t.equal(email, 'admin@example.com')
+    t.equal((await stat(file)).mode & 0o077, 0, 'the file with the password is for its owner only')
+    const api = /API +(\S+)/.exec(first.said)?.[1]
+    const logIn = (password: string) =>
+      fetch(`${api}/api/v1/auth/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ email, password }),
+      })
+    const session = (await (await logIn(password)).json()) as { accessToken: string }
+    const asAdmin = { headers: { authorization: `Bearer ${session.accessToken}` } }
+    t.equal((await fetch(`${api}/api/v1/directory/users`, asAdmin)).status, 200, 'it is an admin')
+
+    const toTry = /another terminal:\n(.*?)\n\nMore/s.exec(first.said)?.[1] ?? ''
+    for (const time of ['the first time', 'the second time']) {
+      const { code, stdout } = await run('bash', ['-e', '-c', `${toTry}\nsleep 1`], {})
+      t.equal(code, 0, time)
+      t.match(stdout, /^\{"id":.*"version":1\}\n\{"accessToken":/, time)
+    }
+
+    const { code, stdout } = await status()
+    t.equal(code, 0)
+    for (const name of ['command-api', 'projector', 'query-api', 'operator'])
+      t.match(stdout, new RegExp(`^ +${name} +ready$`, 'm'))
+    t.ok(stdout.includes(first.said.slice(first.said.indexOf('  API '))), 'the same text')
+    await first.stop()
+    t.match(await status(), { code: 1, stderr: /^nothing runs in \S+: run `npm start`\n$/ })
+
+    // As of data of an earlier release, which had its first admin.
+    await rm(file)
+    const second = await start(t, env)
+    t.notMatch(second.said, /Admin .*password [0-9a-f]{18}/, 'a password that does not work is not shown')
+    t.match(second.said, /Admin .*npm run admin:create -- /)
+    t.match((await status()).stdout, /Admin .*npm run admin:create -- /)
+    await second.stop()
+
+    const given = { ADMIN_EMAIL: email, ADMIN_PASSWORD: password }
+    const third = await start(t, { ...env, ...given })
+    t.match(third.said, `Admin      ${email}, password as in ADMIN_PASSWORD\n`)
+    t.match((await status()).stdout, 'password as in ADMIN_PASSWORD')
+    t.notMatch(third.said, password)
+    await third.stop()
+  },
+)
+
+const freePorts = Object.fromEntries(
+  [
+    'GATEWAY',
+    'COMMAND_API',
+    'QUERY_API',
+    'PROJECTOR',
+    'OPERATOR',
+    'MONGODB',
+    'MONGODB_READ',
+    'NATS',
+    'SMTP',
+    'MAIL_WEB',
+  ].map((name) => [`${name}_PORT`, '0']),
+)
+
+/** Starts the system and waits for all that it says. */
+async function start(t: Test, env: NodeJS.ProcessEnv): Promise<{ said: string; stop(): Promise<void> }> {
+  const child: ChildProcess = spawn(process.execPath, [program], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const ended = once(child, 'exit')
+  const stop = async () => {
+    child.kill('SIGTERM')
+    await ended
+  }
+  t.teardown(() => child.exitCode === null && stop())
+  let said = ''
+  for await (const text of child.stderr ?? []) {
+    said += text
+    if (said.includes('More to look at:')) break
+  }
+  if (!said.includes('More to look at:')) throw new Error(`it did not start: ${said}`)
+  return { said, stop }
+}
+
+function run(
+  command: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [program], { env: { ...process.env, ...env } }, (error, stdout, stderr) =>
+    execFile(command, args, { env: { ...process.env, ...env } }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     )
   })
