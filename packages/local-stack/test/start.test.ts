@@ -70,6 +70,18 @@ t.test(
     for (const name of ['command-api', 'projector', 'query-api', 'operator'])
       t.match(stdout, new RegExp(`^ +${name} +ready$`, 'm'))
     t.ok(stdout.includes(first.said.slice(first.said.indexOf('  API '))), 'the same text')
+
+    const seed = (...args: string[]) => run(process.execPath, [program.replace('start.js', 'seed.js'), ...args], env)
+    for (const wrong of [['0'], ['1e3'], ['-1'], ['100001'], ['1', '2']]) {
+      const { code, stderr } = await seed(...wrong)
+      t.match([code, stderr], [1, /^usage: npm run seed[^\n]+\n$/], wrong.join(' '))
+    }
+    t.match(await seed('12'), { code: 0, stdout: /^12 users registered in \S+ s, 0 existed/ })
+    const again = await seed('15')
+    t.match(again, { code: 0, stdout: /^3 users registered in \S+ s, 12 existed/ }, 'it can be repeated')
+    const toLookAt = /search them:\n(.*?)\n\nThe console/s.exec(again.stdout)?.[1] ?? ''
+    const looked = await run('bash', ['-e', '-c', toLookAt], {})
+    t.match(looked.stdout, /^\{"data":\[\{"id".*\n\{"data":\[.*"name":"Ada/)
     await first.stop()
     t.match(await status(), { code: 1, stderr: /^nothing runs in \S+: run `npm start`\n$/ })
 

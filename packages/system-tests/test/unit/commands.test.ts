@@ -21,6 +21,7 @@ t.test('without a system that was ever started, each command names `npm start`',
     t.equal(code, 1, name)
     t.match(output, /^(error: )?no[^\n]+`npm start`[^\n]*\n$/, name)
   }
+  t.match(await npmRun('seed', [], { DATA_DIR }), { code: 1, output: /^nothing runs in \S+: run `npm start`.*\n$/ })
   t.match(await npmRun('status', [], { DATA_DIR }), {
     code: 1,
     output: `nothing runs in ${DATA_DIR}: run \`npm start\`\n`,
