@@ -1,10 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { asyncApi } from './async-api.ts'
+import { httpFile } from './http-file.ts'
 import { openApi } from './open-api.ts'
 
 // `npm run openapi` writes these files from the code; `--check` only compares them, and names those that differ.
 const text = (document: object): string => `${JSON.stringify(document, null, 2)}\n`
-const documents = { 'openapi/api.json': text(await openApi()), 'asyncapi.json': text(asyncApi()) }
+const api = await openApi()
+const documents = { 'openapi/api.json': text(api), 'asyncapi.json': text(asyncApi()), 'api.http': httpFile(api) }
 
 const isCheck = process.argv.includes('--check')
 for (const [name, content] of Object.entries(documents)) {
