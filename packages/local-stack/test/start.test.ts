@@ -1,13 +1,12 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { rm, stat } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import t, { type Test } from 'tap'
-import { freshDatabase } from '../src/testing/fresh-database.ts'
-import { freshDirectory } from '../src/testing/fresh-directory.ts'
+import t from 'tap'
+import { freePorts, freshEnvironment, npmStart } from '../src/testing/npm-start.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 const program = fileURLToPath(new URL('../dist/start.js', import.meta.url))
 
@@ -33,13 +32,12 @@ t.test('a start that cannot succeed says why in one line, and exits with 1', asy
 t.test(
   'what a start says is true: addresses, the admin, commands to try; `npm run status` says it again',
   async (t) => {
-    const dataDir = await freshDirectory(t)
-    const databases = { MONGODB_URI: (await freshDatabase(t)).uri, MONGODB_READ_URI: (await freshDatabase(t)).uri }
-    const env = { ...freePorts, ...databases, DATA_DIR: dataDir, ADMIN_EMAIL: '', ADMIN_PASSWORD: '' }
+    const env = await freshEnvironment(t)
+    const dataDir = env.DATA_DIR
     const status = () => run(process.execPath, [program.replace('start.js', 'status.js')], env)
     t.match(await status(), { code: 1, stderr: `nothing runs in ${dataDir}: run \`npm start\`\n` })
 
-    const first = await start(t, env)
+    const first = await npmStart(t, env)
     for (const [url] of first.said.matchAll(/http:\/\/localhost:\d+(\/(docs|console|metrics))?(?=\s)/g))
       t.equal((await fetch(url, { headers: { accept: 'text/html' } })).status, 200, url)
     t.match(first.said, /\/docs .*\/console .*\/metrics {2}command-api.*\/metrics {2}operator/s)
@@ -87,56 +85,20 @@ t.test(
 
     // As of data of an earlier release, which had its first admin.
     await rm(file)
-    const second = await start(t, env)
+    const second = await npmStart(t, env)
     t.notMatch(second.said, /Admin .*password [0-9a-f]{18}/, 'a password that does not work is not shown')
     t.match(second.said, /Admin .*npm run admin:create -- /)
     t.match((await status()).stdout, /Admin .*npm run admin:create -- /)
     await second.stop()
 
     const given = { ADMIN_EMAIL: email, ADMIN_PASSWORD: password }
-    const third = await start(t, { ...env, ...given })
+    const third = await npmStart(t, { ...env, ...given })
     t.match(third.said, `Admin      ${email}, password as in ADMIN_PASSWORD\n`)
     t.match((await status()).stdout, 'password as in ADMIN_PASSWORD')
     t.notMatch(third.said, password)
     await third.stop()
   },
 )
-
-const freePorts = Object.fromEntries(
-  [
-    'GATEWAY',
-    'COMMAND_API',
-    'QUERY_API',
-    'PROJECTOR',
-    'OPERATOR',
-    'MONGODB',
-    'MONGODB_READ',
-    'NATS',
-    'SMTP',
-    'MAIL_WEB',
-  ].map((name) => [`${name}_PORT`, '0']),
-)
-
-/** Starts the system and waits for all that it says. */
-async function start(t: Test, env: NodeJS.ProcessEnv): Promise<{ said: string; stop(): Promise<void> }> {
-  const child: ChildProcess = spawn(process.execPath, [program], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  const ended = once(child, 'exit')
-  const stop = async () => {
-    child.kill('SIGTERM')
-    await ended
-  }
-  t.teardown(() => child.exitCode === null && stop())
-  let said = ''
-  for await (const text of child.stderr ?? []) {
-    said += text
-    if (said.includes('More to look at:')) break
-  }
-  if (!said.includes('More to look at:')) throw new Error(`it did not start: ${said}`)
-  return { said, stop }
-}
 
 function run(
   command: string,
