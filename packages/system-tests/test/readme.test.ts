@@ -56,7 +56,7 @@ t.test('what the README shows of a start is what it says', async (t) => {
   const shown = /^```\n(The system is ready.*?)^```$/ms.exec(runIt)?.[1] ?? ''
   const labelled = (lines: string) => [...lines.matchAll(/^ {2}([A-Z]\w+) /gm)].map(([, label = '']) => label)
   t.strictSame(labelled(shown), labelled(said).slice(0, labelled(shown).length))
-  for (const [, path] of shown.matchAll(/8080(\/\S+)/g)) t.ok(said.includes(`${api}${path}`), path)
+  for (const [, path = ''] of shown.matchAll(/8080(\/\S+)/g)) t.ok(said.includes(`${api}${path}`), path)
 })
 
 async function bash(script: string, env: NodeJS.ProcessEnv): Promise<{ code: number; output: string }> {

@@ -1,7 +1,10 @@
 import type { Admin } from './first-admin.ts'
 import type { Running } from './running.ts'
 
-/** The addresses of the parts, the admin, and first commands to try. @param admin without a password if it is unknown */
+/**
+ * The addresses of the parts, the admin, and first commands to try.
+ * @param admin without a password if it is unknown
+ */
 export function welcome({ ports, hasDatabases }: Running, admin: Partial<Admin>, dataDir: string): string {
   const api = `http://localhost:${ports.gateway}`
   const metrics = (['command-api', 'projector', 'query-api', 'operator'] as const).map(
