@@ -58,7 +58,7 @@ const steps: Step[] = [
   { operationId: 'publicKeys' },
 ]
 
-const head = `# Every request of the API, for REST Client, an extension of Visual Studio Code; \`npm run openapi\` generates it.
+const head = `# Every request of the API, for REST Client of Visual Studio Code; \`npm run openapi\` generates it.
 # Send them from top to bottom: later ones use the answers of earlier ones. \`npm run status\` shows the address of the
 # system and the admin. In editors that do not know {{login.response.body.accessToken}}, paste the values.
 
