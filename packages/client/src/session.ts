@@ -35,7 +35,7 @@ export class Session {
 
   /**
    * Sends a message with the access token. After 401, and before that if the token is known to have expired, once with
-   * a new one.
+   * a new one. Never as somebody else, who has logged in since.
    */
   async send(message: Message, send: (message: Message) => Promise<Response>, signal?: AbortSignal): Promise<Response> {
     const sendAs = (tokens: Tokens | undefined) => {
@@ -43,15 +43,19 @@ export class Session {
       if (tokens) headers.set('authorization', `Bearer ${tokens.accessToken}`)
       return send({ ...message, headers })
     }
-    let tokens = await this.#load()
-    if (tokens && tokens.expiresAt <= Date.now()) tokens = await this.renew(tokens.accessToken, signal)
+    const renewed = async (old: Tokens) => {
+      const tokens = await this.renew(old.accessToken, signal)
+      return tokens && subjectOf(tokens) === subjectOf(old) ? tokens : undefined
+    }
+    const tokens = await this.#load()
+    if (!tokens) return await sendAs(tokens)
+    if (tokens.expiresAt <= Date.now()) return await sendAs(await renewed(tokens))
     try {
       return await sendAs(tokens)
     } catch (error) {
-      if (!tokens || !(error instanceof ProblemError && error.status === 401)) throw error
-      const renewed = await this.renew(tokens.accessToken, signal)
-      if (!renewed) throw error
-      return await sendAs(renewed)
+      const next = error instanceof ProblemError && error.status === 401 ? await renewed(tokens) : undefined
+      if (!next) throw error
+      return await sendAs(next)
     }
   }
 
@@ -100,9 +104,7 @@ export class Session {
   /** The id of who is logged in, which the access token names; undefined if nobody is. */
   async userId(): Promise<string | undefined> {
     const tokens = await this.#load()
-    if (!tokens) return undefined
-    const [, claims = ''] = tokens.accessToken.split('.')
-    return JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/'))).sub
+    return tokens && subjectOf(tokens)
   }
 
   /** It outlives a session. */
@@ -118,6 +120,12 @@ export class Session {
     const text = await this.#parts.storage.getItem(sessionKey)
     return text === null ? undefined : JSON.parse(text)
   }
+}
+
+/** The user whom an access token (JWT, RFC 9068) names. */
+function subjectOf({ accessToken }: Tokens): string {
+  const [, claims = ''] = accessToken.split('.')
+  return JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/'))).sub
 }
 
 const sessionKey = '@cqrs/client session'

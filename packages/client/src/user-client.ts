@@ -148,7 +148,9 @@ export class UserClient {
   }
 
   /**
-   * Deletes a user. If the answer was lost and a repetition does not find the user, it is deleted.
+   * Deletes a user. If the answer was lost and a repetition does not find the user, it is deleted. Users who delete
+   * themselves are logged out. If that answer was lost, the repetition finds their session ended and nothing more, so the
+   * call is rejected with `refresh-token-invalid`.
    * @throws ProblemError `user-not-found`, `not-allowed`, `precondition-failed`, `last-admin`
    */
   async deleteUser(id: string, { ifVersion, signal }: ChangeOptions = {}): Promise<void> {
@@ -157,6 +159,7 @@ export class UserClient {
     await this.#api.DELETE('/api/v1/users/{id}', { params, fetch }).catch((error: unknown) => {
       if (!(error instanceof ProblemError && error.isRepeat && error.code === 'user-not-found')) throw error
     })
+    if (id === (await this.currentUserId())) await this.#session.end()
   }
 
   /**

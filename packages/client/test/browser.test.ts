@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { freshBrowser } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { newAccount, startSystem } from './stack.ts'
+import { newAccount, patient, startSystem } from './stack.ts'
 
 // What is built, in a page of the gateway's origin.
+t.setTimeout(300_000)
 const browser = await freshBrowser(t).catch((error: Error) => error)
 if (browser instanceof Error) t.test('in a browser', { skip: browser.message }, () => {})
 else await inBrowser(browser)
@@ -64,16 +65,16 @@ async function inBrowser(browser: Exclude<Awaited<ReturnType<typeof freshBrowser
 
   t.test('a list right after a registration has the user, while the read model is behind', async (t) => {
     await stack.servers.projector.stop()
-    const account = newAccount()
-    const list = page.evaluate(async (account) => {
+    const input = { account: newAccount(), retries: patient }
+    const list = page.evaluate(async ({ account, retries }) => {
       const { UserClient } = await import('@cqrs/client')
-      const client = new UserClient({ storage: localStorage })
+      const client = new UserClient({ storage: localStorage, retries })
       await client.registerUser(account)
       for await (const user of client.listUsers({ role: 'buyer' })) return user.email
       return undefined
-    }, account)
+    }, input)
     await stack.servers.projector.start()
-    t.equal(await list, account.email)
+    t.equal(await list, input.account.email)
   })
 
   t.test('problems and an abort', async (t) => {

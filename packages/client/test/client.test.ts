@@ -4,11 +4,19 @@ import { NoAnswerError, ProblemError, type SessionStorage, UnexpectedAnswerError
 import { admin, newAccount, password, startSystem } from './stack.ts'
 
 // Through a proxy that fails as it is told. Nobody else uses this system.
+t.setTimeout(300_000)
 const { stack, proxy, newClient, loggedIn } = await startSystem(t)
 
 const register = 'POST /api/v1/auth/register'
 const refresh = 'POST /api/v1/auth/refresh'
 const list = 'GET /api/v1/users'
+
+const sessionKey = '@cqrs/client session'
+const refusedToken = ({ accessToken, ...tokens }: Tokens) => ({
+  ...tokens,
+  accessToken: `${accessToken.slice(0, -8)}AAAAAAAA`,
+})
+type Tokens = { accessToken: string; refreshToken: string; expiresAt: number }
 
 t.test('a registration whose answer is lost is repeated, and registers one user', async (t) => {
   const client = newClient()
@@ -53,11 +61,29 @@ t.test('a deletion whose answer is lost succeeds, and no list shows the user', a
   const { id } = await loggedIn()
   const client = newClient()
   await client.logIn(admin)
-  proxy.fault({ on: `DELETE /api/v1/users/${id}`, cut: true })
-  await client.deleteUser(id)
+  const { page } = await whileBehind(async () => {
+    proxy.fault({ on: `DELETE /api/v1/users/${id}`, cut: true })
+    await client.deleteUser(id)
+    return { page: client.listPage({ limit: 100 }) }
+  })
   t.equal(proxy.sentTo(`DELETE /api/v1/users/${id}`).length, 2)
-  for await (const user of client.listUsers()) t.not(user.id, id)
+  t.notOk((await page).data.some((user) => user.id === id))
   await t.rejects(client.deleteUser(id), { code: 'user-not-found' }, 'no answer of this call was lost')
+})
+
+t.test('users who delete themselves are logged out, also if the answer is lost', async (t) => {
+  const ends: ProblemError[] = []
+  const onSessionEnd = (reason: ProblemError) => void ends.push(reason)
+  const { client, id } = await loggedIn({ onSessionEnd })
+  await client.deleteUser(id)
+  t.equal(await client.currentUserId(), undefined)
+  t.strictSame(ends, [])
+
+  const { client: other, id: otherId } = await loggedIn({ onSessionEnd })
+  proxy.fault({ on: `DELETE /api/v1/users/${otherId}`, cut: true })
+  await t.rejects(other.deleteUser(otherId), { code: 'refresh-token-invalid' })
+  t.equal(await other.currentUserId(), undefined)
+  t.equal(ends.length, 1)
 })
 
 t.test('a change of password whose answer is lost is not repeated', async (t) => {
@@ -88,7 +114,7 @@ t.test('a refresh whose answer is lost is repeated with the same token, and the 
 t.test('20 calls with a token that is refused share one refresh', async (t) => {
   const storage = newStorage()
   const { client, id } = await loggedIn({ storage })
-  storage.change(({ accessToken, ...tokens }) => ({ ...tokens, accessToken: `${accessToken.slice(0, -8)}AAAAAAAA` }))
+  storage.change(refusedToken)
   const before = proxy.sentTo(refresh).length
   const users = await Promise.all(Array.from({ length: 20 }, () => client.getUser(id)))
   t.ok(users.every((user) => user.id === id))
@@ -110,7 +136,7 @@ t.test('a session is kept in its storage, and two tabs share it', async (t) => {
   const { client, id } = await loggedIn({ storage })
   const otherTab = newClient({ storage })
   t.equal(await otherTab.currentUserId(), id)
-  storage.change((tokens) => ({ ...tokens, accessToken: 'refused.e30.now' }))
+  storage.change(refusedToken)
   t.match(await Promise.all([client, otherTab].map((tab) => tab.getUser(id))), [{ id }, { id }])
   await client.refreshSession()
   await otherTab.refreshSession()
@@ -143,6 +169,23 @@ t.test('a refresh that cannot be answered does not end the session', async (t) =
   t.match(await client.getUser(id), { id })
 })
 
+t.test('a command is not sent as somebody else who has logged in since', async (t) => {
+  const storage = newStorage()
+  const { client, id } = await loggedIn({ storage })
+  const other = newStorage()
+  await newClient({ storage: other }).logIn(admin)
+  const put = `PUT /api/v1/users/${id}`
+  const answered = Promise.withResolvers<void>()
+  storage.change(refusedToken)
+  proxy.fault({ on: put, until: answered.promise })
+  const refused = t.rejects(client.updateUser(id, { name: 'Jane', roles: ['buyer'] }), { code: 'token-invalid' })
+  await eventually(async () => proxy.sentTo(put).length > 0)
+  storage.change(() => JSON.parse(other.getItem(sessionKey) ?? ''))
+  answered.resolve()
+  await refused
+  t.match(await client.getUser(id), { name: 'Jo' })
+})
+
 t.test('a log-out during a refresh is final, and the device token outlives it', async (t) => {
   const { client, account } = await loggedIn()
   const answered = Promise.withResolvers<void>()
@@ -163,10 +206,10 @@ t.test('a log-out during a refresh is final, and the device token outlives it', 
 
 t.test('a list right after a registration has the user, also while the read model is behind', async (t) => {
   const { client } = await loggedIn()
-  await stack.servers.projector.stop()
-  const { id } = await client.registerUser(newAccount())
-  const page = client.listPage({ limit: 5 })
-  await stack.servers.projector.start()
+  const { id, page } = await whileBehind(async () => {
+    const { id } = await client.registerUser(newAccount())
+    return { id, page: client.listPage({ limit: 5 }) }
+  })
   t.equal((await page).data[0]?.id, id)
 })
 
@@ -174,10 +217,10 @@ t.test('another client is as fresh with the token of the first', async (t) => {
   const storage = newStorage()
   await loggedIn({ storage })
   const writer = newClient()
-  await stack.servers.projector.stop()
-  const { id } = await writer.registerUser(newAccount())
-  const page = newClient({ storage, consistencyToken: writer.consistencyToken }).listPage({ limit: 5 })
-  await stack.servers.projector.start()
+  const { id, page } = await whileBehind(async () => {
+    const { id } = await writer.registerUser(newAccount())
+    return { id, page: newClient({ storage, consistencyToken: writer.consistencyToken }).listPage({ limit: 5 }) }
+  })
   t.equal((await page).data[0]?.id, id)
 })
 
@@ -191,11 +234,11 @@ t.test('more tokens than the service takes do not stop queries, and the latest c
   }
   const storage = newStorage()
   await newClient({ storage }).logIn(admin)
-  const last = await client.registerUser(newAccount())
-  const consistencyToken = [...tokens, client.consistencyToken].join(',')
-  await stack.servers.projector.stop()
-  const page = newClient({ storage, consistencyToken }).listPage({ limit: 1 })
-  await stack.servers.projector.start()
+  const { last, page } = await whileBehind(async () => {
+    const last = await client.registerUser(newAccount())
+    const consistencyToken = [...tokens, client.consistencyToken].join(',')
+    return { last, page: newClient({ storage, consistencyToken }).listPage({ limit: 1 }) }
+  })
   t.equal((await page).data[0]?.id, last.id)
 })
 
@@ -296,6 +339,12 @@ t.test('an abort ends a call that waits for an answer, or to repeat it, but no r
   never.resolve()
 })
 
+/** Runs this while the read models do not follow, and lets them follow again. */
+async function whileBehind<Result>(run: () => Promise<Result>): Promise<Result> {
+  await stack.servers.projector.stop()
+  return await run().finally(() => stack.servers.projector.start())
+}
+
 /** A storage as a browser's, whose session a test can change. */
 function newStorage() {
   const items = new Map<string, string>()
@@ -303,9 +352,8 @@ function newStorage() {
     getItem: (key: string) => items.get(key) ?? null,
     setItem: (key: string, value: string) => void items.set(key, value),
     removeItem: (key: string) => void items.delete(key),
-    change(how: (tokens: { accessToken: string; refreshToken: string; expiresAt: number }) => object): void {
-      const key = '@cqrs/client session'
-      items.set(key, JSON.stringify(how(JSON.parse(items.get(key) ?? ''))))
+    change(how: (tokens: Tokens) => object): void {
+      items.set(sessionKey, JSON.stringify(how(JSON.parse(items.get(sessionKey) ?? ''))))
     },
   } satisfies SessionStorage & { change: unknown }
 }

@@ -13,6 +13,9 @@ export const newAccount = (name = 'Jo') => ({
   roles: ['buyer' as const],
 })
 
+/** A loaded machine takes its time to start a process again. */
+export const patient = { attempts: 100, withinMs: 120_000, attemptMs: 60_000 }
+
 /** The whole system, behind a proxy that a test can let fail, and clients of it. */
 export async function startSystem(t: Test) {
   const mail = await freshMail(t)
@@ -24,7 +27,8 @@ export async function startSystem(t: Test) {
   })
   t.teardown(() => stack.stop())
   const proxy: FaultyProxy = await faultyProxy(t, stack.baseUrl)
-  const newClient = (options: ClientOptions = {}) => new UserClient({ baseUrl: proxy.url, ...options })
+  const newClient = (options: ClientOptions = {}) =>
+    new UserClient({ baseUrl: proxy.url, retries: patient, ...options })
   return {
     stack,
     proxy,

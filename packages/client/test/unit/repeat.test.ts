@@ -69,7 +69,7 @@ t.test('attempts are bounded in number', async (t) => {
 
 t.test('an answer that is cut in the middle, or does not come, is a lost one', async (t) => {
   const { baseUrl, times } = await standIn(t, [cut, cutInside, never, created])
-  const client = new UserClient({ baseUrl, retries: { attemptMs: 1_000 } })
+  const client = new UserClient({ baseUrl, retries: { attemptMs: 3_000 } })
   t.match(await client.registerUser(account), { id: 'a' })
   t.equal(times.length, 4)
 })
