@@ -149,8 +149,8 @@ export class UserClient {
 
   /**
    * Deletes a user. If the answer was lost and a repetition does not find the user, it is deleted. Users who delete
-   * themselves are logged out. If that answer was lost, the repetition finds their session ended and nothing more, so the
-   * call is rejected with `refresh-token-invalid`.
+   * themselves are logged out. If that answer was lost, the repetition finds no more than that their session has ended,
+   * so the call is rejected with `refresh-token-invalid`.
    * @throws ProblemError `user-not-found`, `not-allowed`, `precondition-failed`, `last-admin`
    */
   async deleteUser(id: string, { ifVersion, signal }: ChangeOptions = {}): Promise<void> {
