@@ -3,6 +3,7 @@ import { asyncApi } from './async-api.ts'
 import { clientTypes } from './client-types.ts'
 import { httpFile } from './http-file.ts'
 import { openApi } from './open-api.ts'
+import { problemsPage } from './problems-page.ts'
 
 // `npm run openapi` writes these files from the code; `--check` only compares them, and names those that differ.
 const text = (document: object): string => `${JSON.stringify(document, null, 2)}\n`
@@ -11,6 +12,7 @@ const files = {
   'docs/openapi/api.json': text(api),
   'docs/asyncapi.json': text(asyncApi()),
   'docs/api.http': httpFile(api),
+  'docs/reference/problems.html': problemsPage(),
   'packages/client/src/api-types.ts': await clientTypes(api),
 }
 

@@ -317,8 +317,8 @@ export interface components {
         Password: string;
         Problem: {
             /**
-             * @description A name for the `code`, not an address
-             * @example urn:problem-type:cqrs-user-service:user-not-found
+             * @description Where the API reference explains the `code`, below the address of the gateway
+             * @example /docs/problems.html#user-not-found
              */
             type: string;
             /** @example The user does not exist. */
