@@ -131,7 +131,7 @@ t.test('/docs is the API reference, which loads nothing from other origins', asy
   const html = (await page.text()).replace(/<!--.*?-->/s, '')
   t.notMatch(html, /https?:/)
   const parts = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path = '']) => path)
-  t.ok(parts.includes('/docs/swagger-ui-bundle.js'))
+  t.ok(parts.includes('/docs/scalar.js'))
   for (const path of parts) t.equal((await fetch(base + path)).status, 200, path)
   t.match(await (await fetch(`${base}/docs/openapi.json`)).json(), { openapi: /^3\.1\./ })
   t.equal(received.length, 0)
@@ -159,9 +159,10 @@ t.test('the API reference can be copied into a directory', async (t) => {
   t.strictSame(readdirSync(directory).sort(), [
     'index.html',
     'openapi.json',
+    'problems.html',
+    'scalar.js',
     'start.js',
-    'swagger-ui-bundle.js',
-    'swagger-ui.css',
+    'style.css',
   ])
 })
 
