@@ -38,6 +38,13 @@ export default {
       to: { pathNot: ['^packages/contracts/src/', '/node_modules/typebox/'] },
     },
     {
+      name: 'client-stands-alone',
+      comment: 'It is published, and runs in browsers: nothing of the other packages, nothing of Node, one dependency.',
+      severity: 'error',
+      from: { path: '^packages/client/src/' },
+      to: { pathNot: ['^packages/client/src/', '/node_modules/openapi-fetch/'] },
+    },
+    {
       name: 'domain-is-pure',
       comment: 'A decision depends on state, input and time. I/O cannot hide in it: its results are passed in.',
       severity: 'error',

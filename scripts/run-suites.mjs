@@ -17,6 +17,7 @@ const withServices = [
   'packages/system-tests',
   'packages/local-stack',
   'packages/operator',
+  'packages/client',
   'services/command-api',
   'services/projector',
   'services/query-api',

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { routes } from '@cqrs/contracts'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifySchema, type RouteOptions } from 'fastify'
@@ -46,15 +47,14 @@ const tags = {
   'query-api': { name: 'Queries', description: 'Read only; answered by query-api, a moment behind the commands.' },
 } satisfies Record<ApiService, object>
 
+const guide = readFileSync(new URL('../../docs/reference/guide.md', import.meta.url), 'utf8')
+
 const about = {
   openapi: '3.1.1',
   info: {
     title: 'CQRS user service',
     version: '1',
-    description:
-      'Registers users, logs them in, and keeps their accounts. Commands change users; queries read a model that is ' +
-      'updated a moment later. Every response has the header `X-Request-Id`, which also finds the request in the ' +
-      'logs: that of the request if it is up to 128 letters, digits and `._:-`, else a new one.',
+    description: guide.replaceAll('](problems.html)', '](/docs/problems.html)'),
     license: { name: 'MIT', identifier: 'MIT' } as never,
     contact: { name: 'The operator of this service', url: 'https://example.com' },
   },

@@ -6,7 +6,14 @@ import { headers, headersOfProblems } from './headers.ts'
 
 type Media = { schema: Schema; example?: unknown; examples?: object }
 type Response = { description: string; headers?: Record<string, object>; content?: Record<string, Media> }
-type Parameter = { name: string; in: string; schema: Schema; example?: unknown; description?: string }
+type Parameter = {
+  name: string
+  in: string
+  required?: boolean
+  schema: Schema
+  example?: unknown
+  description?: string
+}
 export type Operation = {
   operationId?: string
   summary?: string
@@ -38,6 +45,8 @@ export function complete(
   ].join(' ')
   operation.security = isOpen ? [] : [{ accessToken: [] }]
   for (const parameter of operation.parameters ?? []) {
+    // A schema requires it because validation fills it in.
+    if (parameter.schema.default !== undefined) parameter.required = false
     if (parameter.example === undefined) parameter.example = exampleOf(parameter.schema)
   }
   for (const media of mediaOf(operation)) media.example = exampleOf(media.schema)

@@ -69,7 +69,7 @@ only_on_loopback() { # the ports of the gateway and the mail page
 
 has_reference() { # /docs, and every file that it loads
   local file
-  for file in '' / /start.js /openapi.json /swagger-ui.css /swagger-ui-bundle.js; do
+  for file in '' / /start.js /style.css /problems.html /openapi.json /scalar.js; do
     curl -fsS -o "$work/reference" "$url/docs$file" && [[ -s $work/reference ]] || return 1
   done
   curl -sS "$url/docs" | grep 'API reference' && curl -sS -X POST "$url/docs/" | grep route-not-found

@@ -48,10 +48,9 @@ export type ProblemCode = keyof typeof problems
 
 /** The body of every refusal: application/problem+json (RFC 9457) with two extension members, `code` and `errors`. */
 export const Problem = Type.Object({
-  // about:blank would require the title of the status (RFC 9457, 4.2.1).
   type: Type.String({
-    description: 'A name for the `code`, not an address',
-    examples: ['urn:problem-type:cqrs-user-service:user-not-found'],
+    description: 'Where the API reference explains the `code`, below the address of the gateway',
+    examples: ['/docs/problems.html#user-not-found'],
   }),
   title: Type.String({ examples: ['The user does not exist.'] }),
   status: Type.Integer({ examples: [404] }),
@@ -77,7 +76,7 @@ export type Problem = Static<typeof Problem>
 /** The problem document of this code. */
 export function problem(code: ProblemCode, more: Pick<Problem, 'detail' | 'errors'> = {}): Problem {
   const [status, title] = problems[code]
-  return { type: `urn:problem-type:cqrs-user-service:${code}`, title, status, code, ...more }
+  return { type: `/docs/problems.html#${code}`, title, status, code, ...more }
 }
 
 /** An expected refusal, thrown by the domain and by handlers, and answered as the problem of its code. */

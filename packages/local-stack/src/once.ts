@@ -64,8 +64,17 @@ async function take(lock: string): Promise<boolean> {
   return true
 }
 
+/** The process id of the lock's owner; undefined if nobody holds the lock. */
+export async function ownerOf(lock: string): Promise<number | undefined> {
+  const owner = await notedOwner(lock)
+  return owner && isRunning(owner) ? owner : undefined
+}
+
+const notedOwner = async (lock: string): Promise<number> =>
+  Number(await readFile(join(lock, 'pid'), 'utf8').catch(() => 0))
+
 async function isAbandoned(lock: string): Promise<boolean> {
-  const owner = Number(await readFile(join(lock, 'pid'), 'utf8').catch(() => 0))
+  const owner = await notedOwner(lock)
   if (owner) return !isRunning(owner)
   // The owner is written immediately after the directory is created.
   const age = await stat(lock)

@@ -2,7 +2,9 @@ import { stopEveryServer } from './child-server.ts'
 import { readGivenDatabases } from './stack/databases.ts'
 import { readPorts } from './stack/ports.ts'
 import { startStack } from './stack/stack.ts'
+import { adminOf, canLogIn } from './start/first-admin.ts'
 import { logPrinter } from './start/log-printer.ts'
+import { noteRunning } from './start/running.ts'
 import { keepServicesRunning } from './start/supervision.ts'
 import { welcome } from './start/welcome.ts'
 
@@ -26,24 +28,39 @@ const stopAsked = new Promise<'stop'>((resolve) => {
 })
 
 try {
+  const ports = readPorts(process.env)
+  const databases = readGivenDatabases(process.env)
+  const admin = await adminOf(process.env, dataDir)
   const starting = startStack({
     dataDir,
-    ports: readPorts(process.env),
-    databases: readGivenDatabases(process.env),
-    settings: process.env,
+    ports,
+    databases,
+    settings: { ...process.env, ADMIN_EMAIL: admin.email, ADMIN_PASSWORD: admin.password },
     withConsole: true,
     onProgress: say,
     onLogLine: logPrinter(process.stdout),
   })
   const stack = await Promise.race([starting, stopAsked])
   if (stack !== 'stop') {
-    say(welcome(stack, dataDir))
+    admin.canLogIn = await canLogIn(admin, stack.baseUrl, stack.uris.write)
+    const { password: _, ...known } = admin
+    const running = {
+      pid: process.pid,
+      readySince: new Date().toISOString(),
+      ports: stack.ports,
+      hasDatabases: !databases,
+      admin: known,
+    }
+    const forget = await noteRunning(dataDir, running)
+    say(`\nThe system is ready after ${process.uptime().toFixed(1)} s.`)
+    say(welcome(running, admin, dataDir))
     const serverDied = keepServicesRunning(stack.servers, say, stopAsked)
     const failure = await Promise.race([stopAsked, serverDied])
     if (failure !== 'stop') {
       say(`error: ${failure}`)
       process.exitCode = 1
     }
+    await forget()
     await stack.stop()
   }
 } catch (error) {

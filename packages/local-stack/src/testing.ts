@@ -14,6 +14,7 @@ export { type FreshMail, freshMail, type ReceivedMail } from './testing/fresh-ma
 export { type FreshNats, freshNats } from './testing/fresh-nats.ts'
 export { type FreshRedis, freshRedis } from './testing/fresh-redis.ts'
 export { asNatsAdmin } from './testing/nats-admin.ts'
+export { freshEnvironment, npmStart } from './testing/npm-start.ts'
 export { type Ended, runProgram, startProgram } from './testing/program.ts'
 export { routingCases, unusualPaths } from './testing/routing-cases.ts'
 export { readSeen, saw } from './testing/seen.ts'

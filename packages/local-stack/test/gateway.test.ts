@@ -45,7 +45,7 @@ t.test('it stops while the console is watched', async (t) => {
 
 t.test('a client cannot forge its address', async (t) => {
   const { base, received } = await gatewayBefore(t)
-  await fetch(`${base}/`, { headers: { 'x-forwarded-for': '203.0.113.7' } })
+  await fetch(`${base}/x`, { headers: { 'x-forwarded-for': '203.0.113.7' } })
   t.match(received[0]?.headers['x-forwarded-for'], /^(127\.0\.0\.1|::1)$/)
 })
 
@@ -131,10 +131,26 @@ t.test('/docs is the API reference, which loads nothing from other origins', asy
   const html = (await page.text()).replace(/<!--.*?-->/s, '')
   t.notMatch(html, /https?:/)
   const parts = [...html.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(([, path = '']) => path)
-  t.ok(parts.includes('/docs/swagger-ui-bundle.js'))
+  t.ok(parts.includes('/docs/scalar.js'))
   for (const path of parts) t.equal((await fetch(base + path)).status, 200, path)
   t.match(await (await fetch(`${base}/docs/openapi.json`)).json(), { openapi: /^3\.1\./ })
   t.equal(received.length, 0)
+})
+
+t.test('/ leads to the API reference, and nothing else does', async (t) => {
+  const { base, received } = await gatewayBefore(t)
+  const ask = (method: string, path: string) => fetch(base + path, { method, redirect: 'manual' })
+  for (const method of ['GET', 'HEAD']) {
+    const { status, headers } = await ask(method, '/')
+    t.match([status, headers.get('location')], [302, '/docs'], method)
+  }
+  t.equal(received.length, 0)
+  for (const [method, path] of [
+    ['POST', '/'],
+    ['GET', '//'],
+    ['GET', '/x'],
+  ] as const)
+    t.equal((await ask(method, path)).status, 418, `${method} ${path}`)
 })
 
 t.test('the API reference can be copied into a directory', async (t) => {
@@ -143,9 +159,10 @@ t.test('the API reference can be copied into a directory', async (t) => {
   t.strictSame(readdirSync(directory).sort(), [
     'index.html',
     'openapi.json',
+    'problems.html',
+    'scalar.js',
     'start.js',
-    'swagger-ui-bundle.js',
-    'swagger-ui.css',
+    'style.css',
   ])
 })
 

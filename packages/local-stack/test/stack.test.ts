@@ -11,15 +11,22 @@ t.setTimeout(180_000)
 t.test('the system starts, protects its data, and stops completely', async (t) => {
   const dataDir = await freshDirectory(t)
   const logged: string[] = []
-  const stack = await startStack({ dataDir, onLogLine: (line) => logged.push(line) })
+  const stack = await startStack({ dataDir, withConsole: true, onLogLine: (line) => logged.push(line) })
   t.teardown(() => stack.stop())
   t.equal((await fetch(`${stack.baseUrl}/healthz`)).status, 200)
   t.equal((await fetch(`${stack.mailUrl}/api/email`)).status, 200)
-  t.strictSame([...new Set(logged.map((line) => JSON.parse(line).service))].sort(), [
+  const lines = logged.map((line) => JSON.parse(line))
+  t.strictSame([...new Set(lines.map(({ service }) => service))].sort(), [
     'command-api',
+    'operator',
     'projector',
     'query-api',
   ])
+  t.strictSame(
+    lines.filter(({ level }) => level !== 'info'),
+    [],
+    'a first start logs no warning',
+  )
 
   const environment = (service: string) => readFile(join(dataDir, 'env', `${service}.env`), 'utf8')
   t.match(await environment('command-api'), /^MONGODB_URI='mongodb:\/\/command-api:/m)

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { readModelShapes, shapeName } from '@cqrs/contracts'
-import { eventually, valueIn } from '@cqrs/local-stack/testing'
+import { eventually, freshDirectory, valueIn } from '@cqrs/local-stack/testing'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import t from 'tap'
 import { queries, unknownNames } from '../../deployment/test/observability/queries.ts'
@@ -159,6 +159,22 @@ t.test('the walk-through contains every operation', async (t) => {
   const walkthrough = await read('walkthrough.arazzo.yaml')
   for (const [, operationId] of (await read('api.json')).matchAll(/"operationId": "(\w+)"/g))
     t.ok(walkthrough.includes(`operationId: ${operationId}\n`), `${operationId} is a step of it`)
+})
+
+t.test('the program in the README of the client walks through it as well', async (t) => {
+  const directory = await freshDirectory(t)
+  const client = fileURLToPath(new URL('../../client', import.meta.url))
+  await mkdir(join(directory, 'node_modules/@cqrs'), { recursive: true })
+  await symlink(client, join(directory, 'node_modules/@cqrs/client'))
+  const [, program = ''] = /^```ts\n(.*?)^```/ms.exec(await readFile(join(client, 'README.md'), 'utf8')) ?? []
+  t.ok(program.includes("'http://localhost:8080'"))
+  await writeFile(join(directory, 'program.mts'), program.replace('http://localhost:8080', baseUrl))
+  const { stdout } = await promisify(execFile)(process.execPath, [join(directory, 'program.mts')])
+  t.match(stdout, /^Jane jane@example\.com$/m, 'the list has who was just registered')
+  t.match(stdout, /name: 'Jane Doe'.*users: \d+.*somebody else was first; request \w+/s)
+  t.match(await send('POST', '/api/v1/auth/login', { email: 'jane@example.com', password: 'correct horse battery' }), {
+    status: 401,
+  })
 })
 
 t.test('jose verifies a token with the published keys, and rejects a forged one', async (t) => {

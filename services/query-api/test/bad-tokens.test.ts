@@ -125,7 +125,7 @@ for (const [code, cases] of Object.entries(refusals) as [keyof typeof refusals, 
           )
           if (method === 'GET')
             t.strictSame(answer.json(), {
-              type: `urn:problem-type:cqrs-user-service:${code}`,
+              type: `/docs/problems.html#${code}`,
               ...described(code),
               instance: answer.headers['x-request-id'],
             })

@@ -8,7 +8,7 @@ for (const [code, [status, title]] of Object.entries(problems)) {
     t.ok(Number.isInteger(status) && status >= 400 && status <= 599, 'its status is 4xx or 5xx')
     t.match(title, /^[A-Z].*\.$/, 'its title is a sentence')
     const document = problem(code as ProblemCode)
-    t.strictSame(document, { type: `urn:problem-type:cqrs-user-service:${code}`, title, status, code })
+    t.strictSame(document, { type: `/docs/problems.html#${code}`, title, status, code })
     t.ok(Value.Check(Problem, document))
   })
 }

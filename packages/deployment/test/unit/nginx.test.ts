@@ -38,6 +38,17 @@ t.test('status line and body have the same status', async (t) => {
 t.test('the API reference is served as by the local gateway', async (t) => {
   t.match(conf, `Content-Security-Policy "${referencePolicy}"`)
   t.match(conf, 'location = /docs {\n      rewrite ^ /docs/index.html last;')
+  t.match(conf, 'absolute_redirect off;', 'the port of the address is not that of the container')
+  t.match(conf, 'if ($reference) {\n      return 302 $reference;')
+  const leadsTo = (method: string, uri: string) => variablesOf(method, uri, '/').reference
+  for (const uri of ['/', '/?x=1']) t.equal(leadsTo('GET', uri), '/docs', uri)
+  t.equal(leadsTo('HEAD', '/'), '/docs')
+  for (const [method, uri] of [
+    ['POST', '/'],
+    ['GET', '//'],
+    ['GET', '/x'],
+  ] as const)
+    t.equal(leadsTo(method, uri), '', `${method} ${uri}`)
 })
 
 t.test('/readyz and /metrics are not public', async (t) => {
@@ -50,12 +61,18 @@ t.test('a POST is never sent twice, and a client cannot forge its address', asyn
   t.match(conf, 'proxy_set_header Forwarded "";')
 })
 
-/** The `map`s that select the service: https://nginx.org/en/docs/http/ngx_http_map_module.html */
 function serviceFor(method: string, requestUri: string, uri: string): string | undefined {
+  return variablesOf(method, requestUri, uri).service?.replace(/:\d+$/, '')
+}
+
+/** What the `map`s give: https://nginx.org/en/docs/http/ngx_http_map_module.html */
+function variablesOf(method: string, requestUri: string, uri: string): Record<string, string> {
   const variables: Record<string, string> = { request_method: method, request_uri: requestUri, uri }
-  for (const [, of = '', name = '', entries = ''] of conf.matchAll(/^ {2}map (\S+|".*") \$(\w+) \{\n(.*?)^ {2}\}/gms))
+  for (const [, of = '', name = '', entries = ''] of conf.matchAll(
+    /^ {2}map (\S+|"[^"]*") \$(\w+) \{\n(.*?)^ {2}\}/gms,
+  ))
     variables[name] = evaluate(entries, expanded(of, variables), variables)
-  return variables.service?.replace(/:\d+$/, '')
+  return variables
 }
 
 function evaluate(entries: string, value: string, variables: Record<string, string>): string {

@@ -2,12 +2,14 @@ import { join } from 'node:path'
 import type { Log } from '../mongo/mongod.ts'
 import { takeLock } from '../once.ts'
 
+export const lockIn = (dataDir: string): string => join(dataDir, 'lock')
+
 /**
  * Locks the data directory for this process, and returns its release. Waits ten seconds for an earlier start, which may
  * still be stopping.
  */
 export async function lockData(dataDir: string, log: Log): Promise<() => Promise<void>> {
-  const lock = join(dataDir, 'lock')
+  const lock = lockIn(dataDir)
   try {
     return await takeLock(lock, 500).catch(() => {
       log(`Another process uses ${dataDir}; waiting for it to stop…`)

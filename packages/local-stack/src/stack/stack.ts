@@ -83,15 +83,16 @@ async function startParts(options: StackOptions): Promise<Stack> {
 
   const envFileOf = (name: string) => join(dataDir, 'env', `${name}.env`)
 
-  const start = async (name: ProgramName, connections: () => Promise<Environment>, overrides: Environment = {}) => {
-    const own = await connections()
-    const { settings: users } = await fence
-    const release = options.releases?.[name]
-    if (name === 'command-api' || name === 'projector')
-      await nats.then(() => migrate({ name, release, own: { ...own, ...users.migrate }, settings }))
+  /** The collections, streams and consumers of one side. */
+  const migrateSide = async (name: 'command-api' | 'projector') => {
+    const [own, { settings: users }] = await Promise.all([connections[name](), fence, nats])
+    await migrate({ name, release: options.releases?.[name], own: { ...own, ...users.migrate }, settings })
+  }
+  const start = async (name: ProgramName, migrated: Promise<unknown>, overrides: Environment = {}) => {
+    const [own, { settings: users }] = await Promise.all([connections[name](), fence, migrated])
     return startService({
       name,
-      release,
+      release: options.releases?.[name],
       port: ports[name],
       own: { ...own, ...users[name] },
       envFile: envFileOf(name),
@@ -102,48 +103,52 @@ async function startParts(options: StackOptions): Promise<Stack> {
   }
   /** It works on the projector's database, with rights of its own at the broker. */
   const startOperator = async () => {
-    const connections = { MONGODB_READ_URI: (await read).uris.projector, NATS_URL, JWKS_FILE: (await keys).jwksFile }
-    if (options.withConsole) return start('operator', async () => connections)
+    if (options.withConsole) return start('operator', readSide)
     // For the command line, also that of an earlier release.
-    const own = { ...connections, SMTP_URL: smtpUrl ?? urlOf('smtp', 'smtp'), ...(await fence).settings.operator }
+    const own = { ...(await connections.operator()), SMTP_URL, ...(await fence).settings.operator }
     await writeEnvironment(envFileOf('operator'), own)
     return {}
   }
 
-  // All parts start at the same time; each waits only for the parts it needs.
+  // All parts start at the same time. A service waits for what it would otherwise log as missing or unavailable.
   const keys = generateKeyFiles(join(dataDir, 'keys'))
   const { write, read } = startDatabases({ ...directory(''), ports }, databases, onProgress)
   const NATS_URL = urlOf('nats', 'nats')
+  const SMTP_URL = smtpUrl ?? urlOf('smtp', 'smtp')
   const fence = natsFence(join(dataDir, 'nats'))
   const nats = fence.then(({ configuration }) => startNats({ ...directory('nats'), port: ports.nats, configuration }))
+  const connections: Record<ProgramName, () => Promise<Environment>> = {
+    'command-api': async () => ({
+      MONGODB_URI: (await write).uris['command-api'],
+      NATS_URL,
+      JWT_SIGNING_KEY_FILE: (await keys).signingKeyFile,
+      JWKS_FILE: (await keys).jwksFile,
+      ...forDevelopment(settings),
+    }),
+    projector: async () => ({ MONGODB_READ_URI: (await read).uris.projector, NATS_URL, SMTP_URL }),
+    'query-api': async () => ({
+      MONGODB_READ_URI: (await read).uris['query-api'],
+      NATS_URL,
+      JWKS_FILE: (await keys).jwksFile,
+    }),
+    operator: async () => ({
+      MONGODB_READ_URI: (await read).uris.projector,
+      NATS_URL,
+      JWKS_FILE: (await keys).jwksFile,
+    }),
+  }
+  const mail = smtpUrl
+    ? Promise.resolve({})
+    : startMail({ ...directory('mail'), smtpPort: ports.smtp, webPort: ports['mail-web'] })
+  const readSide = migrateSide('projector')
   const parts = {
     mongodb: write,
     'mongodb-read': read,
     nats,
-    mail: smtpUrl
-      ? Promise.resolve({})
-      : startMail({ ...directory('mail'), smtpPort: ports.smtp, webPort: ports['mail-web'] }),
-    'command-api': start(
-      'command-api',
-      async () => ({
-        MONGODB_URI: (await write).uris['command-api'],
-        NATS_URL,
-        JWT_SIGNING_KEY_FILE: (await keys).signingKeyFile,
-        JWKS_FILE: (await keys).jwksFile,
-        ...forDevelopment(settings),
-      }),
-      firstAdmin(settings),
-    ),
-    projector: start('projector', async () => ({
-      MONGODB_READ_URI: (await read).uris.projector,
-      NATS_URL,
-      SMTP_URL: smtpUrl ?? urlOf('smtp', 'smtp'),
-    })),
-    'query-api': start('query-api', async () => ({
-      MONGODB_READ_URI: (await read).uris['query-api'],
-      NATS_URL,
-      JWKS_FILE: (await keys).jwksFile,
-    })),
+    mail,
+    'command-api': start('command-api', migrateSide('command-api'), firstAdmin(settings)),
+    projector: start('projector', Promise.all([readSide, mail])),
+    'query-api': start('query-api', readSide),
     operator: startOperator(),
     gateway: startGateway(
       ports.gateway,

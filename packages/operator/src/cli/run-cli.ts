@@ -69,11 +69,10 @@ async function connected<Result>(config: CliSettings, call: (parts: Context) => 
   const nats = linkNats({ settings: config, name: 'operator', logger: createLogger('operator-cli', 'silent') })
   const first = Promise.withResolvers<void>()
   nats.onConnected(() => first.resolve())
-  mongo.start()
   nats.start()
   const patience = setTimeout(() => first.reject(new Error(`${config.NATS_URL}: ${nats.problems().join()}`)), 5_000)
   try {
-    await first.promise
+    await Promise.all([mongo.connectNow(), first.promise])
     const db = mongo.db()
     const actions = new OperatorActions(db, { actor: `command line: ${userName()}` })
     return await call({ db, nats, actions })

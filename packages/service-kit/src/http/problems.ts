@@ -82,13 +82,20 @@ const frameworkProblems: Record<string, ProblemCode> = {
 /** What is wrong with which part of the request; never the value that was sent. */
 function validationErrors(error: FastifyError): NonNullable<Problem['errors']> {
   const part = error.validationContext ?? 'body'
-  return ((error.validation ?? []) as ErrorObject[]).map(({ instancePath, params, keyword, parentSchema, message }) => {
+  return ((error.validation ?? []) as ErrorObject[]).map((error) => {
+    const { instancePath, params, keyword, message } = error
     const field = params['missingProperty'] ?? params['additionalProperty']
     const pointer = `#/${part}${instancePath}${field === undefined ? '' : `/${escaped(field)}`}`
-    // Ajv's own message quotes the regular expression.
-    const detail = keyword === 'pattern' ? parentSchema?.['x-detail'] : message
-    return { pointer, detail: detail ?? 'has the wrong format' }
+    return { pointer, detail: inWords[keyword]?.(error) ?? message ?? 'has the wrong format' }
   })
+}
+
+/** Where Ajv's own message quotes the regular expression, leaves out what is allowed, or is in jargon. */
+const inWords: Record<string, (error: ErrorObject) => string> = {
+  pattern: ({ parentSchema }) => Object(parentSchema)['x-detail'] ?? 'has the wrong format',
+  enum: ({ params }) => `must be one of: ${params['allowedValues'].join(', ')}`,
+  required: () => 'is missing',
+  additionalProperties: () => 'is unknown',
 }
 
 /** Escapes a name for a JSON Pointer (RFC 6901, 3). */

@@ -82,6 +82,14 @@ export class PatientMongoClient extends MongoClient {
     enough.abort()
   }
 
+  /** Connects once, for a program that does not wait. @throws ConfigError with the address if no server answers */
+  async connectNow(): Promise<this> {
+    return (await super.connect().catch((error) => {
+      const { hosts, srvHost } = this.options
+      throw new ConfigError(`the database at ${srvHost ?? hosts} does not answer: ${codeOf(error)}`)
+    })) as this
+  }
+
   /** Whether the operation succeeds. */
   async answers(operation: Promise<unknown>): Promise<boolean> {
     return await operation.then(

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { eventWriters, isMailbox, normaliseEmail, Refusal } from '@cqrs/contracts'
-import { auditLog, createLogger, missingCollections, mongoClient, readConfig } from '@cqrs/service-kit'
+import { auditLog, ConfigError, createLogger, missingCollections, mongoClient, readConfig } from '@cqrs/service-kit'
 import { createAdmin } from '../commands/create-admin.ts'
 import { Config } from '../config.ts'
 import { collections } from '../resources.ts'
@@ -20,8 +20,8 @@ if (!email || positionals.length > 1 || !isMailbox(normaliseEmail(email)))
 const config = readConfig(Config)
 const password = config.ADMIN_PASSWORD ?? randomBytes(18).toString('base64url')
 const mongo = mongoClient(config.MONGODB_URI, 'create-admin')
-mongo.start()
 try {
+  await mongo.connectNow()
   const user = await createAdmin(
     { email, password, name: 'Admin' },
     {
@@ -33,8 +33,8 @@ try {
   console.log(`admin ${user.email} created with id ${user.id}`)
   if (!config.ADMIN_PASSWORD) console.log(`password (shown only once): ${password}`)
 } catch (error) {
-  if (!(error instanceof Refusal)) fail(`admin not created: ${(error as Error).name}`)
-  fail(`admin not created: ${error.message}`)
+  const isForOperator = error instanceof Refusal || error instanceof ConfigError
+  fail(`admin not created: ${isForOperator ? error.message : (error as Error).name}`)
 } finally {
   await mongo.close()
 }
