@@ -2,6 +2,7 @@
 import './testing/teardown.ts'
 
 export { eventually } from './eventually.ts'
+export { findPromtool, type Promtool } from './find-promtool.ts'
 export { referencePolicy } from './gateway/reference.ts'
 export { type Host, Network } from './hosts/network.ts'
 export { freePort } from './ports.ts'

@@ -55,19 +55,20 @@ export type System = Stack & {
 /**
  * The whole system as `npm start` runs it, with its own data and on free ports. Its databases are new ones on the
  * server that the tests share, and its mail server is in this process, which saves seconds. With `ownServers` it has
- * processes of its own for them, which a test may kill; `withConsole`, the operator's console.
+ * processes of its own for them, which a test may kill; `withConsole`, the operator's console. `settings` are those of
+ * every service and of their migrations.
  */
 export async function startSystem(
   t: Test,
   env: NonNullable<StackOptions['env']> = {},
-  { ownServers = false, withConsole = false } = {},
+  { ownServers = false, withConsole = false, settings = {} as NodeJS.ProcessEnv } = {},
 ): Promise<System> {
   const logs: string[] = []
   const dataDir = await freshDirectory(t)
   const mail = ownServers ? undefined : await freshMail(t)
   const databases = ownServers ? undefined : { write: (await freshDatabase(t)).uri, read: (await freshDatabase(t)).uri }
   const onLogLine = (line: string) => logs.push(line)
-  const stack = await startStack({ dataDir, env, databases, smtpUrl: mail?.url, withConsole, onLogLine })
+  const stack = await startStack({ dataDir, env, settings, databases, smtpUrl: mail?.url, withConsole, onLogLine })
   const clientOf = (uri: string) => new MongoClient(uri, { readConcern: { level: 'majority' } })
   const clients = { write: clientOf(stack.uris.write), read: clientOf(stack.uris.read) }
   t.teardown(async () => {

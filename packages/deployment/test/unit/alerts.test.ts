@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findPromtool } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { stringify } from 'yaml'
 import { prometheusRule, prometheusRuleFile } from '../../alerts.ts'
 import { casesFor, promtoolTests } from '../observability/alert-cases.ts'
-import { findPromtool } from '../observability/promtool.ts'
 import { ruleGroups } from '../observability/queries.ts'
 
 const root = new URL('../../../../', import.meta.url)

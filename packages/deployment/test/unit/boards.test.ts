@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findPromtool } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
-import { findPromtool } from '../observability/promtool.ts'
 import { boards, namesOf, queries, unknownNames } from '../observability/queries.ts'
 
 const root = new URL('../../../../', import.meta.url)

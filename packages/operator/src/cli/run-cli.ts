@@ -24,9 +24,9 @@ export async function runCli(args: string[], settings: () => CliSettings): Promi
   const print: CliContext['print'] = (object, text) =>
     console.log(program.opts()['json'] ? JSON.stringify(object) : text)
   const run: Run =
-    (command) =>
+    (command, { needsNats = true } = {}) =>
     async (...args) => {
-      code = (await connected(settings(), (parts) => command({ ...parts, print }, ...args))) ?? 0
+      code = (await connected(settings(), needsNats, (parts) => command({ ...parts, print }, ...args))) ?? 0
     }
   program
     .description('An operator’s commands for a running system.')
@@ -64,13 +64,18 @@ function userName(): string {
   }
 }
 
-async function connected<Result>(config: CliSettings, call: (parts: Context) => Promise<Result>): Promise<Result> {
+async function connected<Result>(
+  config: CliSettings,
+  needsNats: boolean,
+  call: (parts: Context) => Promise<Result>,
+): Promise<Result> {
   const mongo = mongoClient(config.MONGODB_READ_URI, 'operator-cli')
   const nats = linkNats({ settings: config, name: 'operator', logger: createLogger('operator-cli', 'silent') })
   const first = Promise.withResolvers<void>()
   nats.onConnected(() => first.resolve())
   nats.start()
-  const patience = setTimeout(() => first.reject(new Error(`${config.NATS_URL}: ${nats.problems().join()}`)), 5_000)
+  const giveUp = () => (needsNats ? first.reject(new Error(`${config.NATS_URL}: ${nats.problems()}`)) : first.resolve())
+  const patience = setTimeout(giveUp, 5_000)
   try {
     await Promise.all([mongo.connectNow(), first.promise])
     const db = mongo.db()

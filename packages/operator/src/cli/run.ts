@@ -6,7 +6,11 @@ export type CliContext = Context & {
   print: (object: object, text: string) => void
 }
 
-/** Makes the action of a command: connects, calls, and keeps the exit code (0 unless the command returns another). */
+/**
+ * Makes the action of a command: connects, calls, and keeps the exit code (0 unless the command returns another). Without
+ * NATS, a command that needs it fails.
+ */
 export type Run = <Args extends unknown[]>(
   command: (context: CliContext, ...args: Args) => Promise<number | undefined>,
+  options?: { needsNats?: boolean },
 ) => (...args: Args) => Promise<void>

@@ -6,7 +6,7 @@ import type { CliContext, Run } from './run.ts'
 export const statusCommand = (run: Run): Command =>
   new Command('status')
     .description('show what runs, how far the read models are, and what waits; exits with 1 if something is wrong')
-    .action(run(status))
+    .action(run(status, { needsNats: false }))
 
 async function status(context: CliContext): Promise<number> {
   const state = await currentState(context)
@@ -41,6 +41,7 @@ async function status(context: CliContext): Promise<number> {
   const { users, oldestSeconds, isWell } = state.outbox
   const oldest = users ? [`the oldest ${seconds(oldestSeconds)} old`] : []
   line(isWell, { outbox: state.outbox }, 'outbox', `${users ?? 'unknown'} users wait`, ...oldest)
+  for (const { text, remedy } of state.problems) context.print({ problem: text, remedy }, `! ${text}: ${remedy}`)
   return state.isWell ? 0 : 1
 }
 

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { aptUnpack, cacheDirectory, makeOnce } from '@cqrs/local-stack'
+import { aptUnpack } from './apt.ts'
+import { cacheDirectory, makeOnce } from './once.ts'
 
 const run = promisify(execFile)
 
