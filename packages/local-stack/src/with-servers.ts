@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { printTo } from './log.ts'
 import { findMongod } from './mongo/find-mongod.ts'
 import { startMongo } from './mongo/mongo-server.ts'
 import { freePort } from './ports.ts'
@@ -17,7 +18,7 @@ export async function withServers<T>(work: (environment: NodeJS.ProcessEnv) => P
   try {
     const { server, rootUri } = await startMongo({
       name: 'mongodb',
-      mongod: await findMongod((line) => console.error(line)),
+      mongod: await findMongod(printTo(process.stderr)),
       dataDir: directory,
       logDir: directory,
       port: await freePort(),

@@ -1,16 +1,16 @@
+import { join } from 'node:path'
+import { downloadOnce } from '../download.ts'
 import { firstFound } from '../first-found.ts'
-import { requireHost } from '../online.ts'
+import type { Log } from '../log.ts'
 import { run } from '../run.ts'
-import type { Log, Mongod, MongodSource } from './mongod.ts'
+import type { Mongod, MongodSource } from './mongod.ts'
 import { portableMongod } from './portable-mongod.ts'
-
-const officialHost = 'fastdl.mongodb.org'
 
 /** In order of preference: what the user installed, the official server, and what works on a closed network. */
 export const mongodSources: readonly MongodSource[] = [
   { name: 'mongod on PATH', find: () => nativeMongod('mongod', 'mongod on PATH') },
   { name: 'downloaded before', find: downloadedMongod },
-  { name: `download from ${officialHost}`, find: downloadMongod },
+  { name: 'official download', find: downloadMongod },
   { name: 'Windows build under wine', find: portableMongod },
 ]
 
@@ -31,11 +31,14 @@ async function downloadedMongod(): Promise<Mongod> {
   return await nativeMongod(binary, 'official build')
 }
 
+// The library knows which build a system needs, and its settings (MONGOMS_…). It does not verify the certificate of the
+// server by default, and it would take an archive that is damaged for a good one at the next start.
 async function downloadMongod(log: Log): Promise<Mongod> {
-  await requireHost(officialHost)
-  log('MongoDB: downloading the official server (once)…')
-  const { MongoBinary } = await import('mongodb-memory-server-core')
-  return await nativeMongod(await MongoBinary.getPath(), 'official build')
+  const { DryMongoBinary } = await import('mongodb-memory-server-core')
+  const { MongoBinaryDownloadUrl } = await import('mongodb-memory-server-core/lib/util/MongoBinaryDownloadUrl.js')
+  const url = await new MongoBinaryDownloadUrl(await DryMongoBinary.generateOptions()).getDownloadUrl()
+  const archive = { name: 'MongoDB', url, sumsUrl: `${url}.sha256`, without: '*/mongos' }
+  return await nativeMongod(join(await downloadOnce(archive, log), 'bin/mongod'), 'official build')
 }
 
 // A binary that exists may not run, for example when a library is missing.

@@ -15,5 +15,3 @@ export type Mongod = {
 }
 
 export type MongodSource = Source<Mongod>
-
-export type Log = (line: string) => void

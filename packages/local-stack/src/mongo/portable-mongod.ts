@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Log } from '../log.ts'
 import { cacheDirectory, makeOnce } from '../once.ts'
 import { run } from '../run.ts'
-import type { Log, Mongod } from './mongod.ts'
+import type { Mongod } from './mongod.ts'
 import { copyOfPrefix, requireWine, wineEnvironment, winePrefix } from './wine.ts'
 
 // No npm package contains MongoDB for Linux; this one contains the official build for Windows.

@@ -1,9 +1,9 @@
 import { cp, glob, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { aptInstall } from '../apt.ts'
+import type { Log } from '../log.ts'
 import { makeOnce, oneAtATime } from '../once.ts'
 import { run } from '../run.ts'
-import type { Log } from './mongod.ts'
 
 /**
  * Ensures that wine for 64-bit programs is installed, and returns its version. Installs the Debian packages if this

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Log } from '../mongo/mongod.ts'
+import type { Log } from '../log.ts'
 import { takeLock } from '../once.ts'
 
 export const lockIn = (dataDir: string): string => join(dataDir, 'lock')

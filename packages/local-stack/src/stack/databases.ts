@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import type { ChildServer } from '../child-server.ts'
+import type { Log } from '../log.ts'
 import { findMongod } from '../mongo/find-mongod.ts'
 import { startMongo } from '../mongo/mongo-server.ts'
-import type { Log, Mongod } from '../mongo/mongod.ts'
+import type { Mongod } from '../mongo/mongod.ts'
 import { secretIn } from '../secrets.ts'
 import type { Ports } from './ports.ts'
 

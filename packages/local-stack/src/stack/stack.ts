@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path'
 import { generateKeyFiles } from '@cqrs/service-kit'
 import { startGateway } from '../gateway/gateway.ts'
+import type { Log } from '../log.ts'
 import { startMail } from '../mail-server.ts'
-import type { Log } from '../mongo/mongod.ts'
 import { type NatsFence, natsFence } from '../nats-fence.ts'
 import { startNats } from '../nats-server.ts'
 import { lockData } from './data-lock.ts'
@@ -116,7 +116,9 @@ async function startParts(options: StackOptions): Promise<Stack> {
   const NATS_URL = urlOf('nats', 'nats')
   const SMTP_URL = smtpUrl ?? urlOf('smtp', 'smtp')
   const fence = natsFence(join(dataDir, 'nats'))
-  const nats = fence.then(({ configuration }) => startNats({ ...directory('nats'), port: ports.nats, configuration }))
+  const nats = fence.then(({ configuration }) =>
+    startNats({ ...directory('nats'), port: ports.nats, configuration, log: onProgress }),
+  )
   const connections: Record<ProgramName, () => Promise<Environment>> = {
     'command-api': async () => ({
       MONGODB_URI: (await write).uris['command-api'],

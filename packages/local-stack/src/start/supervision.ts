@@ -1,5 +1,5 @@
 import type { ChildServer } from '../child-server.ts'
-import type { Log } from '../mongo/mongod.ts'
+import type { Log } from '../log.ts'
 import type { Servers } from '../stack/together.ts'
 
 /**

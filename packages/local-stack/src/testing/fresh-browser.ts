@@ -1,5 +1,6 @@
 import type { Browser } from 'playwright-core'
 import { findChromium } from '../find-chromium.ts'
+import { printTo } from '../log.ts'
 import type { Teardown } from './teardown.ts'
 
 /**
@@ -7,7 +8,7 @@ import type { Teardown } from './teardown.ts'
  * @throws if this machine has none and cannot get one
  */
 export async function freshBrowser(t: Teardown): Promise<Browser> {
-  const executablePath = await findChromium((line) => console.error(line))
+  const executablePath = await findChromium(printTo(process.stderr))
   const { chromium } = await import('playwright-core')
   const browser = await chromium.launch({ executablePath })
   t.teardown(() => browser.close())

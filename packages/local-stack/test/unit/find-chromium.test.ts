@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { chromiumSources, findChromium } from '../../src/find-chromium.ts'
 import { freshDirectory } from '../../src/testing.ts'
+import { startMirror } from '../mirror.ts'
 
 const found = () => findChromium(() => {}, chromiumSources.slice(0, 1))
 
@@ -28,4 +29,21 @@ t.test('the setting comes first, then what is on PATH under any of its names', a
   t.equal(await found(), join(directory, 'mine'))
   process.env.CHROMIUM = join(directory, 'missing')
   await t.rejects(found(), /missing --version failed/)
+})
+
+t.test('a download comes from the mirror of the setting, and shows its progress', async (t) => {
+  const size = 2 * 1024 * 1024
+  const { url, asked } = await startMirror(t, (_, response) =>
+    response.setHeader('content-length', size).end(Buffer.alloc(size)),
+  )
+  const env = { ...process.env, CHROMIUM: '', PLAYWRIGHT_DOWNLOAD_HOST: url, PLAYWRIGHT_BROWSERS_PATH: t.testdir() }
+  t.intercept(process, 'env', { value: env })
+  const lines: string[] = []
+  // It is not an archive.
+  await t.rejects(
+    findChromium((line) => lines.push(line), chromiumSources.slice(2, 3)),
+    /no Chromium found/,
+  )
+  t.match(asked[0], /chromium|chrome/)
+  t.ok(lines.includes('Chromium: 100 % of 2 MiB'), lines.join(', '))
 })

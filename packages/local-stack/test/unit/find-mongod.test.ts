@@ -14,7 +14,7 @@ const source = (name: string, has: boolean, asked: string[]): MongodSource => ({
 t.test('the sources are in order of preference', async (t) => {
   t.strictSame(
     mongodSources.map(({ name }) => name),
-    ['mongod on PATH', 'downloaded before', 'download from fastdl.mongodb.org', 'Windows build under wine'],
+    ['mongod on PATH', 'downloaded before', 'official download', 'Windows build under wine'],
   )
 })
 

@@ -7,8 +7,8 @@ export type CliContext = Context & {
 }
 
 /**
- * Makes the action of a command: connects, calls, and keeps the exit code (0 unless the command returns another). Without
- * NATS, a command that needs it fails.
+ * Makes the action of a command: connects, calls, and keeps the exit code (0 unless the command returns another).
+ * Without NATS, a command that needs it fails.
  */
 export type Run = <Args extends unknown[]>(
   command: (context: CliContext, ...args: Args) => Promise<number | undefined>,
