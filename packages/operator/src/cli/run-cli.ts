@@ -24,9 +24,9 @@ export async function runCli(args: string[], settings: () => CliSettings): Promi
   const print: CliContext['print'] = (object, text) =>
     console.log(program.opts()['json'] ? JSON.stringify(object) : text)
   const run: Run =
-    (command, { needsNats = true } = {}) =>
+    (command, { needsServers = true } = {}) =>
     async (...args) => {
-      code = (await connected(settings(), needsNats, (parts) => command({ ...parts, print }, ...args))) ?? 0
+      code = (await connected(settings(), needsServers, (parts) => command({ ...parts, print }, ...args))) ?? 0
     }
   program
     .description('An operator’s commands for a running system.')
@@ -66,7 +66,7 @@ function userName(): string {
 
 async function connected<Result>(
   config: CliSettings,
-  needsNats: boolean,
+  needsServers: boolean,
   call: (parts: Context) => Promise<Result>,
 ): Promise<Result> {
   const mongo = mongoClient(config.MONGODB_READ_URI, 'operator-cli')
@@ -74,10 +74,11 @@ async function connected<Result>(
   const first = Promise.withResolvers<void>()
   nats.onConnected(() => first.resolve())
   nats.start()
-  const giveUp = () => (needsNats ? first.reject(new Error(`${config.NATS_URL}: ${nats.problems()}`)) : first.resolve())
+  const giveUp = () =>
+    needsServers ? first.reject(new Error(`${config.NATS_URL}: ${nats.problems()}`)) : first.resolve()
   const patience = setTimeout(giveUp, 5_000)
   try {
-    await Promise.all([mongo.connectNow(), first.promise])
+    await Promise.all([needsServers ? mongo.connectNow() : mongo.start(), first.promise])
     const db = mongo.db()
     const actions = new OperatorActions(db, { actor: `command line: ${userName()}` })
     return await call({ db, nats, actions })

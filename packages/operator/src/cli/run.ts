@@ -8,9 +8,9 @@ export type CliContext = Context & {
 
 /**
  * Makes the action of a command: connects, calls, and keeps the exit code (0 unless the command returns another).
- * Without NATS, a command that needs it fails.
+ * Without the read database or NATS, a command that needs them fails.
  */
 export type Run = <Args extends unknown[]>(
   command: (context: CliContext, ...args: Args) => Promise<number | undefined>,
-  options?: { needsNats?: boolean },
+  options?: { needsServers?: boolean },
 ) => (...args: Args) => Promise<void>

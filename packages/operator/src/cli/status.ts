@@ -6,7 +6,7 @@ import type { CliContext, Run } from './run.ts'
 export const statusCommand = (run: Run): Command =>
   new Command('status')
     .description('show what runs, how far the read models are, and what waits; exits with 1 if something is wrong')
-    .action(run(status, { needsNats: false }))
+    .action(run(status, { needsServers: false }))
 
 async function status(context: CliContext): Promise<number> {
   const state = await currentState(context)
