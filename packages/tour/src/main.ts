@@ -58,10 +58,10 @@ async function tour(system: System, commands: number): Promise<void> {
   const people = new People(system)
   heading(`A tour of the system at ${system.pages.docs}`)
   say(
-    `${steps.length} steps, some ten minutes. It registers users at @tour.example and changes them, stops the projector ` +
-      'and NATS for some seconds, kills the projector once, publishes an event that nobody can read, and rebuilds a ' +
-      'read model. Other users are not changed, but their changes become visible later than usual while a ' +
-      'process is stopped. At the end, and after Ctrl-C, everything is put back.',
+    `${steps.length} steps, some ten minutes. It registers users at @tour.example and changes them, stops the ` +
+      'projector and NATS for some seconds, kills the projector once, publishes an event that nobody can read, and ' +
+      'rebuilds a read model. Other users are not changed, but their changes become visible later than usual while ' +
+      'a process is stopped. At the end, and after Ctrl-C, everything is put back.',
   )
   const { email, passwordFile } = system.running.admin
   say(`\nThe console asks for an admin: ${email}, with the password in ${passwordFile ?? 'ADMIN_PASSWORD'}.`)
@@ -85,7 +85,7 @@ async function tour(system: System, commands: number): Promise<void> {
 /** What the steps stopped and broke, they have mended themselves. */
 async function putBack(system: System, people: People): Promise<void> {
   ignoreInterruption()
-  heading('Everything is put back')
+  heading('Putting everything back')
   await caughtUp(system)
   await dropOurLetters(system)
   show('users of the tour deleted', await people.deleteAll())

@@ -54,7 +54,7 @@ t.test('with a running system', async (t) => {
     const pid = await interrupted.says(/NATS is stopped +process (\d+)/)
     t.ok(await isStopped(pid))
     interrupted.child.kill('SIGINT')
-    t.match(await interrupted.ended, { code: 130, output: /Stopping.*\n\nEverything is put back\n/s })
+    t.match(await interrupted.ended, { code: 130, output: /Stopping.*\n\nPutting everything back\n.* ready\n/s })
     t.notOk(await isStopped(pid))
     t.strictSame(await leftovers(), [])
     t.equal((await run(status)).code, 0)

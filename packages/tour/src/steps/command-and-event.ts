@@ -5,8 +5,9 @@ import type { Step } from './step.ts'
 export const commandAndEvent: Step = {
   title: 'A command and its event',
   about:
-    'command-api writes a user and its event in one write, and its relay publishes the event to the stream USERS. The ' +
-    'projector applies it to the read models; here it is stopped for a moment, so that you can see what is in between.',
+    'command-api writes a user and its event in one write, and its relay publishes the event to the stream ' +
+    'USERS. The projector applies it to the read models; here it is stopped for a moment, so that you can see ' +
+    'what is in between.',
   document: 'docs/architecture.md#a-change-step-by-step',
   pages: ({ pages }) => [pages.docs, pages.console('users'), pages.mail],
   async run({ system, people }) {

@@ -5,8 +5,9 @@ import type { Step } from './step.ts'
 export const erasure: Step = {
   title: 'An erasure',
   about:
-    'A user is deleted: its document becomes a tombstone, and its earlier events are deleted from the stream, because ' +
-    'they hold personal data. The projector is stopped again, so that these events are still there to be deleted.',
+    'A user is deleted: its document becomes a tombstone, and its earlier events are deleted from the stream, ' +
+    'because they hold personal data. The projector is stopped again, so that these events are still there to ' +
+    'be deleted.',
   document: 'docs/security.md#logs-and-personal-data',
   pages: ({ pages }) => [pages.console('users')],
   async run({ system, people }) {

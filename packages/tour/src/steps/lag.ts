@@ -6,8 +6,8 @@ import type { Step } from './step.ts'
 export const lag: Step = {
   title: 'The lag',
   about:
-    'Each read model has a consumer of its own, and its lag is the number of events that it has not handled. Commands ' +
-    'never wait for it, so a query can be a moment behind.',
+    'Each read model has a consumer of its own, and its lag is the number of events that it has not handled. ' +
+    'Commands never wait for it, so a query can be a moment behind.',
   document: 'docs/operations.md#what-runs-and-how-far-it-is',
   pages: ({ pages, metricsOf }) => [
     pages.console('overview'),
@@ -16,12 +16,10 @@ export const lag: Step = {
   async run({ system, people, commands }) {
     const users = Math.max(5, Math.ceil(commands / 10))
     await times(users, () => people.register())
+    const renameAll = () => times(commands, () => people.rename())
+    const work = async () => [await timed(renameAll), await timed(() => caughtUp(system))] as const
     const bars = new LagBars(system)
-    const renaming = timed(() => times(commands, () => people.rename()))
-    const [[, ms], caughtUpMs] = await drawWhile(
-      renaming.then(async (renamed) => [renamed, (await timed(() => caughtUp(system)))[1]] as const),
-      () => bars.lines(),
-    )
+    const [[, ms], [, caughtUpMs]] = await drawWhile(work(), () => bars.lines())
     show(`${users} registrations, then`, `${commands} updates, ${perSecond(commands, ms)} a second`)
     show('highest lag of a read model', `${bars.highest} events`)
     show('lag back to 0', `${caughtUpMs} ms after the last answer`)

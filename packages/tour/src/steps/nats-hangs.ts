@@ -5,8 +5,8 @@ import type { Step } from './step.ts'
 export const natsHangs: Step = {
   title: 'NATS hangs',
   about:
-    'NATS is stopped (SIGSTOP), which looks like a cut network. Commands are answered as before, because each event ' +
-    'waits in the outbox of its user; the relay publishes them when NATS is back.',
+    'NATS is stopped (SIGSTOP), which looks like a cut network. Commands are answered as before, because each ' +
+    'event waits in the outbox of its user; the relay publishes them when NATS is back.',
   document: 'docs/operations.md#when-a-dependency-is-unavailable',
   pages: ({ pages }) => [pages.console('outbox')],
   async run({ system, people, commands }) {

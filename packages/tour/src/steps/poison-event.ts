@@ -14,8 +14,8 @@ export const dropOurLetters = ({ streams }: System): Promise<unknown> =>
 export const poisonEvent: Step = {
   title: 'A poison event',
   about:
-    'An event that no release can read is published, as a bug or a stranger could. Each consumer sets it aside as a dead ' +
-    'letter, with the reason, and everything else flows.',
+    'An event that no release can read is published, as a bug or a stranger could. Each consumer sets it aside ' +
+    'as a dead letter, with the reason, and everything else flows.',
   document: 'docs/operations.md#messages-that-cannot-be-applied',
   pages: () => [],
   async run({ system, people }) {

@@ -6,8 +6,8 @@ import type { Step } from './step.ts'
 export const projectorDies: Step = {
   title: 'The projector dies',
   about:
-    'The projector is killed (kill -9) and `npm start` starts another one, as Kubernetes would. Until then commands and ' +
-    'queries work, events wait in the stream, and afterwards it resumes where it stopped.',
+    'The projector is killed (kill -9) and `npm start` starts another one, as Kubernetes would. Until then ' +
+    'commands and queries work, events wait in the stream, and afterwards it resumes where it stopped.',
   document: 'docs/reliability.md#command-api-projector-query-api',
   pages: ({ pages }) => [pages.console('overview')],
   async run({ system, people }) {

@@ -4,8 +4,9 @@ import type { Step } from './step.ts'
 export const readYourWrites: Step = {
   title: 'Read your writes',
   about:
-    'The answer of a command has a Consistency-Token, and a query that gets it waits until the read models have what it ' +
-    'stands for. The projector is stopped for a second, so that the difference is large enough to see.',
+    'The answer of a command has a Consistency-Token, and a query that gets it waits until the read models ' +
+    'have what it stands for. The projector is stopped for a second, so that the difference is large enough to ' +
+    'see.',
   document: 'docs/freshness.md',
   pages: ({ pages }) => [pages.docs],
   async run({ system: { processes, client, stranger }, people }) {

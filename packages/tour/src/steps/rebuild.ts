@@ -8,8 +8,8 @@ type Progress = { _id: string; rebuild?: { filled: number; total?: number } }
 export const rebuild: Step = {
   title: 'A rebuild under load',
   about:
-    'A read model is filled from the write side into a new collection, beside the one that queries read, while both get ' +
-    'every event. Then one write switches queries to the new one.',
+    'A read model is filled from the write side into a new collection, beside the one that queries read, while ' +
+    'both get every event. Then one write switches queries to the new one.',
   document: 'docs/upgrading.md#a-new-shape-of-a-read-model',
   pages: ({ pages }) => [pages.console('read-models'), pages.console('audit')],
   async run({ system, people }) {
