@@ -43,6 +43,7 @@ t.test('with a running system', async (t) => {
   await t.test('if it is killed, what it has stopped continues', async (t) => {
     const killed = startTour('--no-wait')
     const pid = await killed.says(/the projector is stopped +process (\d+)/)
+    await killed.says(/the answer of POST/)
     killed.child.kill('SIGKILL')
     await killed.ended
     await eventually(async () => !(await isStopped(pid)))
