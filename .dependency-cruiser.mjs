@@ -15,7 +15,7 @@ const shared = 'config[.]ts$'
 const wiring = '(?:service|main|migrate|resources|index)[.]ts$|programs/|upkeep/comparison[.]ts$'
 
 /** Test code and tools: what is never deployed. */
-const development = '^packages/(local-stack|describe|system-tests|deployment|bench)/'
+const development = '^packages/(local-stack|describe|system-tests|deployment|bench|tour)/'
 
 /** Libraries that decide nothing and connect to nothing: types of requests, schemas, JSON. */
 const harmless = '/node_modules/(fastify|typebox|fast-json-stringify)/'

@@ -18,6 +18,7 @@ const withServices = [
   'packages/local-stack',
   'packages/operator',
   'packages/client',
+  'packages/tour',
   'services/command-api',
   'services/projector',
   'services/query-api',

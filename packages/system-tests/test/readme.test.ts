@@ -17,8 +17,8 @@ const runIt = partOf('Run it')
 const blocks = [...`${runIt}${partOf('Walk through it')}`.matchAll(/^```sh\n(.*?)^```$/gms)].map(
   ([, commands = '']) => commands,
 )
-/** They start everything again, or take minutes. */
-const notHere = ['npm start\n', 'docker compose up --build --wait\n', 'npm test\n']
+/** They start everything again, take minutes, or wait for a key. */
+const notHere = ['npm start\n', 'npm run tour\n', 'docker compose up --build --wait\n', 'npm test\n']
 
 const environment = await freshEnvironment(t)
 const { said } = await npmStart(t, environment)

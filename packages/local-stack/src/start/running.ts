@@ -5,7 +5,7 @@ import { lockIn } from '../stack/data-lock.ts'
 import type { Ports } from '../stack/ports.ts'
 import type { Admin } from './first-admin.ts'
 
-/** What `npm run status` needs to know of a system that `npm start` runs. It holds no secret. */
+/** What `npm run status` and `npm run tour` need to know of a system that `npm start` runs. It holds no secret. */
 export type Running = {
   pid: number
   /** In RFC 3339. */
