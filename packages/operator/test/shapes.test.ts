@@ -1,10 +1,11 @@
 import { readModelsCollection, usersStream } from '@cqrs/contracts'
 import { eventually, freshDatabase, freshNats } from '@cqrs/local-stack/testing'
-import { consumerConfig, createResources, Shapes, switchShape } from '@cqrs/projector'
+import { consumerConfig, createResources, Shapes } from '@cqrs/projector'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
 import { created, updated, userId } from '../../../services/projector/test/fixtures/user-events.ts'
+import { switchShape } from '../src/operations/switch-shape.ts'
 import { startSystem } from './fixtures/system.ts'
 
 t.test('a new read model is live in its latest shape, and one from before shapes keeps its collection', async (t) => {

@@ -189,7 +189,7 @@ export const mutants: readonly Mutant[] = [
   },
   // Shapes of read models
   {
-    file: `${projector}/src/upkeep/switch-shape.ts`,
+    file: `${operator}/src/operations/switch-shape.ts`,
     what: 'queries read a shape that is behind, and see steps back',
     find: 'if (!isSwitched)',
     replace: 'if (!isSwitched && to < 0)',
@@ -203,7 +203,7 @@ export const mutants: readonly Mutant[] = [
     tests: [`${operator}/test/shapes.test.ts`],
   },
   {
-    file: `${projector}/src/upkeep/switch-shape.ts`,
+    file: `${operator}/src/operations/switch-shape.ts`,
     what: 'queries read a shape that was never filled',
     find: '  if (!other.filledAt) throw',
     replace: '  if (!other.live) throw',

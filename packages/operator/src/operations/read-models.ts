@@ -6,13 +6,13 @@ import {
   projections,
   ReadModel,
   RebuildRecord,
-  rebuildReadModel,
   removeDurableConsumer,
   Shapes,
-  switchShape,
   WriteSide,
 } from '@cqrs/projector'
 import type { Context } from './context.ts'
+import { rebuildReadModel } from './rebuild-read-model.ts'
+import { switchShape } from './switch-shape.ts'
 
 /** A shape of a read model, such as `users_read_v1`. */
 export type Shape = { name: string; readModel: ReadModelName; number: number }

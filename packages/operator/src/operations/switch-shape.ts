@@ -1,6 +1,5 @@
 import { type ReadModelName, shapeName } from '@cqrs/contracts'
-import type { ConsumerProgress } from '../consuming/consumer-progress.ts'
-import type { Shapes } from '../read-store/shapes.ts'
+import type { ConsumerProgress, Shapes } from '@cqrs/projector'
 
 /**
  * Has queries read another shape of a read model. The live one stands still for this moment, until the other one has

@@ -1,8 +1,5 @@
 import { eventOf, type PageReply } from '@cqrs/contracts'
-import { project } from '../projections/projection.ts'
-import type { ReadModel } from '../read-store/read-model.ts'
-import type { RebuildRecord } from '../read-store/rebuild-record.ts'
-import type { WriteSide } from './write-side.ts'
+import { project, type ReadModel, type RebuildRecord, type WriteSide } from '@cqrs/projector'
 
 /**
  * Fills a new collection beside the live one and then makes it live, while queries and events continue.
