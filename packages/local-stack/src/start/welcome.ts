@@ -30,7 +30,7 @@ Try it, in another terminal:
   ${post('register')} -d '{"email": "'$EMAIL'", "password": "password123", "name": "Jane Doe", "roles": ["buyer"]}'
   ${post('login')} -d '{"email": "'$EMAIL'", "password": "password123"}'
 
-More to look at: npm run seed -- 1000
+More to look at: npm run tour, npm run seed -- 1000
 `
 }
 
