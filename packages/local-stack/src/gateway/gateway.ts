@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { problem } from '@cqrs/contracts'
 import { createLogger, createServer, type HttpServer, type Logger, sendProblem } from '@cqrs/service-kit'
@@ -40,11 +41,16 @@ export function buildGateway(services: ServiceUrls, logger: Logger, console?: st
   })
   answerReference(app)
   if (console) {
-    // It sends the state of the system for as long as somebody looks.
+    // It sends the state of the system for as long as somebody looks, which must not hold up a stop.
+    const open = new Set<ServerResponse>()
+    app.addHook('preClose', async () => {
+      for (const response of open) response.destroy()
+    })
     for (const path of ['/console', '/console/*', '/operator/*'])
-      app.all(path, { config: { boundsItself: true } }, (request, reply) =>
-        forward(request, reply, { name: 'operator', url: console }),
-      )
+      app.all(path, { config: { boundsItself: true } }, (request, reply) => {
+        open.add(reply.raw.once('close', () => open.delete(reply.raw)))
+        return forward(request, reply, { name: 'operator', url: console })
+      })
   }
   app.all('/*', (request, reply) => {
     const name = upstreamFor(request.method, pathOf(request))
