@@ -103,7 +103,13 @@ async function watchFaults(promtool: Promtool): Promise<void> {
 
   for (const [name, { begin, load, end, alerts, says }] of Object.entries(faults)) {
     t.test(`${name}: ${alerts.join(', ') || 'no alert'}`, async (t) => {
-      await eventually(async () => (await fetch(`${baseUrl}/healthz`)).ok)
+      let health = ''
+      const isWell = async () => {
+        const answer = await fetch(`${baseUrl}/healthz`)
+        health = await answer.text()
+        return answer.ok
+      }
+      await eventually(isWell).catch(() => t.fail(health))
       await begin?.()
       try {
         let mistake: string | undefined
@@ -112,8 +118,12 @@ async function watchFaults(promtool: Promtool): Promise<void> {
           return mistake === undefined
         }
         await eventually(attempt, { timeoutMs: 40_000 }).catch((error) => t.fail(mistake ?? String(error)))
-        if (says) await eventually(async () => (await problems()).some((problem) => says.test(problem)))
-        else t.strictSame(await problems(), [])
+        let said: string[] = []
+        const isSaid = async () => {
+          said = await problems()
+          return says ? said.some((problem) => says.test(problem)) : said.length === 0
+        }
+        await eventually(isSaid).catch(() => t.strictSame(said, says))
       } finally {
         await end?.()
       }

@@ -50,7 +50,7 @@ export type ReadModelState = Omit<ShapeStatus, 'lag' | 'rebuild'> & {
   isWell: boolean
 }
 
-/** Asks every replica over NATS, which takes 1 to 3 s, and looks into the read database. */
+/** Asks every replica over NATS, which takes 1.5 to 3 s, and looks into the read database. */
 export async function currentState({ db, nats }: Pick<Context, 'db' | 'nats'>): Promise<State> {
   const progress = new ConsumerProgress(nats)
   const [answers, stored, flows] = await Promise.all([
@@ -105,7 +105,7 @@ async function storedState({ db, nats }: Pick<Context, 'db' | 'nats'>) {
 /** Those that answer within 3 s; it does not wait much longer than for the last of them. None while NATS is down. */
 async function askReplicas(nats: Context['nats']): Promise<ReplicaStatus[]> {
   const found: ReplicaStatus[] = []
-  const options = { strategy: 'stall', maxWait: 3_000, stall: 1_000 } as const
+  const options = { strategy: 'stall', maxWait: 3_000, stall: 1_500 } as const
   for await (const message of (await nats.connection()?.requestMany(statusSubject, '', options)) ?? [])
     found.push(message.json())
   return found.sort((one, other) => one.replica.localeCompare(other.replica))

@@ -49,5 +49,5 @@ export function gauges<Part, Name extends string>(
 
 type Values<Name extends string> = { [name in Name]?: number | Record<string, number> }
 
-/** Below the timeout of a scrape, 10 s by default; a broker or database that is well answers much sooner. */
-const withinMs = 2_000
+/** A broker or database that is well answers much sooner, and who asks for `status` waits 1.5 s for the next answer. */
+const withinMs = 1_000
