@@ -35,7 +35,8 @@ type User = {
   deletionTold: number
   isFrozen: boolean
   twice?: { name: string; roles: string[] } | undefined
-  tokens: { access: string; version: number }[]
+  /** Versions that ended its sessions, with the time when a client was told. */
+  revocations: { version: number; told: number }[]
 }
 type Token = { text: string; facts: { user: User; version: number }[]; time: number; seen: Map<User, number> }
 type Session = { refresh: string; version: number; issued: number; user: User; access: string }
@@ -60,7 +61,7 @@ export function simulate(options: Options, write: (line: object) => void): numbe
   const gone: User[] = []
   const owners = new Map<string, User>()
   const done = new Map<string, { user: User; version: Version }>()
-  const revoked: { access: string; user: User; told: number }[] = []
+  const issued: Pick<Session, 'access' | 'user' | 'issued'>[] = []
   const texts = { access: 0, token: 0, name: 0, user: 0 }
   let invoked = 0
   let planted = 0
@@ -89,7 +90,7 @@ export function simulate(options: Options, write: (line: object) => void): numbe
     const id = `u${++texts.user}`
     const user: User = {
       ...{ id, versions: [], password, tokensFrom: 1, isKnown: false },
-      ...{ deletionBegan: false, deletionTold: Number.POSITIVE_INFINITY, isFrozen: false, tokens: [] },
+      ...{ deletionBegan: false, deletionTold: Number.POSITIVE_INFINITY, isFrozen: false, revocations: [] },
     }
     make(user, content)
     users.push(user)
@@ -197,11 +198,7 @@ export function simulate(options: Options, write: (line: object) => void): numbe
     }
     return { event: 'ok', status: 200, token: token.text, told, ...rest }
   }
-  const revokedBy = (user: User, { version }: Version) => {
-    for (const { access } of user.tokens.filter((token) => token.version < version))
-      revoked.push({ access, user, told: agenda.now })
-    user.tokens = user.tokens.filter((token) => token.version >= version)
-  }
+  const revokedBy = (user: User, { version }: Version) => user.revocations.push({ version, told: agenda.now })
 
   const command = (client: Client, then: () => void) => {
     const dice = random()
@@ -344,7 +341,7 @@ export function simulate(options: Options, write: (line: object) => void): numbe
       ...{ user: user.id, version, access: next.access, refresh: next.refresh },
     })
     const told = () => {
-      user.tokens.push({ access: next.access, version })
+      issued.push(next)
       client.session = next
     }
     return both(told, reply)
@@ -377,10 +374,12 @@ export function simulate(options: Options, write: (line: object) => void): numbe
       for (const [user, version] of token.seen) seen.set(user, Math.max(version, seen.get(user) ?? 0))
     const facts = sent.flatMap((token) => token.facts)
     const floor = Math.max(0, ...sent.map(({ time }) => time))
-    const old = revoked.length > 0 && chance(0.05) ? oneOf(revoked.slice(-50)) : undefined
-    const session = old ? undefined : client.session
-    const access = old ? old.access : session?.access
-    const isRevoked = old !== undefined && old.told + bounds.revokedQuery < agenda.now
+    const old = chance(0.05) && issued.length > 0 ? oneOf(issued.slice(-50)) : undefined
+    const holder = old ?? client.session
+    const access = holder?.access
+    const isLongRevoked = old?.user.revocations.some(
+      ({ version, told }) => version > old.issued && told + bounds.revokedQuery < agenda.now,
+    )
     const role = kind === 'by-role' ? oneOf(['buyer', 'seller']) : undefined
     const appliedAt = ({ user, version }: Token['facts'][number], which: 0 | 1): number =>
       user.versions.find((one) => one.version === version)?.applied[which] ?? 0
@@ -390,10 +389,10 @@ export function simulate(options: Options, write: (line: object) => void): numbe
     }
     let accepts: boolean | undefined
     const effect = (): Reply | number => {
-      accepts ??= isRevoked && mutates('revoked-accepted')
-      const hasEnded = session && session.issued < session.user.tokensFrom
-      if (hasEnded) client.session = undefined
-      if (hasEnded || (isRevoked && !accepts)) return { event: 'failed', status: 401 }
+      accepts ??= isLongRevoked && mutates('revoked-accepted')
+      const hasEnded = holder && holder.issued < holder.user.tokensFrom
+      if (hasEnded && holder === client.session) client.session = undefined
+      if (hasEnded && !accepts) return { event: 'failed', status: 401 }
       const needed = Math.max(floor, ...facts.map((fact) => appliedAt(fact, model)))
       const own = facts.findLast(({ user }) => user === wanted)
       if (needed > agenda.now) {

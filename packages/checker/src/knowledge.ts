@@ -20,7 +20,9 @@ export class Knowledge {
     this.#position = position
   }
 
-  static readonly nothing = new Knowledge({ entries: new Map(), head: -1, before: undefined, depth: 0 }, 0)
+  static nothing(): Knowledge {
+    return new Knowledge({ entries: new Map(), head: -1, before: undefined, depth: 0 }, 0)
+  }
 
   get(key: number): Known | undefined {
     for (let line: Line | undefined = this.#line, position = this.#position; line; ) {

@@ -14,7 +14,7 @@ export function* fresh(history: History, facts: Facts): Generator<Violation> {
   // A token is sent after it was received, and an answer's token stands for what its request sent.
   for (const operation of judged.sort((a, b) => a.end - b.end || a.endLine - b.endLine)) {
     if (operation.outcome === 'unknown') continue
-    let known = Knowledge.nothing
+    let known = nothing
     for (const token of operation.sent) known = joined(known, byToken.get(token))
     if (operation.isQuery) {
       if (!operation.isOk) continue
@@ -28,6 +28,7 @@ export function* fresh(history: History, facts: Facts): Generator<Violation> {
 }
 
 /** What is known by commands holds for every read model, what is known by a query for the read model that it read. */
+const nothing = Knowledge.nothing()
 const commands = 0
 const list = 1
 const directory = 2
