@@ -8,10 +8,13 @@ export type Item = {
   operation: Operation
 }
 
-/** A sequential object. States are never changed in place; what has no effect returns the same state. */
+/** A sequential object. States are never changed in place. */
 export type Model<State, Step extends Item> = {
   initial: State
-  /** @returns the next state, undefined if it cannot happen in this one */
+  /**
+   * @returns the next state, undefined if it cannot happen in this one. The same state says that the item has no effect
+   * now, nor in any state that can follow.
+   */
   next(state: State, item: Step): State | undefined
   /** Equal for equal states. */
   keyOf(state: State): string
@@ -49,7 +52,7 @@ export function search<State extends number | object, Step extends Item>(
   let farthest = -1
   let deepest: { state: State; last: Step[]; stuck: Step[] } | undefined
 
-  /** What can be next in this state. What has no effect now is placed at once: nothing is lost by it. */
+  /** What can be next in this state. What has no effect is placed at once: later it would have none either. */
   const choicesIn = (state: State): Choice<State, Step>[] => {
     let minEnd = Number.POSITIVE_INFINITY
     const open: number[] = []

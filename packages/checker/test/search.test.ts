@@ -6,10 +6,10 @@ import { type Item, type Model, search } from '../src/search.ts'
 type Step = Item & { writes: boolean; value: number }
 
 /** A register that begins with 0: a write replaces the value, a read sees it. */
-const register: Model<number, Step> = {
-  initial: 0,
-  next: (state, { writes, value }) => (writes ? value : value === state ? state : undefined),
-  keyOf: String,
+const register: Model<{ value: number }, Step> = {
+  initial: { value: 0 },
+  next: (state, { writes, value }) => (writes ? { value } : value === state.value ? state : undefined),
+  keyOf: ({ value }) => `${value}`,
   effectOf: ({ writes, value }) => `${writes} ${value}`,
 }
 
@@ -28,14 +28,14 @@ t.test('the search finds an order exactly if one of all orders explains the hist
     const possible = lost.map((step) => ({ ...step, end: Number.POSITIVE_INFINITY }))
     const { isFound } = search(register, certain, possible, 10_000)
     counts[isFound ? 'found' : 'refuted']++
-    return isFound === hasOrder(0, certain, possible)
+    return isFound === hasOrder(register.initial, certain, possible)
   })
   fc.assert(agrees, { numRuns: 3_000 })
   t.ok(counts.found > 300 && counts.refuted > 300, 'both are frequent', counts)
 })
 
 /** Tries everything. */
-function hasOrder(state: number, certain: Step[], possible: Step[]): boolean {
+function hasOrder(state: { value: number }, certain: Step[], possible: Step[]): boolean {
   if (certain.length === 0) return true
   const isNext = ({ begin }: Step) => certain.every(({ end }) => end >= begin)
   const without = (steps: Step[], step: Step) => steps.filter((other) => other !== step)

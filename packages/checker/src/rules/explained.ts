@@ -34,6 +34,9 @@ export function* explained(
         certain.push(sight(version, by, byOperation))
     }
     const contentOf = (version: number) => history.contents[versions.get(version)?.content ?? 0] as Content
+    // Tried last where another one does: it is needed where its name was seen.
+    const names = new Set([...versions.values()].map(({ content }) => history.contents[content]?.name))
+    possible.sort((a, b) => Number(names.has(a.name)) - Number(names.has(b.name)))
     const verdict = search(modelOf(initial, top, contentOf), certain, possible, limit)
     if (verdict.isFound) continue
     const name = history.users[user] as string
