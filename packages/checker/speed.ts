@@ -50,7 +50,7 @@ async function judge(file: string): Promise<void> {
     `${Math.round(stream.bytesRead / 1e6)} MB read in ${seconds(begin, read)}, judged in ${seconds(read, end)}`,
   )
   console.log(
-    `${seconds(0, (userCPUTime + systemCPUTime) / 1_000)} of processor time, ${Math.round(maxRSS / 1_024)} MB of memory`,
+    `${seconds(0, (userCPUTime + systemCPUTime) / 1_000)} of processor time, ${Math.round(maxRSS / 1_024)} MB`,
   )
   console.log(`${Math.round((history.operations.length / (end - begin)) * 1_000)} operations a second`)
 }

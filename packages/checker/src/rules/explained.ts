@@ -36,7 +36,7 @@ export function* explained(
     const contentOf = (version: number) => history.contents[versions.get(version)?.content ?? 0] as Content
     // Tried last where another one does: it is needed where its name was seen.
     const names = new Set([...versions.values()].map(({ content }) => history.contents[content]?.name))
-    possible.sort((a, b) => Number(names.has(a.name)) - Number(names.has(b.name)))
+    possible.sort((a, b) => Number(names.has(a.operation.name)) - Number(names.has(b.operation.name)))
     const verdict = search(modelOf(initial, top, contentOf), certain, possible, limit)
     if (verdict.isFound) continue
     const name = history.users[user] as string
@@ -65,13 +65,8 @@ type State = {
   isDeleted: boolean
 }
 
-type Step = Item &
-  Pick<Operation, 'kind' | 'name' | 'roles' | 'password' | 'ifMatch'> & {
-    /** That was answered; -1 if the outcome is unknown. */
-    version: number
-    /** Says only that the user has reached `version`. */
-    isSight: boolean
-  }
+/** The version is -1 if the outcome is unknown. A sight says only that the user has reached it. */
+type Step = Item & { version: number; isSight: boolean }
 
 const unborn: State = { version: 0, name: '', roles: '', isActive: false, password: '', isDeleted: false }
 
@@ -89,16 +84,17 @@ const wordsOf = ({ version, name, roles, isActive, isDeleted }: State): string =
 function modelOf(initial: State, top: number, contentOf: (version: number) => Content): Model<State, Step> {
   return {
     initial,
-    next(state, step) {
-      const { version } = step
-      if (step.isSight) return state.version >= version ? state : undefined
-      if (step.kind === 'state') return state.version === version && !state.isDeleted ? state : undefined
-      if (step.kind === 'login' || step.kind === 'refresh') {
-        const isRight = !step.password || !state.password || step.password === state.password
-        return state.version === version && state.isActive && !state.isDeleted && isRight ? state : undefined
+    next(state, { version, isSight, operation }) {
+      const { kind, password, ifMatch } = operation
+      if (isSight) return state.version >= version ? state : undefined
+      if (!operation.isCommand) {
+        const isThere = state.version === version && !state.isDeleted
+        if (kind === 'state') return isThere ? state : undefined
+        const isRight = !password || !state.password || password === state.password
+        return isThere && state.isActive && isRight ? state : undefined
       }
-      if (step.ifMatch >= 0 && step.ifMatch !== state.version) return undefined
-      const next = effectOn(state, step)
+      if (ifMatch >= 0 && ifMatch !== state.version) return undefined
+      const next = effectOn(state, operation)
       // No answer shows a version above `top`, so none needs a command to make it.
       if (!next || next.version > top || (version > 0 && next.version !== version)) return undefined
       if (next === state) return state
@@ -109,11 +105,12 @@ function modelOf(initial: State, top: number, contentOf: (version: number) => Co
     },
     keyOf: ({ version, name, roles, isActive, password, isDeleted }) =>
       `${version}\n${name}\n${roles}\n${isActive}\n${password}\n${isDeleted}`,
-    effectOf: ({ kind, name, roles, password, ifMatch }) => `${kind}\n${name}\n${roles}\n${password}\n${ifMatch}`,
+    effectOf: ({ operation: { kind, name, roles, password, ifMatch } }) =>
+      `${kind}\n${name}\n${roles}\n${password}\n${ifMatch}`,
   }
 }
 
-function effectOn(state: State, { kind, name, roles, password }: Step): State | undefined {
+function effectOn(state: State, { kind, name, roles, password }: Operation): State | undefined {
   if (kind === 'register')
     return state.version === 0 ? { version: 1, name, roles, isActive: true, password, isDeleted: false } : undefined
   if (state.version === 0 || state.isDeleted) return undefined
@@ -131,19 +128,14 @@ function effectOn(state: State, { kind, name, roles, password }: Step): State | 
 const isStep = ({ isOk, isReplay, version }: Operation): boolean => isOk && !isReplay && version > 0
 
 const stepOf = (operation: Operation): Step => {
-  const { begin, end, kind, name, roles, password, ifMatch, isOk, version } = operation
-  return {
-    ...{ begin, end, kind, name, roles, password, ifMatch, operation },
-    version: isOk ? version : -1,
-    isSight: false,
-  }
+  const { begin, end, isOk, version } = operation
+  return { begin, end, operation, version: isOk ? version : -1, isSight: false }
 }
 
 /** The condition stays true, so it is enough to look at the end. */
-const sight = (version: number, by: number, operation: Operation): Step => ({
-  ...stepOf(operation),
-  ...{ begin: by, end: by, version, isSight: true },
-})
+const sight = (version: number, by: number, operation: Operation): Step => {
+  return { begin: by, end: by, operation, version, isSight: true }
+}
 
 /** Requests with one key are one step: it happened if one was answered, and may have begun with the first. */
 function stepsOf(operations: Operation[]): { certain: Step[]; possible: Step[] } {
@@ -163,14 +155,10 @@ function stepsOf(operations: Operation[]): { certain: Step[]; possible: Step[] }
   }
   for (const same of byKey.values()) {
     const answered = same.filter(({ isOk }) => isOk)
-    const made = answered.find(({ isReplay }) => !isReplay) ?? answered[0] ?? same[0]
-    const begin = Math.min(...same.map(({ begin }) => begin))
+    const first = answered.find(({ isReplay }) => !isReplay)
+    const begin = first?.begin ?? Math.min(...same.map(({ begin }) => begin))
     const end = Math.min(...same.map(({ end }) => end))
-    const step = {
-      ...stepOf(made as Operation),
-      begin: answered.length > 0 && !made?.isReplay ? (made as Operation).begin : begin,
-      end,
-    }
+    const step = { ...stepOf(first ?? answered[0] ?? (same[0] as Operation)), begin, end }
     if (answered.length > 0) certain.push(step)
     else possible.push(step)
   }

@@ -1,5 +1,5 @@
 import { type Facts, mayBeDeleted, tellsDeletion } from '../facts.ts'
-import { type History, type Operation, shownBy } from '../history.ts'
+import { type Content, type History, type Operation, shownBy } from '../history.ts'
 import { gone, Knowledge, type Known } from '../knowledge.ts'
 import type { Violation } from './violation.ts'
 
@@ -13,19 +13,22 @@ export function* fresh(history: History, facts: Facts): Generator<Violation> {
   const judged = history.operations.filter(({ token, sent, minVersion }) => token || sent.length > 0 || minVersion > 0)
   // A token is sent after it was received, and an answer's token stands for what its request sent.
   for (const operation of judged.sort((a, b) => a.end - b.end || a.endLine - b.endLine)) {
-    if (operation.outcome === 'unknown') continue
+    const { outcome, isQuery, user, version, token } = operation
+    if (outcome === 'unknown' || (isQuery && outcome === 'failed')) continue
     let known = nothing
-    for (const token of operation.sent) known = joined(known, byToken.get(token))
-    if (operation.isQuery) {
-      if (!operation.isOk) continue
+    for (const sent of operation.sent) known = joined(known, byToken.get(sent))
+    if (isQuery) {
       const model = operation.kind === 'directory' ? directory : list
-      if (operation.sent.length > 0 || operation.minVersion > 0) yield* judge(history, facts, operation, known, model)
-      if (operation.token) known = known.with(learned(history, facts, operation, known, model))
-    } else if (operation.user >= 0 && operation.version > 0)
-      known = known.with([[keyOf(operation.user, commands), { version: operation.version, operation }]])
-    if (operation.token) byToken.set(operation.token, joined(known, byToken.get(operation.token)))
+      const look = { history, facts, query: operation, known, model }
+      if (operation.sent.length > 0 || operation.minVersion > 0) yield* judge(look)
+      if (token) known = known.with(learned(look))
+    } else if (user >= 0 && version > 0) known = known.with([[keyOf(user, commands), { version, operation }]])
+    if (token) byToken.set(token, joined(known, byToken.get(token)))
   }
 }
+
+/** A query, what its caller knew, and the read model that it read. */
+type Look = { history: History; facts: Facts; query: Operation; known: Knowledge; model: number }
 
 /** What is known by commands holds for every read model, what is known by a query for the read model that it read. */
 const nothing = Knowledge.nothing()
@@ -39,54 +42,42 @@ function joined(one: Knowledge, other: Knowledge | undefined): Knowledge {
   return one.size < other.size ? other.with(one.all()) : one.with(other.all())
 }
 
-function* judge(
-  history: History,
-  facts: Facts,
-  query: Operation,
-  known: Knowledge,
-  model: number,
-): Generator<Violation> {
+function* judge(look: Look): Generator<Violation> {
+  const { history, facts, query, known, model } = look
   const asked = query.minVersion > 0 ? { version: query.minVersion, operation: query } : undefined
-  const least = (user: number) =>
-    latest(
-      latest(known.get(keyOf(user, commands)), known.get(keyOf(user, model))),
-      user === query.user ? asked : undefined,
-    )
+  const least = (user: number) => {
+    const told = latest(known.get(keyOf(user, commands)), known.get(keyOf(user, model)))
+    return user === query.user ? latest(told, asked) : told
+  }
   const found = new Set<number>()
   for (const { user, version } of shownBy(history, query)) {
     found.add(user)
     const before = least(user)
-    if (before && version < before.version) yield violation(history, facts, query, user, before, `version ${version}`)
+    if (before && version < before.version) yield violation(look, user, before, `version ${version}`)
   }
-  for (const user of expectedBy(query, known, model)) {
+  for (const user of expectedBy(look)) {
     if (found.has(user) || mayBeDeleted(facts, user, query.end)) continue
     const before = least(user)
-    if (!before || (query.role && mayLackRole(history, facts, query, user, before))) continue
-    yield violation(history, facts, query, user, before, 'nothing')
+    if (before && !mayLackRole(look, user, before)) yield violation(look, user, before, 'nothing')
   }
 }
 
 /** The users that it shows if they exist (and have the role), as far as its caller knows them. */
-function expectedBy(query: Operation, known: Knowledge, model: number): Iterable<number> {
+function expectedBy({ query, known, model }: Look): Iterable<number> {
   if (query.kind === 'get') return [query.user]
   return query.isComplete ? usersOf(known, model) : []
 }
 
 /** What a query adds to what its caller knows. Whoever was known and is not there is deleted. */
-function* learned(
-  history: History,
-  facts: Facts,
-  query: Operation,
-  known: Knowledge,
-  model: number,
-): Generator<[number, Known]> {
+function* learned(look: Look): Generator<[number, Known]> {
+  const { history, facts, query, known, model } = look
   const found = new Set<number>()
   for (const { user, version } of shownBy(history, query)) {
     found.add(user)
     yield [keyOf(user, model), { version, operation: query }]
   }
   if (query.role) return
-  for (const user of expectedBy(query, known, model)) {
+  for (const user of expectedBy(look)) {
     if (found.has(user) || !mayBeDeleted(facts, user, query.end)) continue
     const wasKnown = known.get(keyOf(user, commands)) ?? known.get(keyOf(user, model))
     if (wasKnown) yield [keyOf(user, model), { version: gone, operation: query }]
@@ -99,41 +90,32 @@ function usersOf(known: Knowledge, model: number): Set<number> {
   return users
 }
 
-/** Whether the user, from a version on, can have been without the role before the query ended. */
-function mayLackRole({ contents }: History, facts: Facts, query: Operation, user: number, from: Known): boolean {
-  const has = (roles: string) => roles.split(' ').includes(query.role)
-  const content = contents[facts.versionsOf[user]?.get(from.version)?.content ?? 0]
-  if (!content?.roles || !has(content.roles)) return true
-  return (facts.operationsOf[user] ?? []).some(
-    ({ kind, begin, outcome, version, roles }) =>
-      kind === 'change' &&
-      begin < query.end &&
-      outcome !== 'failed' &&
-      !(version > 0 && version < from.version) &&
-      !has(roles),
+/** Whether the user, from a version on, can have been without the role that is listed before the query ended. */
+function mayLackRole({ history, facts, query }: Look, user: number, from: Known): boolean {
+  if (!query.role) return false
+  const lacks = (roles: string) => !roles.split(' ').includes(query.role)
+  const { roles } = history.contents[facts.versionsOf[user]?.get(from.version)?.content ?? 0] as Content
+  if (lacks(roles)) return true
+  const changes = (facts.operationsOf[user] ?? []).filter(({ kind, begin }) => kind === 'change' && begin < query.end)
+  return changes.some(
+    ({ outcome, version, roles }) => outcome !== 'failed' && lacks(roles) && (version < 0 || version >= from.version),
   )
 }
 
 const latest = (one: Known | undefined, other: Known | undefined): Known | undefined =>
   !one || (other && other.version > one.version) ? other : one
 
-function violation(
-  { users }: History,
-  { deletedBy }: Facts,
-  query: Operation,
-  user: number,
-  { version, operation: source }: Known,
-  shown: string,
-): Violation {
+function violation({ history, facts, query }: Look, user: number, known: Known, shown: string): Violation {
+  const { version, operation: source } = known
+  const name = history.users[user]
   const isDeleted = version === gone || tellsDeletion(source)
   const rule = isDeleted ? 'deleted' : source.isQuery && source !== query ? 'monotonic-reads' : 'read-your-writes'
   const by = source === query ? '`X-Min-Version`' : `the token of the ${source.kind} ${source.id}`
-  const deletion = version === gone ? deletedBy.get(user) : undefined
+  const what = isDeleted ? `that ${name} is deleted` : `version ${version} of ${name}`
+  const deletion = version === gone ? facts.deletedBy.get(user) : undefined
   return {
     ...{ rule, user },
-    what:
-      `the ${query.kind} ${query.id} sent ${by}, so it knew ` +
-      `${isDeleted ? `that ${users[user]} is deleted` : `version ${version} of ${users[user]}`}, and was shown ${shown}`,
+    what: `the ${query.kind} ${query.id} sent ${by}, so it knew ${what}, and was shown ${shown}`,
     operations: [...new Set([...(deletion ? [deletion] : []), source, query])],
   }
 }
