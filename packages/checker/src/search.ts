@@ -66,7 +66,6 @@ export function search<State extends number | object, Step extends Item>(
     const choices: Choice<State, Step>[] = []
     for (const i of open) {
       const item = items[i] as Step
-      if (item.begin > minEnd) continue
       const next = model.next(state, item)
       if (next === state) return [{ item, next, place: i }]
       if (next !== undefined) choices.push({ item, next, place: i })
@@ -79,7 +78,7 @@ export function search<State extends number | object, Step extends Item>(
     }
     if (placed > farthest && choices.length === 0) {
       farthest = placed
-      const stuck = open.map((i) => items[i] as Step).filter(({ begin }) => begin <= minEnd)
+      const stuck = open.map((i) => items[i] as Step)
       deepest = { state, last: path.slice(-3).flatMap(({ chosen }) => (chosen ? [chosen.item] : [])), stuck }
     }
     return choices

@@ -19,11 +19,13 @@ export function* email(
     else usersOf.set(address, new Set([user]))
   }
   const firstShown = new Map<number, Operation>()
-  const lost = new Map<string, Operation>()
+  const lost = Map.groupBy(
+    history.operations.filter(({ kind, outcome }) => kind === 'register' && outcome === 'unknown'),
+    ({ email }) => email,
+  )
   for (const operation of history.operations) {
-    const { kind, isOk, user, outcome } = operation
+    const { kind, isOk, user } = operation
     if ((kind === 'register' || kind === 'login') && isOk) add(operation.email, user)
-    if (kind === 'register' && outcome === 'unknown' && !lost.has(operation.email)) lost.set(operation.email, operation)
     for (const shown of shownBy(history, operation)) {
       if (operation.end >= (firstShown.get(shown.user)?.end ?? Number.POSITIVE_INFINITY)) continue
       firstShown.set(shown.user, operation)
@@ -36,15 +38,22 @@ export function* email(
     if (users.size < 2 || [...users].some(isFaulty)) continue
     const certain: Step[] = []
     const possible: Step[] = []
+    const unanswered = lost.get(address) ?? []
+    const orphans: Operation[] = []
     for (const user of users) {
       const operations = facts.operationsOf[user] ?? []
       const born = operations.find(({ kind, isOk, isReplay }) => kind === 'register' && isOk && !isReplay)
-      const seen = firstShown.get(user)
-      const birth = lost.get(address)
+      const alive = [firstShown.get(user), ...operations].filter((one) => one?.isOk && one !== born) as Operation[]
+      const seen = alive.reduce<Operation | undefined>(
+        (first, one) => (first && first.end <= one.end ? first : one),
+        undefined,
+      )
       if (born) certain.push(stepOf('birth', user, born))
       // A registration without an answer made it, before anybody saw it.
-      else if (birth && seen && !existing.has(user))
-        certain.push({ ...stepOf('birth', user, seen), begin: birth.begin, operation: birth })
+      else if (unanswered[0] && seen && !existing.has(user)) {
+        certain.push({ ...stepOf('birth', user, seen), begin: unanswered[0].begin, operation: unanswered[0] })
+        orphans.push(seen)
+      }
       for (const operation of operations) {
         const { kind, isOk, outcome } = operation
         if (kind === 'delete') (isOk ? certain : possible).push(stepOf('death', user, operation))
@@ -52,15 +61,21 @@ export function* email(
         if (kind === 'delete' && outcome === 'failed') possible.pop()
       }
     }
+    const names = [...users].map((user) => history.users[user]).join(' and ')
+    if (orphans.length > unanswered.length)
+      yield {
+        ...{ rule: 'email', user: -1 },
+        what: `${names} of ${address} are more than the registrations without an answer that can have made them`,
+        operations: [...unanswered, ...orphans],
+      }
     const verdict = search(ownership([...users].find((user) => existing.has(user)) ?? nobody), certain, possible, limit)
     if (verdict.isFound) continue
     if (verdict.isCutOff) yield { rule: 'email', notDecided: `the owners of ${address}` }
     else {
-      const names = [...users].map((user) => history.users[user])
       const shown = [...verdict.last, ...verdict.stuck.slice(0, 2)].map(({ operation }) => operation)
       yield {
         ...{ rule: 'email', user: -1 },
-        what: `${address} belonged to ${names.join(' and ')} at the same time`,
+        what: `${address} belonged to ${names} at the same time`,
         operations: [...new Set(shown)],
       }
     }

@@ -23,7 +23,8 @@ export function* explained(
     const initial: State = before ? stateOf(before.version, history.contents[before.content] as Content) : unborn
     const { certain, possible } = stepsOf(operations)
     if (initial === unborn && !operations.some(({ kind }) => kind === 'register')) {
-      const emails = new Set([...versions.values()].map(({ content }) => history.contents[content]?.email ?? ''))
+      const shown = [...versions.values()].map(({ content }) => history.contents[content]?.email ?? '')
+      const emails = new Set([...shown, ...operations.map(({ email }) => email)])
       for (const email of emails) for (const birth of births.get(email) ?? []) possible.push(stepOf(birth))
     }
     let top = initial.version

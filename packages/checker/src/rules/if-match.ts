@@ -2,7 +2,7 @@ import { alwaysMakes, type Facts } from '../facts.ts'
 import type { History } from '../history.ts'
 import type { Violation } from './violation.ts'
 
-/** A command with `If-Match` that succeeds found that version: it answers the next one, or the same if nothing changes. */
+/** A command with `If-Match` that succeeds found that version: it answers the next one, or it if nothing changes. */
 export function* ifMatch(history: History, _facts: Facts): Generator<Violation> {
   for (const operation of history.operations) {
     const { isOk, isReplay, ifMatch, version, kind, id, user } = operation
