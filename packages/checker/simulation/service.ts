@@ -405,7 +405,9 @@ export function simulate(options: Options, write: (line: object) => void): numbe
       const lowest = Math.max(needed, agenda.now - (chance(0.2) ? 100 * ms : 5 * ms))
       const time = between(lowest, agenda.now + 1)
       const found: { user: User; version: Version }[] = []
-      const from = kind === 'get' ? [wanted] : users.slice(-20)
+      // A list has all users; deletions that are not applied yet are among the last.
+      const isList = kind === 'list' || kind === 'by-role'
+      const from = kind === 'get' ? [wanted] : isList ? [...living, ...gone.slice(-100)] : users.slice(-20)
       for (const user of from) {
         const version = at(user, time, model)
         if (version?.content && (!role || version.content.roles.includes(role))) found.push({ user, version })
@@ -435,7 +437,13 @@ export function simulate(options: Options, write: (line: object) => void): numbe
         client.tokens = [token, ...client.tokens.filter((one) => !sent.includes(one) && one.time === 0)]
         for (const { user, version } of found) if (version === latest(user)) user.isKnown = true
       }
-      return { event: 'ok', shown: found.map(({ user, version }) => shown(user, version)), token: token.text, told }
+      return {
+        event: 'ok',
+        shown: found.map(({ user, version }) => shown(user, version)),
+        token: token.text,
+        told,
+        ...(isList && { complete: true }),
+      }
     }
     // A lost answer to a query has no effect.
     send(client, fields, effect, then)
