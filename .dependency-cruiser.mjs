@@ -15,7 +15,7 @@ const shared = 'config[.]ts$'
 const wiring = '(?:service|main|migrate|resources|index)[.]ts$|programs/|upkeep/comparison[.]ts$'
 
 /** Test code and tools: what is never deployed. */
-const development = '^packages/(local-stack|describe|system-tests|deployment|bench|tour)/'
+const development = '^packages/(local-stack|describe|system-tests|deployment|bench|tour|checker)/'
 
 /** Libraries that decide nothing and connect to nothing: types of requests, schemas, JSON. */
 const harmless = '/node_modules/(fastify|typebox|fast-json-stringify)/'
@@ -43,6 +43,13 @@ export default {
       severity: 'error',
       from: { path: '^packages/client/src/' },
       to: { pathNot: ['^packages/client/src/', '/node_modules/openapi-fetch/'] },
+    },
+    {
+      name: 'checker-stands-alone',
+      comment: 'It judges what the others did. With their code it would share their mistakes. It only reads files.',
+      severity: 'error',
+      from: { path: '^packages/checker/src/' },
+      to: { pathNot: ['^packages/checker/src/', '^(node:)?fs$'] },
     },
     {
       name: 'domain-is-pure',

@@ -25,6 +25,7 @@ const withServices = [
 ]
 const others = [
   'packages/contracts',
+  'packages/checker',
   'packages/service-kit',
   'packages/describe',
   'packages/deployment',

@@ -30,6 +30,16 @@ const planted: { rule: string; file: string; line: string }[] = [
     line: "import { randomUUID } from 'node:crypto'",
   },
   {
+    rule: 'checker-stands-alone',
+    file: 'packages/checker/src/rules/a.ts',
+    line: "import type { ProblemCode } from '../../../contracts/src/problems.ts'",
+  },
+  {
+    rule: 'checker-stands-alone',
+    file: 'packages/checker/src/a.ts',
+    line: "import { createHash } from 'node:crypto'",
+  },
+  {
     rule: 'domain-is-pure',
     file: 'services/command-api/src/domain/a.ts',
     line: "import type { Logger } from '@cqrs/service-kit'",
