@@ -10,9 +10,14 @@ import { withServers } from '../packages/local-stack/dist/with-servers.js'
 import { tapPrinter } from './tap-printer.ts'
 
 // Tests mostly wait for servers, so three suites run at a time, one file each: two of those that start services, the
-// longest first, and beside them one of the others, until these are done. The suites of the services, which come last,
-// are cut in parts, so that all lanes end at about the same time.
-const partsOfService = 4
+// longest first, and beside them one of the others, until these are done. Long suites are cut in parts, so that all
+// lanes end at about the same time.
+const parts = {
+  'packages/system-tests': 2,
+  'services/command-api': 4,
+  'services/projector': 4,
+  'services/query-api': 4,
+}
 const withServices = [
   'packages/system-tests',
   'packages/local-stack',
@@ -68,7 +73,7 @@ async function runAll(chosen) {
 }
 
 function inParts(suite) {
-  const count = suite.startsWith('services/') ? partsOfService : 1
+  const count = parts[suite] ?? 1
   return Array.from({ length: count }, (_, i) => [suite, `${i + 1}/${count}`])
 }
 
