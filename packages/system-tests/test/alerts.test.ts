@@ -7,7 +7,7 @@ import t from 'tap'
 import { notFiring, type Scrape } from './firing-alerts.ts'
 import { startSystem } from './system.ts'
 
-// What an operator sees of each main fault while it lasts: the alerts that fire if it goes on, and what `status` says,
+// What an operator sees of each main fault while it lasts: the alerts that fire if it lasts, and what `status` says,
 // which is also what the console shows. The metrics are those of the running processes.
 t.setTimeout(500_000)
 const settings = {
@@ -194,7 +194,7 @@ type Fault = {
   end?: () => Promise<unknown> | undefined
   /** What clients do while it lasts. */
   load?: () => Promise<unknown>
-  /** Those that fire if it goes on. */
+  /** Those that fire if it lasts. */
   alerts: string[]
   /** A problem that `status` names; default: it names none. */
   says?: RegExp
