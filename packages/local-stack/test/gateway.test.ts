@@ -30,7 +30,8 @@ t.test('a request reaches its service unchanged', async (t) => {
   })
 })
 
-t.test('it stops while the console is watched', async (t) => {
+// Without an end of its own, the answer would hold up the stop for a minute.
+t.test('it stops while the console is watched', { timeout: 20_000 }, async (t) => {
   const console = createServer((_request, response) => response.write('data: {}\n\n'))
   await new Promise<void>((done) => console.listen(0, '127.0.0.1', done))
   t.teardown(() => console.closeAllConnections())

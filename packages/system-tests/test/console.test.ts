@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from 'node:crypto'
-import { asNatsAdmin, eventually, freshBrowser } from '@cqrs/local-stack/testing'
+import { asNatsAdmin, eventually, faultsOf, freshBrowser } from '@cqrs/local-stack/testing'
 import { jetstream } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import axe from 'axe-core'
@@ -19,12 +19,7 @@ async function anOperatorsDay(browser: Awaited<ReturnType<typeof freshBrowser>>)
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB' })
   context.setDefaultTimeout(20_000)
   const page = await context.newPage()
-  const faults: string[] = []
-  page.on('pageerror', (error) => faults.push(String(error)))
-  page.on('console', (line) => {
-    // Chromium reports each answer of 4xx and 5xx here as well.
-    if (line.type() === 'error' && !line.text().startsWith('Failed to load resource')) faults.push(line.text())
-  })
+  const faults = faultsOf(page)
 
   const button = (name: string | RegExp) => page.getByRole('button', { name })
   const heading = (name: string) => page.getByRole('heading', { name, exact: true })

@@ -1,4 +1,4 @@
-import { freshBrowser, readDescription } from '@cqrs/local-stack/testing'
+import { faultsOf, freshBrowser, readDescription } from '@cqrs/local-stack/testing'
 import t from 'tap'
 import { startSystem } from './system.ts'
 
@@ -16,12 +16,7 @@ async function tryEveryOperation(browser: Awaited<ReturnType<typeof freshBrowser
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB' })
   context.setDefaultTimeout(20_000)
   const page = await context.newPage()
-  const faults: string[] = []
-  page.on('pageerror', (error) => faults.push(String(error)))
-  page.on('console', (line) => {
-    // Chromium reports each answer of 4xx and 5xx here as well.
-    if (line.type() === 'error' && !line.text().startsWith('Failed to load resource')) faults.push(line.text())
-  })
+  const faults = faultsOf(page)
   const operations = new Map(
     Object.entries<Record<string, any>>(readDescription().paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, { operationId, tags }]) => [operationId, { path, method, tag: tags[0] }]),

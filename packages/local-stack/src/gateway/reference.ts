@@ -2,7 +2,6 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { HttpServer } from '@cqrs/service-kit'
-import scalar from '@scalar/fastify-api-reference'
 import fastify from 'fastify'
 
 const docs = fileURLToPath(new URL('../../../../docs/', import.meta.url))
@@ -19,8 +18,9 @@ const files: Record<string, () => Promise<string>> = {
   'scalar.js': scalarScript,
 }
 
-/** The package holds its script for browsers only as an answer of its plugin. */
+/** The package holds its script for browsers only as an answer of its plugin. Loaded when asked for: it is 5 MB. */
 async function scalarScript(): Promise<string> {
+  const { default: scalar } = await import('@scalar/fastify-api-reference')
   const app = fastify()
   await app.register(scalar, { routePrefix: '/docs', configuration: { content: { openapi: '3.1.1' } } })
   const { statusCode, body } = await app.inject('/docs/js/scalar.js')
