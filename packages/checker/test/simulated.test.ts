@@ -52,7 +52,7 @@ for (const mutation of mutations) {
       const others = [...rules].filter((rule) => !finders[mutation].includes(rule))
       if (rules.size > 0 !== planted > 0 || others.length > 0) throw new Error(`${planted} times ${main}\n${words()}`)
     })
-    await fc.assert(isFound, { numRuns: 25, endOnFailure: true })
+    await fc.assert(isFound, { numRuns: 25, seed: 20261129, endOnFailure: true })
     t.ok(committed >= 10, 'often enough', { committed })
   })
 }

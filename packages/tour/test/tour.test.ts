@@ -51,7 +51,7 @@ t.test('with a running system', async (t) => {
   })
 
   await t.test('after Ctrl-C what it has stopped continues, and everything is put back', async (t) => {
-    const interrupted = startTour('--no-wait', '--commands', '10')
+    const interrupted = startTour('--no-wait', '--commands', '300')
     const pid = await interrupted.says(/NATS is stopped +process (\d+)/)
     t.ok(await isStopped(pid))
     interrupted.child.kill('SIGINT')
