@@ -8,6 +8,8 @@ export type Seen = {
   /** The earliest end of an answer that shows the version, with or without its content. */
   by: number
   byOperation: Operation
+  /** Answers contradict each other: nobody knows what it contains. */
+  isDisputed: boolean
 }
 
 /** What the rules look up: made once, in one pass. */
@@ -34,7 +36,8 @@ export function factsOf(history: History): Facts {
   const see = (user: number, version: number, content: number, operation: Operation) => {
     const versions = versionsOf[user] as Map<number, Seen>
     const seen = versions.get(version)
-    if (!seen) versions.set(version, { content, operation, by: operation.end, byOperation: operation })
+    if (!seen)
+      versions.set(version, { content, operation, by: operation.end, byOperation: operation, isDisputed: false })
     else {
       if (operation.end < seen.by) {
         seen.by = operation.end
@@ -42,11 +45,13 @@ export function factsOf(history: History): Facts {
       }
       if (content === 0 || seen.content === content) return
       if (seen.content === 0) Object.assign(seen, { content, operation })
-      else
+      else {
+        seen.isDisputed = true
         contradictions.push({
           ...{ user, version, first: seen.operation, second: operation },
           contents: [seen.content, content],
         })
+      }
     }
   }
 

@@ -94,8 +94,9 @@ function usersOf(known: Knowledge, model: number): Set<number> {
 function mayLackRole({ history, facts, query }: Look, user: number, from: Known): boolean {
   if (!query.role) return false
   const lacks = (roles: string) => !roles.split(' ').includes(query.role)
-  const { roles } = history.contents[facts.versionsOf[user]?.get(from.version)?.content ?? 0] as Content
-  if (lacks(roles)) return true
+  const seen = facts.versionsOf[user]?.get(from.version)
+  const { roles } = history.contents[seen?.content ?? 0] as Content
+  if (lacks(roles) || seen?.isDisputed) return true
   const changes = (facts.operationsOf[user] ?? []).filter(({ kind, begin }) => kind === 'change' && begin < query.end)
   return changes.some(
     ({ outcome, version, roles }) => outcome !== 'failed' && lacks(roles) && (version < 0 || version >= from.version),
