@@ -85,6 +85,9 @@ export function factsOf(history: History): Facts {
 export const tellsDeletion = ({ kind, outcome, status, version, user }: Operation): boolean =>
   user >= 0 && version > 0 && (outcome === 'ok' ? kind === 'delete' : status === 404)
 
+/** A look at the write database that does not find the user. */
+export const findsNobody = ({ kind, isOk, version }: Operation): boolean => kind === 'state' && isOk && version < 0
+
 /** Whether the user can have been deleted before this time. */
 export const mayBeDeleted = ({ deletionsOf }: Facts, user: number, before: number): boolean =>
   deletionsOf.get(user)?.some(({ begin }) => begin < before) ?? false

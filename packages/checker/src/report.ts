@@ -1,5 +1,5 @@
 import type { Report } from './check.ts'
-import { type Content, type History, type Operation, type Outcome, shownBy } from './history.ts'
+import { beforeAll, type Content, type History, type Operation, type Outcome, shownBy } from './history.ts'
 
 /** The verdict in words: operations by kind and outcome, violations with the operations that show them, not decided. */
 export function* wordsOf(history: History, { violations, notDecided }: Report, most = 20): Generator<string> {
@@ -8,7 +8,7 @@ export function* wordsOf(history: History, { violations, notDecided }: Report, m
   for (const [rule, found = []] of rules) {
     for (const { what, operations } of found.slice(0, most)) {
       yield `\n${rule}: ${what}`
-      for (const operation of operations) yield `  ${describe(history, operation)}`
+      for (const operation of operations) if (operation !== beforeAll) yield `  ${describe(history, operation)}`
     }
     if (found.length > most) yield `\n${rule}: ${found.length - most} more`
   }

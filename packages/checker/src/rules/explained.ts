@@ -1,5 +1,5 @@
-import type { Facts, Seen } from '../facts.ts'
-import { beforeAll, type Content, type History, type Operation } from '../history.ts'
+import { type Facts, findsNobody, type Seen, tellsDeletion } from '../facts.ts'
+import type { Content, History, Operation } from '../history.ts'
 import { type Item, type Model, search } from '../search.ts'
 import { keyOf } from './one-key.ts'
 import type { NotDecided, Options, Violation } from './violation.ts'
@@ -24,8 +24,10 @@ export function* explained(
     const { certain, possible } = stepsOf(operations)
     if (initial === unborn && !operations.some(({ kind }) => kind === 'register')) {
       const shown = [...versions.values()].map(({ content }) => history.contents[content]?.email ?? '')
-      const emails = new Set([...shown, ...operations.map(({ email }) => email)])
-      for (const email of emails) for (const birth of births.get(email) ?? []) possible.push(stepOf(birth))
+      const emails = new Set([...shown, ...operations.map(({ email }) => email)].filter(Boolean))
+      // Of a user whose address no answer has shown, each can be the registration.
+      for (const email of emails.size > 0 ? emails : births.keys())
+        for (const birth of births.get(email) ?? []) possible.push(stepOf(birth))
     }
     let top = initial.version
     for (const [version, { by, byOperation }] of versions) {
@@ -38,19 +40,23 @@ export function* explained(
     // Tried last where another one does: it is needed where its name was seen.
     const names = new Set([...versions.values()].map(({ content }) => history.contents[content]?.name))
     possible.sort((a, b) => Number(names.has(a.operation.name)) - Number(names.has(b.operation.name)))
-    const verdict = search(modelOf(initial, top, contentOf), certain, possible, limit)
+    // Nothing shows the version of a deletion that only a look at the write database tells.
+    const last = operations.some(findsNobody) ? top + 1 : top
+    const verdict = search(modelOf(initial, { top, last }, contentOf), certain, possible, limit)
     if (verdict.isFound) continue
     const name = history.users[user] as string
     if (verdict.isCutOff) yield { rule: 'explained', notDecided: `the commands of ${name}` }
     else {
-      const { state, last, stuck } = verdict
-      const shown = [...last, ...stuck.sort((a, b) => a.end - b.end).slice(0, 3)].map(({ operation }) => operation)
+      const { state, stuck } = verdict
+      const shown = [...verdict.last, ...stuck.sort((a, b) => a.end - b.end).slice(0, 3)].map(
+        ({ operation }) => operation,
+      )
       yield {
         ...{ rule: 'explained', user },
         what:
           `no order of the commands of ${name} explains the answers: ` +
           `from ${wordsOf(state)} none of the last operations below is possible`,
-        operations: [...new Set(shown)].filter((operation) => operation !== beforeAll),
+        operations: [...new Set(shown)],
       }
     }
   }
@@ -66,7 +72,7 @@ type State = {
   isDeleted: boolean
 }
 
-/** The version is -1 if the outcome is unknown. A sight says only that the user has reached it. */
+/** The version is -1 if the outcome is unknown, or nobody was found. A sight says only that the user has reached it. */
 type Step = Item & { version: number; isSight: boolean }
 
 const unborn: State = { version: 0, name: '', roles: '', isActive: false, password: '', isDeleted: false }
@@ -82,12 +88,17 @@ const wordsOf = ({ version, name, roles, isActive, isDeleted }: State): string =
       ? `version ${version}, deleted`
       : `version ${version} (${name}, ${roles}${isActive ? '' : ', inactive'})`
 
-function modelOf(initial: State, top: number, contentOf: (version: number) => Content): Model<State, Step> {
+function modelOf(
+  initial: State,
+  { top, last }: { top: number; last: number },
+  contentOf: (version: number) => Content,
+): Model<State, Step> {
   return {
     initial,
     next(state, { version, isSight, operation }) {
       const { kind, password, ifMatch } = operation
-      if (isSight) return state.version >= version ? state : undefined
+      if (isSight) return state.version >= version && (state.isDeleted || !tellsDeletion(operation)) ? state : undefined
+      if (findsNobody(operation)) return state.version === 0 || state.isDeleted ? state : undefined
       if (!operation.isCommand) {
         const isThere = state.version === version && !state.isDeleted
         if (kind === 'state') return isThere ? state : undefined
@@ -96,8 +107,9 @@ function modelOf(initial: State, top: number, contentOf: (version: number) => Co
       }
       if (ifMatch >= 0 && ifMatch !== state.version) return undefined
       const next = effectOn(state, operation)
-      // No answer shows a version above `top`, so none needs a command to make it.
-      if (!next || next.version > top || (version > 0 && next.version !== version)) return undefined
+      // No answer shows a version above `top`, so none needs a command to make it, or only a deletion.
+      if (!next || next.version > (next.isDeleted ? last : top)) return undefined
+      if (version > 0 && next.version !== version) return undefined
       if (next === state) return state
       const { email, name, roles, isActive } = contentOf(next.version)
       const isAsSeen =
@@ -150,8 +162,7 @@ function stepsOf(operations: Operation[]): { certain: Step[]; possible: Step[] }
       const same = byKey.get(key)
       if (same) same.push(operation)
       else byKey.set(key, [operation])
-    } else if (operation.kind === 'state' && operation.version < 0) continue
-    else if (isStep(operation)) certain.push(stepOf(operation))
+    } else if (isStep(operation) || findsNobody(operation)) certain.push(stepOf(operation))
     else if (operation.isCommand) possible.push(stepOf(operation))
   }
   for (const same of byKey.values()) {

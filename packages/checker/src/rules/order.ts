@@ -1,4 +1,4 @@
-import { alwaysMakes, type Facts, mayBeDeleted } from '../facts.ts'
+import { alwaysMakes, type Facts, findsNobody, mayBeDeleted } from '../facts.ts'
 import type { History, Operation } from '../history.ts'
 import type { Violation } from './violation.ts'
 
@@ -10,14 +10,15 @@ export function* order(history: History, facts: Facts): Generator<Violation> {
   for (const [user, all] of facts.operationsOf.entries()) {
     const name = history.users[user]
     for (const operation of all) {
-      // An acknowledged user is there until it is deleted.
-      if (operation.kind !== 'state' || !operation.isOk || operation.shownTo > operation.shownFrom) continue
-      const before = all.find(({ isOk, version, end }) => isOk && version > 0 && end < operation.begin)
-      if (!before || mayBeDeleted(facts, user, operation.end)) continue
+      // A user that any answer has shown is there until it is deleted.
+      if (!findsNobody(operation) || mayBeDeleted(facts, user, operation.end)) continue
+      const before = facts.versionsOf[user]?.entries().find(([, { by }]) => by < operation.begin)
+      if (!before) continue
+      const [version, { byOperation }] = before
       yield {
         ...{ rule: 'order', user },
-        what: `${name} was at version ${before.version}, and is not there when ${nameOf(operation)} looks`,
-        operations: [before, operation],
+        what: `${name} was at version ${version}, and is not there when ${nameOf(operation)} looks`,
+        operations: [byOperation, operation],
       }
     }
     const answered = all.filter(({ isOk, isReplay, version }) => isOk && !isReplay && version > 0)
