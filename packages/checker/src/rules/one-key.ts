@@ -15,8 +15,11 @@ export function* oneKey(history: History, facts: Facts): Generator<Violation> {
       if (mayBeDeleted(facts, first.user, operation.end) || mayBeDeleted(facts, operation.user, operation.end)) continue
       yield violation('has registered two users', first, operation)
     } else if (first.version !== operation.version) yield violation('has made two versions', first, operation)
-    else if (!first.isReplay && !operation.isReplay)
-      yield violation('has been the first of its key twice', first, operation)
+    else if (!operation.isReplay) {
+      if (!first.isReplay) yield violation('has been the first of its key twice', first, operation)
+      else if (first.end < operation.begin) yield violation('was repeated before its first request', first, operation)
+      firsts.set(key, operation)
+    }
   }
 }
 
