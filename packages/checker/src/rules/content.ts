@@ -6,7 +6,7 @@ import type { Violation } from './violation.ts'
  * One version has one content, whoever answers it, and it is what its command asked for. A page shows only users that
  * belong on it, each once.
  */
-export function* content(history: History, { contradictions }: Facts): Generator<Violation> {
+export function* content(history: History, { contradictions, versionsOf }: Facts): Generator<Violation> {
   const told = new Set<string>()
   for (const { user, version, first, second, contents } of contradictions) {
     // Every later answer with the version contradicts as well.
@@ -19,9 +19,21 @@ export function* content(history: History, { contradictions }: Facts): Generator
       operations: [first, second],
     }
   }
+  // No command changes an address.
+  const addresses = versionsOf.map((versions) => {
+    const seen = versions.values().find(({ content }) => content > 0)
+    return history.contents[seen?.content ?? 0]?.email
+  })
   const lastShown = new Int32Array(history.users.length).fill(-1)
   for (const [i, operation] of history.operations.entries()) {
     if (!operation.isOk) continue
+    const address = addresses[operation.user]
+    if (operation.kind === 'login' && address && address !== operation.email)
+      yield {
+        ...{ rule: 'content', user: operation.user },
+        what: `the login ${operation.id} of ${operation.email} answered ${history.users[operation.user]}, which has ${address}`,
+        operations: [operation],
+      }
     for (const shown of shownBy(history, operation)) {
       const name = history.users[shown.user]
       const what = history.contents[shown.content] as Content
@@ -32,6 +44,13 @@ export function* content(history: History, { contradictions }: Facts): Generator
       if (operation.user >= 0 && operation.user !== shown.user)
         yield wrong(`the ${operation.kind} ${operation.id} of ${history.users[operation.user]} shows ${name}`)
       if (shown.content === 0) continue
+      if (what.email !== addresses[shown.user] && !told.has(`${shown.user} ${shown.version}`)) {
+        told.add(`${shown.user} ${shown.version}`)
+        yield wrong(
+          `the ${operation.kind} ${operation.id} shows ${name} with ${what.email}, ` +
+            `which has ${addresses[shown.user]} elsewhere`,
+        )
+      }
       if (operation.role && !what.roles.split(' ').includes(operation.role))
         yield wrong(`a list of role ${operation.role} shows ${name}, which has ${what.roles} in that version`)
       const asked = askedBy(operation)
