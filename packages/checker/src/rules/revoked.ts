@@ -1,4 +1,4 @@
-import type { Facts } from '../facts.ts'
+import { type Facts, tellsDeletion } from '../facts.ts'
 import type { History, Operation } from '../history.ts'
 import type { Violation } from './violation.ts'
 
@@ -26,11 +26,12 @@ export function* revoked(history: History, { operationsOf }: Facts): Generator<V
     if (!token?.revocation) continue
     const bound = operation.isQuery ? bounds.revokedQuery : bounds.revokedCommand
     if (operation.begin <= token.revocation.end + bound) continue
+    const { kind, id, isOk } = token.revocation
     yield {
       ...{ rule: 'revoked', user: token.user },
       what:
         `the ${operation.kind} ${operation.id} was accepted with a token of ${users[token.user]} ` +
-        `that the ${token.revocation.kind} ${token.revocation.id} had revoked`,
+        (isOk ? `that the ${kind} ${id} had revoked` : `after the ${kind} ${id} was told that the user is deleted`),
       operations: [token.operation, token.revocation, operation],
     }
   }
@@ -39,7 +40,7 @@ export function* revoked(history: History, { operationsOf }: Facts): Generator<V
 /** By version, each with the one that was acknowledged first among itself and those of later versions. */
 function firstRevocations(operations: Operation[]): { version: number; first: Operation }[] {
   const revocations = operations
-    .filter(({ kind, isOk, version }) => isOk && version > 0 && revoking.has(kind))
+    .filter((one) => tellsDeletion(one) || (one.isOk && one.version > 0 && revoking.has(one.kind)))
     .sort((a, b) => a.version - b.version)
     .map((first) => ({ version: first.version, first }))
   let first: Operation | undefined
@@ -61,6 +62,6 @@ function revocationOf(revocations: { version: number; first: Operation }[], vers
   return revocations[from]?.first
 }
 
-const revoking: ReadonlySet<string> = new Set(['deactivate', 'logout-all', 'password', 'delete'])
+const revoking: ReadonlySet<string> = new Set(['deactivate', 'logout-all', 'password'])
 
 type Token = { operation: Operation; user: number; revocation: Operation | undefined }
