@@ -1,15 +1,26 @@
-import type { Facts } from '../facts.ts'
+import { type Facts, tellsDeletion } from '../facts.ts'
 import { type History, shownBy } from '../history.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Deleted stays deleted: no command succeeds on the user, no version follows, a query that began later than the bound
- * does not show it, and nothing of it is found in a store. What tokens say is judged by `fresh`.
+ * Deleted stays deleted: all are told one version of the deletion, no command succeeds on the user, no version follows,
+ * a query that began later than the bound does not show it, and nothing of it is found in a store. What tokens say is
+ * judged by `fresh`.
  */
 export function* deleted(history: History, { operationsOf, deletedBy }: Facts): Generator<Violation> {
   const { users, bounds } = history
   for (const [user, deletion] of deletedBy) {
     for (const operation of operationsOf[user] ?? []) {
+      if (tellsDeletion(operation) && operation.version !== deletion.version) {
+        yield {
+          ...{ rule: 'deleted', user },
+          what:
+            `the ${operation.kind} ${operation.id} tells that ${users[user]} is deleted at version ${operation.version}, ` +
+            `the ${deletion.kind} ${deletion.id} at version ${deletion.version}`,
+          operations: [deletion, operation],
+        }
+        continue
+      }
       if (operation === deletion || !operation.isOk || operation.version < 0) continue
       const isBefore = operation.version < deletion.version
       // Another one with the version of the tombstone is the deletion itself, of which others were told already.
