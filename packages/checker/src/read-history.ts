@@ -209,7 +209,8 @@ class Reader {
       operation.version = shown[operation.shownFrom + 1] as number
       if (operation.kind === 'register') operation.user = shown[operation.shownFrom] as number
     }
-    if ('version' in line) operation.version = line['version'] as number
+    // A look that finds nobody may have the version of the tombstone, which tells no more.
+    if ('version' in line && operation.kind !== 'state') operation.version = line['version'] as number
     if ('user' in line) operation.user = this.#user(line['user'] as string)
     operation.isReplay = line['replayed'] === true
     operation.isComplete = line['complete'] === true
