@@ -31,7 +31,9 @@ export function* content(history: History, { contradictions, versionsOf }: Facts
     if (operation.kind === 'login' && address && address !== operation.email)
       yield {
         ...{ rule: 'content', user: operation.user },
-        what: `the login ${operation.id} of ${operation.email} answered ${history.users[operation.user]}, which has ${address}`,
+        what:
+          `the login ${operation.id} of ${operation.email} answered ${history.users[operation.user]}, ` +
+          `which has ${address}`,
         operations: [operation],
       }
     for (const shown of shownBy(history, operation)) {

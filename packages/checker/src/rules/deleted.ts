@@ -15,8 +15,8 @@ export function* deleted(history: History, { operationsOf, deletedBy }: Facts): 
         yield {
           ...{ rule: 'deleted', user },
           what:
-            `the ${operation.kind} ${operation.id} tells that ${users[user]} is deleted at version ${operation.version}, ` +
-            `the ${deletion.kind} ${deletion.id} at version ${deletion.version}`,
+            `the ${operation.kind} ${operation.id} tells that ${users[user]} is deleted ` +
+            `at version ${operation.version}, the ${deletion.kind} ${deletion.id} at version ${deletion.version}`,
           operations: [deletion, operation],
         }
         continue
