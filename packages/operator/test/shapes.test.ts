@@ -143,9 +143,9 @@ t.test('a shape that does not catch up does not become live', async (t) => {
     of: async () => [{ shape: 2, filledAt: new Date() }],
     switch: async () => t.fail('it is switched'),
   } as unknown as Shapes
-  const progress = { whenLevel: async () => false } as unknown as Parameters<typeof switchShape>[0]['progress']
-  await t.rejects(switchShape({ shapes, progress }, 'users_read', 2), {
+  const consumers = { whenLevel: async () => false } as unknown as Parameters<typeof switchShape>[0]['consumers']
+  await t.rejects(switchShape({ shapes, consumers }, 'users_read', 2), {
     message: /^users_read_v2 is behind users_read_v1/,
   })
-  await t.rejects(switchShape({ shapes, progress }, 'users_read', 3), { message: /^users_read_v3 does not exist/ })
+  await t.rejects(switchShape({ shapes, consumers }, 'users_read', 3), { message: /^users_read_v3 does not exist/ })
 })

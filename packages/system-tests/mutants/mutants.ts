@@ -178,7 +178,7 @@ export const mutants: readonly Mutant[] = [
     what: 'a rebuild misses the events of its time',
     find: 'for (const name of written) {',
     replace: 'for (const name of written.slice(-1)) {',
-    tests: [`${projector}/test/read-model.test.ts`, `${operator}/test/rebuild.test.ts`],
+    tests: [`${operator}/test/rebuild-record.test.ts`, `${operator}/test/rebuild.test.ts`],
   },
   {
     file: `${projector}/src/read-store/update-read-model.ts`,
@@ -196,7 +196,7 @@ export const mutants: readonly Mutant[] = [
     tests: [`${operator}/test/shapes.test.ts`],
   },
   {
-    file: `${projector}/src/consuming/consumer-progress.ts`,
+    file: `${operator}/src/operations/consumer-control.ts`,
     what: 'a switch does not see that the live shape has received more since it was paused',
     find: 'try {\n      for (;;) {\n        const ahead = await this.#paused(other)\n',
     replace: 'try {\n      const ahead = await this.#paused(other)\n      for (;;) {\n',

@@ -4,8 +4,6 @@ import t from 'tap'
 import type { Projection } from '../src/projections/projection.ts'
 import { usersRead } from '../src/projections/users-read.ts'
 import { ReadModel } from '../src/read-store/read-model.ts'
-import { RebuildRecord } from '../src/read-store/rebuild-record.ts'
-import { Shapes } from '../src/read-store/shapes.ts'
 
 type Document = { _id: string; version: number; name: string }
 
@@ -85,64 +83,4 @@ t.test('a batch can contain new, newer and older documents', async (t) => {
 
 t.test('an empty page writes nothing', async (t) => {
   await t.resolves(readModel.advanceIn('people', []))
-})
-
-const state = () => database.db.collection<any>('read_models').findOne({ _id: 'people' })
-
-t.test('a new collection that refuses a write does not stop the live one, and never becomes live', async (t) => {
-  const record = new RebuildRecord(database.db, people)
-  t.match(await record.claim('people_2'), { collection: 'people_2' })
-  await database.db.createCollection('people_2', { validator: { name: { $ne: 'refused' } } })
-  await record.writeAlso('people_2')
-  t.strictSame(await readModel.advance([{ _id: 'x', version: 1, name: 'fine' } as Document]), [])
-  const [error] = await readModel.advance([{ _id: 'y', version: 1, name: 'refused' } as Document])
-  t.match(error, { message: /^cannot write to people_2: / })
-  t.match(await collection.findOne({ _id: 'y' }), { name: 'refused' })
-  t.match(await state(), { live: 'people', written: ['people'], retired: [{ collection: 'people_2', at: Date }] })
-  const abandoned = { message: /^the rebuild was abandoned: cannot write to people_2: / }
-  await t.rejects(record.progress({ after: 'y', filled: 2, total: 3 }), abandoned)
-  await t.rejects(record.switch(), abandoned)
-  t.strictSame(await readModel.advance([{ _id: 'z', version: 1, name: 'refused' } as Document]), [])
-})
-
-t.test('the live collection may not refuse: its events wait', async (t) => {
-  await database.db.command({ collMod: 'people', validator: { name: { $ne: 'refused' } } })
-  await t.rejects(readModel.advance([{ _id: 'x', version: 2, name: 'refused' } as Document]), { code: 121 })
-  t.match(await state(), { live: 'people', written: ['people'] })
-  await database.db.command({ collMod: 'people', validator: {} })
-})
-
-t.test('a rebuild can be abandoned while it runs, and another one begins', async (t) => {
-  const record = new RebuildRecord(database.db, people)
-  await record.claim('people_3')
-  await record.writeAlso('people_3')
-  const operator = new RebuildRecord(database.db, people)
-  t.equal(await operator.claim('people_4'), undefined, 'one rebuild at a time')
-  t.equal(await operator.abandon(), 'people_3')
-  t.equal(await operator.abandon(), undefined)
-  await t.rejects(record.keep(), { message: 'the rebuild was abandoned: by an operator' })
-  await readModel.advanceIn('people_3', [{ _id: 'x', version: 1 }])
-  await new Shapes(database.db).retire(-1)
-  const names = (await database.db.listCollections().toArray()).map(({ name }) => name)
-  t.notOk(names.includes('people_3'), 'its collection is dropped')
-  t.match(await operator.claim('people_4'), { collection: 'people_4', after: '', filled: 0 })
-  await operator.leave()
-})
-
-t.test('a rebuild is resumed by code that writes the same, otherwise it starts over', async (t) => {
-  const claimed = await new RebuildRecord(database.db, people).claim('people_5')
-  t.match(claimed, { collection: 'people_4' })
-  await database.db
-    .collection<any>('read_models')
-    .updateOne({ _id: 'people' }, { $set: { 'rebuild.ownedUntil': new Date(0), 'rebuild.after': 'z' } })
-  const same = new RebuildRecord(database.db, { ...people, on: { ...people.on } })
-  t.match(await same.claim('people_6'), { collection: 'people_4', after: 'z' })
-  await same.leave()
-  const UserUpdated: typeof people.on.UserUpdated = (event) => ({ ...people.on.UserUpdated(event), initials: 'J' })
-  const other = new RebuildRecord(database.db, { ...people, on: { ...people.on, UserUpdated } })
-  t.match(await other.claim('people_7'), { collection: 'people_7', after: '' })
-  t.match((await state()).retired, [{ collection: 'people_4' }])
-  await other.leave()
-  const indexed = new RebuildRecord(database.db, { ...people, indexes: [] })
-  t.match(await indexed.claim('people_8'), { collection: 'people_8' })
 })

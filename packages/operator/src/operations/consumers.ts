@@ -1,4 +1,5 @@
-import { ConsumerProgress, PausedConsumers, projections, registrations } from '@cqrs/projector'
+import { PausedConsumers, projections, registrations } from '@cqrs/projector'
+import { ConsumerControl } from './consumer-control.ts'
 import type { Context } from './context.ts'
 
 /** The durable consumers of this release: one for each shape that it fills, and the welcome e-mail's. */
@@ -9,7 +10,7 @@ export function pauseConsumer({ db, nats, actions }: Context, consumer: string, 
   return actions.record('pause-consumer', { consumer, minutes }, async () => {
     // In this order, or a projector would resume it in between.
     await new PausedConsumers(db).add(consumer, minutes * 60_000)
-    return { consumer, pausedUntil: await new ConsumerProgress(nats).pause(consumer, minutes * 60_000) }
+    return { consumer, pausedUntil: await new ConsumerControl(nats).pause(consumer, minutes * 60_000) }
   })
 }
 
@@ -17,7 +18,7 @@ export function pauseConsumer({ db, nats, actions }: Context, consumer: string, 
 export function resumeConsumer({ db, nats, actions }: Context, consumer: string) {
   return actions.record('resume-consumer', { consumer }, async () => {
     await new PausedConsumers(db).remove(consumer)
-    await new ConsumerProgress(nats).resume(consumer)
+    await new ConsumerControl(nats).resume(consumer)
     return { consumer }
   })
 }

@@ -1,5 +1,5 @@
-import { type DeadLetter, DeadLetterBox } from '@cqrs/projector'
 import type { Context } from './context.ts'
+import { type DeadLetter, DeadLetterBox } from './dead-letter-box.ts'
 
 /** Without its content, which holds personal data. */
 export type AboutLetter = Omit<DeadLetter, 'data'>

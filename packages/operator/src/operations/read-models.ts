@@ -5,13 +5,14 @@ import {
   FollowedDatabase,
   projections,
   ReadModel,
-  RebuildRecord,
   removeDurableConsumer,
   Shapes,
   WriteSide,
 } from '@cqrs/projector'
+import { ConsumerControl } from './consumer-control.ts'
 import type { Context } from './context.ts'
 import { rebuildReadModel } from './rebuild-read-model.ts'
+import { RebuildRecord } from './rebuild-record.ts'
 import { switchShape } from './switch-shape.ts'
 
 /** A shape of a read model, such as `users_read_v1`. */
@@ -66,10 +67,10 @@ export async function listShapes({ db, nats }: Pick<Context, 'db' | 'nats'>): Pr
 /** Has queries read another shape. @returns the number of the shape before, and how long queries waited */
 export function switchTo({ db, nats, actions }: Context, readModel: ReadModelName, shape: number) {
   return actions.record('switch-shape', { readModel, shape }, async () => {
-    const [shapes, progress] = [new Shapes(db), new ConsumerProgress(nats)]
+    const [shapes, consumers] = [new Shapes(db), new ConsumerControl(nats)]
     const before = (await shapes.live(readModel))?.shape
     const from = performance.now()
-    await switchShape({ shapes, progress }, readModel, shape)
+    await switchShape({ shapes, consumers }, readModel, shape)
     return { readModel, shape, before, ms: Math.round(performance.now() - from) }
   })
 }
@@ -105,13 +106,13 @@ export function rebuildShape(
   onProgress: (filled: number, total: number) => void = () => {},
 ): Promise<{ collection: string; filled: number }> {
   const projection = projectionOf(shape)
-  const progress = new ConsumerProgress(nats)
+  const consumers = new ConsumerControl(nats)
   return actions.record('rebuild', { shape }, () =>
     rebuildReadModel(new ReadModel(db, projection), {
       record: new RebuildRecord(db, projection),
       writeSide: new WriteSide(nats, new FollowedDatabase(db)),
       earlierBatchesDone: async (consumer) => {
-        if (!(await progress.earlierBatchesDone(consumer, 60_000)))
+        if (!(await consumers.earlierBatchesDone(consumer, 60_000)))
           throw new Error('the projector holds messages that it cannot handle (see its /readyz); run this again later')
       },
       onProgress,

@@ -1,5 +1,6 @@
 import { eventOf, type PageReply } from '@cqrs/contracts'
-import { project, type ReadModel, type RebuildRecord, type WriteSide } from '@cqrs/projector'
+import { project, type ReadModel, type WriteSide } from '@cqrs/projector'
+import type { RebuildRecord } from './rebuild-record.ts'
 
 /**
  * Fills a new collection beside the live one and then makes it live, while queries and events continue.

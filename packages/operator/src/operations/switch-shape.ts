@@ -1,5 +1,6 @@
 import { type ReadModelName, shapeName } from '@cqrs/contracts'
-import type { ConsumerProgress, Shapes } from '@cqrs/projector'
+import type { Shapes } from '@cqrs/projector'
+import type { ConsumerControl } from './consumer-control.ts'
 
 /**
  * Has queries read another shape of a read model. The live one stands still for this moment, until the other one has
@@ -7,7 +8,7 @@ import type { ConsumerProgress, Shapes } from '@cqrs/projector'
  * @throws Error if the other shape is live already, is not filled, or does not catch up within 10 s; nothing is changed
  */
 export async function switchShape(
-  { shapes, progress }: { shapes: Shapes; progress: ConsumerProgress },
+  { shapes, consumers }: { shapes: Shapes; consumers: ConsumerControl },
   readModel: ReadModelName,
   to: number,
 ): Promise<void> {
@@ -18,7 +19,7 @@ export async function switchShape(
   if (live.shape === to) throw new Error(`${name} is live already`)
   if (!other.filledAt) throw new Error(`${name} is not filled: npm run projector -- rebuild ${name}`)
   const before = shapeName(readModel, live.shape)
-  const isSwitched = await progress.whenLevel(name, before, 10_000, () =>
+  const isSwitched = await consumers.whenLevel(name, before, 10_000, () =>
     shapes.switch(readModel, { from: live.shape, to }),
   )
   if (!isSwitched)

@@ -10,7 +10,7 @@ import {
 import { type CollectionPlan, isStorageUnavailable } from '@cqrs/service-kit'
 import { type ClientSession, type Collection, type Db, type Document, type FindCursor, MongoError } from 'mongodb'
 import type { Projection, Sums, VersionedDocument } from '../projections/projection.ts'
-import { stopWriting } from './rebuild-record.ts'
+import { stopWriting } from './rebuilt-state.ts'
 import { type Condition, conditionOf } from './shapes.ts'
 import { writeNewer } from './versioned-writes.ts'
 

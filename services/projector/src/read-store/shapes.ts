@@ -8,7 +8,7 @@ import {
 } from '@cqrs/contracts'
 import { gauges } from '@cqrs/service-kit'
 import type { Collection, Db } from 'mongodb'
-import type { Rebuild, RebuiltState } from './rebuild-record.ts'
+import type { Rebuild, RebuiltState } from './rebuilt-state.ts'
 
 /** The documents of `read_models`: which shape of each read model is live, and the collections of each shape. */
 export class Shapes {

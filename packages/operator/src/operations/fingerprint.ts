@@ -1,5 +1,5 @@
 import { eventOf, type Snapshot } from '@cqrs/contracts'
-import { type Projection, project } from './projection.ts'
+import { type Projection, project } from '@cqrs/projector'
 
 /** What a projection makes of some users, with its indexes: the same of other code that makes the same. */
 export function fingerprintOf(projection: Projection): string {
