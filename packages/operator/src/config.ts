@@ -9,6 +9,14 @@ const connections = {
 export const CliSettings = withRules(Type.Object(connections), natsRules)
 export type CliSettings = Static<typeof CliSettings>
 
+const JWKS_FILE = Type.String({ description: 'JSON file with the public keys that verify access tokens' })
+
+/** The files of a key rotation: those of command-api. */
+export const KeySettings = Type.Object({
+  JWT_SIGNING_KEY_FILE: Type.String({ description: 'PEM file with the private EC P-256 key that signs access tokens' }),
+  JWKS_FILE,
+})
+
 /** The settings of the operator's HTTP API and console, each an environment variable, checked at start. */
 const Settings = Type.Object({
   HOST: Type.String({ default: '::', description: 'Address to listen on; `::` is every address of IPv6 and IPv4' }),
@@ -21,7 +29,7 @@ const Settings = Type.Object({
       description: 'The public API, which the console then asks below its own address; a gateway can do that instead',
     }),
   ),
-  JWKS_FILE: Type.String({ description: 'JSON file with the public keys that verify access tokens' }),
+  JWKS_FILE,
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
   JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),
   LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),

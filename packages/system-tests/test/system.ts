@@ -127,7 +127,7 @@ export async function startSystem(
     migrate: (service) => runProgram(service, 'migrate.js', [], { ...settingsOf(service), ...stack.natsUsers.migrate }),
     dataDir,
     jwksFile: join(dataDir, 'keys/jwks.json'),
-    keysRotate: (...args) => runProgram('command-api', 'programs/rotate-keys.js', args, settingsOf('command-api')),
+    keysRotate: (...args) => runProgram('operator', 'programs/rotate-keys.js', args, settingsOf('command-api')),
     usersRestored: () => runProgram('command-api', 'programs/after-restore.js', [], settingsOf('command-api')),
     projector(...args) {
       const program = startProgram('operator', 'cli.js', args, settingsOf('operator'))

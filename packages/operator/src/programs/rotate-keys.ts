@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util'
 import { auditLog, ConfigError, createLogger, readConfig } from '@cqrs/service-kit'
-import Type from 'typebox'
-import { Config } from '../config.ts'
+import { KeySettings } from '../config.ts'
 import { addNextKey, pruneKeys, switchToNextKey } from './key-rotation.ts'
 
 /**
@@ -19,9 +18,7 @@ const [step] = positionals
 const steps = ['next', 'switch', 'prune']
 if (positionals.length > 1 || (step !== undefined && !steps.includes(step))) fail(usage)
 
-const { JWT_SIGNING_KEY_FILE: signingKeyFile, JWKS_FILE: jwksFile } = readConfig(
-  Type.Pick(Config, ['JWT_SIGNING_KEY_FILE', 'JWKS_FILE']),
-)
+const { JWT_SIGNING_KEY_FILE: signingKeyFile, JWKS_FILE: jwksFile } = readConfig(KeySettings)
 const files = { signingKeyFile, jwksFile }
 const audit = auditLog(createLogger('rotate-keys', 'info', process.stderr))
 const action = `rotate-keys${step ? `-${step}` : ''}`
