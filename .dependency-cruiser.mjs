@@ -52,6 +52,13 @@ export default {
       to: { pathNot: ['^packages/checker/src/', '^(node:)?fs$'] },
     },
     {
+      name: 'telemetry-stands-alone',
+      comment: 'Log, metrics and traces serve every part of every process. What is measured is handed to them.',
+      severity: 'error',
+      from: { path: '^packages/telemetry/src/' },
+      to: { path: '^(packages|services)/', pathNot: '^packages/telemetry/' },
+    },
+    {
       name: 'domain-is-pure',
       comment: 'A decision depends on state, input and time. I/O cannot hide in it: its results are passed in.',
       severity: 'error',
@@ -138,7 +145,7 @@ export default {
       name: 'no-test-code-in-production',
       comment: 'Test code and tools are not deployed: a service that imports them does not start.',
       severity: 'error',
-      from: { path: '^(services/[^/]+|packages/(contracts|service-kit|operator))/src/' },
+      from: { path: '^(services/[^/]+|packages/(contracts|service-kit|telemetry|operator))/src/' },
       to: { path: development },
     },
     {

@@ -32,6 +32,7 @@ const others = [
   'packages/contracts',
   'packages/checker',
   'packages/service-kit',
+  'packages/telemetry',
   'packages/describe',
   'packages/deployment',
   'packages/bench',

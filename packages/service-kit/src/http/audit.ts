@@ -1,5 +1,5 @@
+import type { Logger } from '@cqrs/telemetry'
 import type { FastifyRequest } from 'fastify'
-import type { Logger } from '../process/logger.ts'
 import { aboutRequest } from './request-id.ts'
 import { maskedSourceOf } from './source.ts'
 import { callerOf } from './verify-tokens.ts'

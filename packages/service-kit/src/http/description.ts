@@ -1,4 +1,4 @@
-import type { ProblemCode } from '@cqrs/contracts'
+import { type ProblemCode, problems } from '@cqrs/contracts'
 import type { RouteOptions } from 'fastify'
 
 /** What the API description says about a route besides its schemas: part of the route's `config`. */
@@ -42,6 +42,13 @@ export function problemsOf({ schema, config, ...route }: RouteOptions): ProblemC
     ]),
   ]
 }
+
+/** The documented statuses of a route, but for those that are answered before a request reaches one. */
+export const statusesOf = (route: RouteOptions): number[] =>
+  [
+    ...Object.keys(Object(route.schema?.response)).map(Number),
+    ...problemsOf(route).map((code) => problems[code][0]),
+  ].filter((status) => status !== 408 && status !== 431)
 
 const ofServer = ['malformed-request', 'request-timeout', 'headers-too-large', 'internal', 'overloaded'] as const
 const ofBodies = ['malformed-json', 'body-too-large', 'unsupported-media-type'] as const

@@ -1,12 +1,9 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { type ReplicaStatus, statusSubject } from '@cqrs/contracts'
-import { register } from 'prom-client'
+import { gauges, type Logger, register, version } from '@cqrs/telemetry'
 import type { NatsLink } from '../nats/link.ts'
-import { gauges } from '../process/gauges.ts'
-import type { Logger } from '../process/logger.ts'
 import type { HttpServer } from './http-server.ts'
-import { version } from './version.ts'
 
 /** A dependency of the process. Without one that is not required, clients are still served. */
 export type Check = {

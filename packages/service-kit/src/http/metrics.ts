@@ -1,11 +1,7 @@
-import { Gauge, register } from 'prom-client'
+import { Gauge, type Logger, register, version } from '@cqrs/telemetry'
 import Type from 'typebox'
-import type { Logger } from '../process/logger.ts'
 import type { HttpServer } from './http-server.ts'
 import { createServer } from './server.ts'
-import { version } from './version.ts'
-
-export { Counter, Gauge, Histogram, register } from 'prom-client'
 
 /** The setting of every process with metrics. */
 export const metricsSettings = {

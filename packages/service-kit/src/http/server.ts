@@ -1,9 +1,9 @@
 import { type ProblemCode, problem, problems } from '@cqrs/contracts'
+import { type Logger, measureRequests } from '@cqrs/telemetry'
 import cors from '@fastify/cors'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, LogController, type RouteOptions } from 'fastify'
-import type { Logger } from '../process/logger.ts'
-import { measureRequests } from './http-metrics.ts'
+import { statusesOf } from './description.ts'
 import type { HttpServer } from './http-server.ts'
 import { parseJson } from './parse-json.ts'
 import { answerProblems, sendProblem } from './problems.ts'
@@ -76,7 +76,7 @@ export function createServer(
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, parseJson(app))
   app.setValidatorCompiler(compileValidator)
   answerProblems(app)
-  measureRequests(app)
+  measureRequests(app, routes, statusesOf)
   takeTurns(app)
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(headersOfAnswers).header('x-request-id', request.id)

@@ -1,5 +1,5 @@
+import { tracing } from '@cqrs/telemetry'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { tracing } from '../tracing/tracing.ts'
 import { sourceOf } from './source.ts'
 
 /**

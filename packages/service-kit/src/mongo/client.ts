@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { type Logger, measurePool, tracing } from '@cqrs/telemetry'
 import {
   MongoClient,
   type MongoClientOptions,
@@ -10,10 +11,7 @@ import {
 } from 'mongodb'
 import Type from 'typebox'
 import { ConfigError } from '../process/config.ts'
-import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
-import { tracing } from '../tracing/tracing.ts'
-import { measurePool } from './client-metrics.ts'
 
 /** Below the timeouts of requests. */
 const majorityTimeoutMs = 5_000

@@ -1,8 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Counter, gauges, type Logger } from '@cqrs/telemetry'
 import { connect, errors, type Msg, type NatsConnection } from '@nats-io/transport-node'
-import { Counter } from 'prom-client'
-import { gauges } from '../process/gauges.ts'
-import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 import { type NatsSettings, natsConnectionOptions } from './settings.ts'
 

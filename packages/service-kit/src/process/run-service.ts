@@ -1,8 +1,6 @@
+import { collectDefaultMetrics, type Logger, stopTracing } from '@cqrs/telemetry'
 import closeWithGrace from 'close-with-grace'
-import { collectDefaultMetrics } from 'prom-client'
-import { stopTracing } from '../tracing/tracing.ts'
 import { exitOnOperatorError } from './config.ts'
-import type { Logger } from './logger.ts'
 
 /** A process as its wiring returns it: every part exists, nothing is connected yet. */
 export type Service = {

@@ -1,6 +1,6 @@
+import type { Logger } from '@cqrs/telemetry'
 import type { Check } from '../http/health.ts'
 import { isRefused, isStorageUnavailable } from '../mongo/client.ts'
-import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 
 /**

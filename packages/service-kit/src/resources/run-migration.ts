@@ -1,3 +1,4 @@
+import type { Logger } from '@cqrs/telemetry'
 import { JetStreamApiError } from '@nats-io/jetstream'
 import { errors, type NatsConnection } from '@nats-io/transport-node'
 import { type Db, MongoServerError } from 'mongodb'
@@ -6,7 +7,6 @@ import { Lease } from '../mongo/lease.ts'
 import { linkNats } from '../nats/link.ts'
 import type { NatsSettings } from '../nats/settings.ts'
 import { ConfigError } from '../process/config.ts'
-import type { Logger } from '../process/logger.ts'
 import { pause } from '../process/pause.ts'
 
 /**

@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import t, { type Test } from 'tap'
-import { createServer, startTracing } from '../../src/index.ts'
-import { stopTracing } from '../../src/tracing/tracing.ts'
+import { createServer, startTracing, stopTracing } from '../../src/index.ts'
 import { captureLog } from '../fixtures/capture-log.ts'
 
 const trace = new AsyncLocalStorage<string>()

@@ -40,6 +40,11 @@ const planted: { rule: string; file: string; line: string }[] = [
     line: "import { createHash } from 'node:crypto'",
   },
   {
+    rule: 'telemetry-stands-alone',
+    file: 'packages/telemetry/src/a.ts',
+    line: "import type { ProblemCode } from '../../contracts/src/problems.ts'",
+  },
+  {
     rule: 'domain-is-pure',
     file: 'services/command-api/src/domain/a.ts',
     line: "import type { Logger } from '@cqrs/service-kit'",

@@ -1,6 +1,6 @@
 import type { MongoClient } from 'mongodb'
 import { Histogram } from 'prom-client'
-import { gauges, type Measured } from '../process/gauges.ts'
+import { gauges, type Measured } from './gauges.ts'
 
 /** Measures the connections of a client from its first event on, and shows them from `start` to `close`. */
 export function measurePool(client: MongoClient): Measured {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import Type from 'typebox'
-import { createLogger, type logLevels } from '../process/logger.ts'
+import { createLogger, type logLevels } from './logger.ts'
 import type { start } from './open-telemetry.ts'
 
 /** The setting that switches traces on. OpenTelemetry's SDK reads its other variables itself. */

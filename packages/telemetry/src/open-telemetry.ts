@@ -7,13 +7,13 @@ import { defaultResource, detectResources, envDetector, resourceFromAttributes }
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
 import type { FastifyInstance } from 'fastify'
 import type { MongoClient } from 'mongodb'
-import { version } from '../http/version.ts'
-import type { Logger } from '../process/logger.ts'
+import type { Logger } from './logger.ts'
+import { version } from './version.ts'
 
 // No attribute holds personal data: no query string, nothing of a command or its answer, no text of an error.
 
 const { context, propagation, ROOT_CONTEXT, trace } = api
-const tracer = trace.getTracer('@cqrs/service-kit', version)
+const tracer = trace.getTracer('@cqrs/telemetry', version)
 
 /** Exports spans in the background. The SDK holds a bounded number of them, and drops what is over it. */
 export function start(service: string, logger: Logger) {

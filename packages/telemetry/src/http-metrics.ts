@@ -1,8 +1,5 @@
-import { problems } from '@cqrs/contracts'
-import type { RouteOptions } from 'fastify'
+import type { FastifyInstance, RouteOptions } from 'fastify'
 import { Histogram } from 'prom-client'
-import { problemsOf } from './description.ts'
-import type { HttpServer } from './http-server.ts'
 
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const duration = new Histogram({
@@ -12,15 +9,23 @@ const duration = new Histogram({
   buckets,
 })
 
-/** Measures every request, but for probes and scrapes. What a route can answer is there from the start, as 0. */
-export function measureRequests(app: HttpServer): void {
+/**
+ * Measures every request, but for probes and scrapes. What a route can answer is there from the start, as 0.
+ * @param routes every route, known when the server is ready
+ * @param statusesOf the statuses that a route can answer
+ */
+export function measureRequests(
+  app: Pick<FastifyInstance, 'addHook'>,
+  routes: readonly RouteOptions[],
+  statusesOf: (route: RouteOptions) => number[],
+): void {
   app.addHook('onResponse', ({ method, routeOptions }, reply, done) => {
     const { url = 'none', logLevel } = routeOptions
     if (logLevel !== silent) observe(seriesOf(method, url, reply.statusCode), reply.elapsedTime / 1_000)
     done()
   })
   app.addHook('onReady', (done) => {
-    for (const route of app.describedRoutes)
+    for (const route of routes)
       if (route.logLevel !== silent && route.method !== 'HEAD')
         for (const status of statusesOf(route)) seriesOf(String(route.method), route.url, status)
     seriesOf('GET', 'none', 404)
@@ -60,10 +65,3 @@ function newSeries(http_request_method: string, http_route: string, http_respons
 
 /** As in OpenTelemetry's semantic conventions. */
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'TRACE'])
-
-/** The documented statuses of a route, but for those that are answered before a request reaches one. */
-const statusesOf = (route: RouteOptions): number[] =>
-  [
-    ...Object.keys(Object(route.schema?.response)).map(Number),
-    ...problemsOf(route).map((code) => problems[code][0]),
-  ].filter((status) => status !== 408 && status !== 431)
