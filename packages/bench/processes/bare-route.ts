@@ -12,10 +12,11 @@ export type BareRouteJob = {
   audience: string
 }
 
-await answerJob<BareRouteJob>(async ({ bodies, headers, ...options }) => {
+await answerJob<BareRouteJob>(async ({ bodies, headers, jwksFile, issuer, audience }) => {
   const bytes = new Map(Object.entries(bodies).map(([id, text]) => [id, Buffer.from(text)]))
   const app = Fastify()
-  const authenticate = verifyAccessTokens(app as never, { ...options, admit: async (caller) => caller })
+  const settings = { JWKS_FILE: jwksFile, JWT_ISSUER: issuer, JWT_AUDIENCE: audience }
+  const authenticate = verifyAccessTokens(app as never, settings, async (caller) => caller)
   app.get<{ Params: { id: string } }>('/api/v1/users/:id', { onRequest: authenticate as never }, (request, reply) =>
     reply.headers(headers).type('application/json; charset=utf-8').send(bytes.get(request.params.id)),
   )

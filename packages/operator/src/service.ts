@@ -27,12 +27,7 @@ export async function createOperator(config: Config): Promise<Service & { app: H
   const db = mongo.db()
   const nats = linkNats({ settings: config, name: 'operator', logger })
   const app = createServer(logger)
-  const authenticate = verifyAccessTokens(app, {
-    jwksFile: config.JWKS_FILE,
-    issuer: config.JWT_ISSUER,
-    audience: config.JWT_AUDIENCE,
-    admit: (caller) => admit(caller, db),
-  })
+  const authenticate = verifyAccessTokens(app, config, (caller) => admit(caller, db))
   const live = new Live({ db, nats })
   answerHealth(app, {
     mongodb: acceptsWrites(mongo, () => true),

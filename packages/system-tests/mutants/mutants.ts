@@ -476,8 +476,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/service.ts`,
     what: 'a stream that disappears is not recreated',
-    find: 'if (connection) await resources.createStreams(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)',
-    replace: 'void [connection, resources.createStreams]',
+    find: 'resources.createStreams(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES),',
+    replace: 'Promise.resolve([connection, resources.createStreams]),',
     tests: [`${commandApi}/test/migrate.test.ts`],
   },
   {

@@ -26,12 +26,7 @@ export function buildApp(
   }: Omit<Dependencies, 'authenticate'> & { logger: Logger; checks: Record<string, Check>; nats: NatsLink },
 ): HttpServer {
   const app = createServer(logger, config)
-  const authenticate = verifyAccessTokens(app, {
-    jwksFile: config.JWKS_FILE,
-    issuer: config.JWT_ISSUER,
-    audience: config.JWT_AUDIENCE,
-    admit: (caller) => admit(caller, parts),
-  })
+  const authenticate = verifyAccessTokens(app, config, (caller) => admit(caller, parts))
   const limitedByCaller = refusing(['rate-limited', ...authenticate.problems], authenticate)
   const dependencies: Dependencies = { ...parts, authenticate: limitedByCaller }
   answerHealth(app, checks, nats)

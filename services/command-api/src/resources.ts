@@ -1,5 +1,12 @@
 import { deadLetterStream, usersStream } from '@cqrs/contracts'
-import { type CollectionPlan, ensureCollections, ensureStream, leasesCollection } from '@cqrs/service-kit'
+import {
+  type CollectionPlan,
+  drifted,
+  ensureCollections,
+  ensureStream,
+  leasesCollection,
+  streamConfig,
+} from '@cqrs/service-kit'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Db } from 'mongodb'
 import { loginBackOffCollection, loginBackOffIndexes } from './sign-in/login-back-off.ts'
@@ -38,3 +45,9 @@ export async function createStreams(nats: NatsConnection, replicas: number, maxB
   await ensureStream(nats, { ...usersStream, ...(maxBytes && { maxBytes }) }, replicas)
   await ensureStream(nats, deadLetterStream, replicas)
 }
+
+/** What someone has changed in the streams. */
+export const driftedStreams = async (nats: NatsConnection): Promise<string[]> => [
+  ...(await drifted(nats, streamConfig(usersStream))),
+  ...(await drifted(nats, streamConfig(deadLetterStream))),
+]

@@ -3,7 +3,6 @@ import {
   acceptsWrites,
   auditLog,
   createLogger,
-  drifted,
   type HttpServer,
   Lease,
   type Logger,
@@ -13,7 +12,6 @@ import {
   mongoClient,
   RequiredResources,
   type Service,
-  streamConfig,
 } from '@cqrs/service-kit'
 import { buildApp } from './app.ts'
 import { createFirstAdmin } from './commands/create-admin.ts'
@@ -74,20 +72,12 @@ export async function createCommandApi(config: Config, overrides: Overrides = {}
 
   const nats = linkNats({ settings: config, name: 'command-api', logger })
   const streams = new RequiredResources({
-    missing: async () => {
-      const connection = nats.connection()
-      return connection && missingStreams(connection, [usersStream, deadLetterStream])
-    },
-    drifted: async () => {
-      const connection = nats.connection()
-      if (!connection) return undefined
-      const found = [usersStream, deadLetterStream].map((stream) => drifted(connection, streamConfig(stream)))
-      return (await Promise.all(found)).flat()
-    },
-    putBack: async () => {
-      const connection = nats.connection()
-      if (connection) await resources.createStreams(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES)
-    },
+    missing: () => nats.whileUp((connection) => missingStreams(connection, [usersStream, deadLetterStream])),
+    drifted: () => nats.whileUp(resources.driftedStreams),
+    putBack: () =>
+      nats.whileUp((connection) =>
+        resources.createStreams(connection, config.STREAM_REPLICAS, config.STREAM_MAX_BYTES),
+      ),
     logger,
   })
   const outbox = new Outbox(db)

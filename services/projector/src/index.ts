@@ -1,6 +1,6 @@
 /** What packages/operator and its tests use of the projector: its read models, and what keeps them right. */
 export * from './consuming/consumer-progress.ts'
-export { consumerConfig, isUnknownConsumer, removeDurableConsumer } from './consuming/durable-consumer.ts'
+export { consumerConfig, removeDurableConsumer } from './consuming/durable-consumer.ts'
 export { PausedConsumers } from './consuming/paused-consumers.ts'
 export { projections } from './projections/index.ts'
 export { type Projection, project } from './projections/projection.ts'

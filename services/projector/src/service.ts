@@ -46,18 +46,9 @@ export async function createProjector(config: Config, overrides: Overrides = {})
   const nats = linkNats({ settings: config, name: 'projector', logger })
   const collections = new RequiredResources({ missing: () => missingInDatabase(db), logger })
   const streams = new RequiredResources({
-    missing: async () => {
-      const connection = nats.connection()
-      return connection && missingInBroker(connection)
-    },
-    drifted: async () => {
-      const connection = nats.connection()
-      return connection && driftedInBroker(connection, db)
-    },
-    putBack: async () => {
-      const connection = nats.connection()
-      if (connection) await createConsumers(connection, db)
-    },
+    missing: () => nats.whileUp(missingInBroker),
+    drifted: () => nats.whileUp((connection) => driftedInBroker(connection, db)),
+    putBack: () => nats.whileUp((connection) => createConsumers(connection, db)),
     logger,
   })
   nats.onConnected(() => streams.look())

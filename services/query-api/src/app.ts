@@ -39,12 +39,7 @@ export function buildApp(
   },
 ): HttpServer {
   const app = createServer(logger, config)
-  const authenticate = verifyAccessTokens(app, {
-    jwksFile: config.JWKS_FILE,
-    issuer: config.JWT_ISSUER,
-    audience: config.JWT_AUDIENCE,
-    admit: (caller) => revocations.admit(caller),
-  })
+  const authenticate = verifyAccessTokens(app, config, (caller) => revocations.admit(caller))
   const checks: Record<string, Check> = {
     mongodb,
     collections: required.check({ required: true }),

@@ -1,6 +1,6 @@
 import { usersStream } from '@cqrs/contracts'
-import { ConsumerProgress, isUnknownConsumer, outstanding } from '@cqrs/projector'
-import { pause } from '@cqrs/service-kit'
+import { ConsumerProgress, outstanding } from '@cqrs/projector'
+import { ifExists, pause } from '@cqrs/service-kit'
 import type { ConsumerInfo } from '@nats-io/jetstream'
 
 /** Pauses and resumes durable consumers, and waits for them. Every method throws while NATS is unavailable. */
@@ -18,7 +18,7 @@ export class ConsumerControl extends ConsumerProgress {
    */
   async whenLevel(durable: string, other: string, withinMs: number, call: () => Promise<void>): Promise<boolean> {
     const deadline = performance.now() + withinMs
-    const wasPaused = (await this.info(other).catch(unlessUnknown))?.paused
+    const wasPaused = (await ifExists(this.info(other)))?.paused
     try {
       for (;;) {
         const ahead = await this.#paused(other)
@@ -32,7 +32,7 @@ export class ConsumerControl extends ConsumerProgress {
         await pause(50, new AbortController().signal)
       }
     } finally {
-      if (!wasPaused) await this.resume(other).catch(unlessUnknown)
+      if (!wasPaused) await ifExists(this.resume(other))
     }
   }
 
@@ -52,7 +52,7 @@ export class ConsumerControl extends ConsumerProgress {
 
   /** Pauses a consumer, again if a projector has put it back, by the clock of the server. */
   async #paused(durable: string): Promise<(ConsumerInfo & { paused: boolean }) | undefined> {
-    const before = await this.info(durable).catch(unlessUnknown)
+    const before = await ifExists(this.info(durable))
     if (!before) return undefined
     if (!before.paused) await this.pause(durable, longestPauseMs)
     const info = before.paused ? before : await this.info(durable)
@@ -62,7 +62,3 @@ export class ConsumerControl extends ConsumerProgress {
 
 /** In case this process dies. */
 const longestPauseMs = 30_000
-
-function unlessUnknown(error: unknown): undefined {
-  if (!isUnknownConsumer(error)) throw error
-}

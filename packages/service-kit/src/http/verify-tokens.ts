@@ -31,15 +31,16 @@ declare module '@fastify/jwt' {
  * Registers the verification of access tokens (RFC 9068: `typ` at+jwt, exact issuer and audience, ES256 only) with the
  * public keys of a JWKS file, and returns the `onRequest` hook that refuses a request without a valid token. No signing
  * key is involved: this process cannot issue tokens.
- * @param options.admit is called with the caller of a valid token. It throws a Refusal if the token was revoked, else
+ * @param admit is called with the caller of a valid token. It throws a Refusal if the token was revoked, else
  *   returns the caller as it is now
  * @throws ConfigError, or an error of the file system, if the file holds no usable keys
  */
 export function verifyAccessTokens(
   app: HttpServer,
-  options: { jwksFile: string; issuer: string; audience: string; admit: (caller: Caller) => Promise<Caller> },
+  settings: { JWKS_FILE: string; JWT_ISSUER: string; JWT_AUDIENCE: string },
+  admit: (caller: Caller) => Promise<Caller>,
 ) {
-  const keys = publicKeysOf(options.jwksFile, app.log)
+  const keys = publicKeysOf(settings.JWKS_FILE, app.log)
   app.register(jwt, {
     // PEM strings and not key objects: @fastify/jwt caches one verifier per string.
     secret: { public: async (_request: FastifyRequest, token: TokenOrHeader) => keys(kidOf(token)) },
@@ -48,8 +49,8 @@ export function verifyAccessTokens(
       // Verified tokens, by SHA-256, until they expire. Revocation is not cached: `admit` checks each request.
       cache: 5_000,
       algorithms: ['ES256'],
-      allowedIss: options.issuer,
-      allowedAud: options.audience,
+      allowedIss: settings.JWT_ISSUER,
+      allowedAud: settings.JWT_AUDIENCE,
       // An absent claim would not be compared with the allowed values.
       requiredClaims: ['iss', 'aud', 'exp', 'iat', 'sub', 'jti', 'roles', 'ver'],
     },
@@ -62,7 +63,7 @@ export function verifyAccessTokens(
   })
 
   const authenticate = async (request: FastifyRequest): Promise<void> => {
-    request.user = await options.admit(await callerByToken(request))
+    request.user = await admit(await callerByToken(request))
   }
   return refusing(['token-missing', 'token-invalid', 'token-expired', 'token-revoked'], authenticate)
 }

@@ -17,6 +17,8 @@ export type NatsLink = {
   start(): void
   /** The connection while it is up, else undefined. A later one can be another object. */
   connection(): NatsConnection | undefined
+  /** Does work with the connection while it is up, else nothing. */
+  whileUp<Result>(work: (connection: NatsConnection) => Promise<Result>): Promise<Result | undefined>
   /** Why the link is down or lacks a subscription, for an operator; empty while all is well. */
   problems(): readonly string[]
   /** Drains the connection: sends what was published, then closes. */
@@ -179,6 +181,7 @@ export function linkNats(options: { settings: NatsSettings; name: string; logger
     if (!subscription.isDenied && nats === connection) callHandlers(nats)
   }
 
+  const current = () => (isUp && !connection?.isClosed() ? connection : undefined)
   const problems = () =>
     isUp
       ? subscriptions.filter(({ isDenied }) => isDenied).map(({ subject }) => `NATS denies subscribing to ${subject}`)
@@ -192,7 +195,11 @@ export function linkNats(options: { settings: NatsSettings; name: string; logger
       running ??= run()
       measured.start()
     },
-    connection: () => (isUp && !connection?.isClosed() ? connection : undefined),
+    connection: current,
+    async whileUp(work) {
+      const connection = current()
+      return connection && (await work(connection))
+    },
     problems,
     async close() {
       closing.abort()

@@ -47,7 +47,7 @@ export async function ensureStream(nats: NatsConnection, stream: StreamPlan, rep
   const { streams } = await jetstreamManager(nats, { checkAPI: false })
   // To add a stream that exists would need its bytes a second time.
   const ensure = async () =>
-    (await found(streams.info(stream.name))) ? streams.update(stream.name, config) : streams.add(config)
+    (await ifExists(streams.info(stream.name))) ? streams.update(stream.name, config) : streams.add(config)
   try {
     await ensure().catch(ensure) // another process may have created it in between
   } catch (error) {
@@ -80,17 +80,20 @@ export async function missingStreams(
 ): Promise<string[]> {
   const manager = await jetstreamManager(nats, { checkAPI: false })
   const missing = streams.map(async ({ name, durables = [] }) => {
-    if (!(await found(manager.streams.info(name)))) return [`stream ${name}`]
-    const consumers = await Promise.all(durables.map((durable) => found(manager.consumers.info(name, durable))))
+    if (!(await ifExists(manager.streams.info(name)))) return [`stream ${name}`]
+    const consumers = await Promise.all(durables.map((durable) => ifExists(manager.consumers.info(name, durable))))
     return durables.filter((_, i) => !consumers[i]).map((durable) => `consumer ${name}.${durable}`)
   })
   return (await Promise.all(missing)).flat()
 }
 
-/** Undefined only if the server says that it does not exist; without an answer it is unknown, and this throws. */
-async function found<Info>(info: Promise<Info>): Promise<Info | undefined> {
+/**
+ * What was asked of a stream or consumer. Undefined only if the server says that it does not exist; without an answer it
+ * is unknown, and this throws.
+ */
+export async function ifExists<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {
   try {
-    return await info
+    return await answer
   } catch (error) {
     if (notFound.has(codeOf(error) ?? 0)) return undefined
     throw error

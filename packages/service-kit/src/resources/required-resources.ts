@@ -135,7 +135,7 @@ type Options = {
    * Recreates what disappears later, as when a broker loses its data, and restores what has drifted. Without it the
    * checks end once all exist.
    */
-  putBack?: () => Promise<void>
+  putBack?: () => Promise<unknown>
   logger: Logger
 }
 

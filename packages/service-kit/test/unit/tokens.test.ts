@@ -25,12 +25,11 @@ const { lines, logger } = captureLog()
 const app = createServer(logger)
 t.teardown(() => app.close())
 let admit = async (caller: Caller): Promise<Caller> => caller
-const authenticate = verifyAccessTokens(app, {
-  jwksFile,
-  issuer: 'the-issuer',
-  audience: 'the-audience',
-  admit: (caller) => admit(caller),
-})
+const authenticate = verifyAccessTokens(
+  app,
+  { JWKS_FILE: jwksFile, JWT_ISSUER: 'the-issuer', JWT_AUDIENCE: 'the-audience' },
+  (caller) => admit(caller),
+)
 app.get('/me', { onRequest: authenticate }, (request) => callerOf(request))
 app.get('/anybody', (request) => ({ caller: callerOf(request) ?? 'nobody' }))
 
@@ -126,7 +125,7 @@ t.test('only ES256 is accepted, even if the file holds another kind of key', asy
 
 t.test('without usable keys the service does not start', async (t) => {
   const verifyBy = (file: string) => () =>
-    verifyAccessTokens(createServer(logger), { jwksFile: file, issuer: 'i', audience: 'a', admit })
+    verifyAccessTokens(createServer(logger), { JWKS_FILE: file, JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' }, admit)
   for (const content of ['', 'hello', 'null', '{}', '{"keys":{}}', '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}']) {
     const file = join(t.testdir({ 'jwks.json': content }), 'jwks.json')
     t.throws(verifyBy(file), new ConfigError(`${file} is not a JWKS of public keys (RFC 7517)`), content)

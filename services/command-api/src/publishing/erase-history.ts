@@ -1,5 +1,6 @@
 import { deadLetterStream, replaySubject, usersStream } from '@cqrs/contracts'
-import { JetStreamApiCodes, JetStreamApiError, jetstreamManager } from '@nats-io/jetstream'
+import { ifExists } from '@cqrs/service-kit'
+import { jetstreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 
 /**
@@ -24,11 +25,7 @@ export async function eraseHistory(connection: NatsConnection, userId: string): 
   const subjects = [`users.${userId}.created`, `users.${userId}.updated`, replaySubject('*', `users.${userId}.*`)]
   await Promise.all([
     ...subjects.map(deleteAll),
-    streams.purge(deadLetterStream.name, { filter: `users_dlq.*.${userId}` }).catch(unlessMissing),
+    // The projector creates the stream of dead letters.
+    ifExists(streams.purge(deadLetterStream.name, { filter: `users_dlq.*.${userId}` })),
   ])
-}
-
-/** The projector creates the stream of dead letters. */
-function unlessMissing(error: unknown): void {
-  if (!(error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound)) throw error
 }

@@ -1,13 +1,6 @@
 import { replaySubject, usersStream } from '@cqrs/contracts'
-import { stamped } from '@cqrs/service-kit'
-import {
-  AckPolicy,
-  type ConsumerConfig,
-  DeliverPolicy,
-  JetStreamApiCodes,
-  JetStreamApiError,
-  jetstreamManager,
-} from '@nats-io/jetstream'
+import { ifExists, stamped } from '@cqrs/service-kit'
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
 
 /** Which events to read, and the name under which the server tracks which of them are handled. */
@@ -61,25 +54,12 @@ export async function ensureDurableConsumer(
 /** Which of these exist. */
 export async function existingConsumers(nats: NatsConnection, durables: readonly string[]): Promise<string[]> {
   const { consumers } = await jetstreamManager(nats, { checkAPI: false })
-  const looked = durables.map((durable) =>
-    consumers.info(usersStream.name, durable).then(
-      () => [durable],
-      (error) => {
-        if (isUnknownConsumer(error)) return []
-        throw error
-      },
-    ),
-  )
-  return (await Promise.all(looked)).flat()
+  const found = await Promise.all(durables.map((durable) => ifExists(consumers.info(usersStream.name, durable))))
+  return durables.filter((_, i) => found[i])
 }
 
 /** Removes the consumer if it exists. */
 export async function removeDurableConsumer(nats: NatsConnection, durable: string): Promise<void> {
   const { consumers } = await jetstreamManager(nats, { checkAPI: false })
-  await consumers.delete(usersStream.name, durable).catch((error) => {
-    if (!isUnknownConsumer(error)) throw error
-  })
+  await ifExists(consumers.delete(usersStream.name, durable))
 }
-
-export const isUnknownConsumer = (error: unknown): boolean =>
-  error instanceof JetStreamApiError && error.code === JetStreamApiCodes.ConsumerNotFound

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { aboutEvent, UserReadDocument, UserReadTombstone } from '@cqrs/contracts'
-import type { CollectionPlan } from '@cqrs/service-kit'
+import { type CollectionPlan, inMs } from '@cqrs/service-kit'
 import type { Collection, Db, Document } from 'mongodb'
 import type { ReadModel } from '../read-store/read-model.ts'
 
@@ -155,8 +155,6 @@ export class WelcomeEmailRecord {
 }
 
 const when = (condition: Document, yes: unknown, no: unknown) => ({ $cond: [condition, yes, no] })
-
-const inMs = (ms: number) => ({ $add: ['$$NOW', ms] })
 
 const claimMs = 30_000
 /**
