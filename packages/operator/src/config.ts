@@ -1,4 +1,4 @@
-import { logLevels, metricsSettings, mongodbUri, natsRules, natsSettings, withRules } from '@cqrs/service-kit'
+import { mongodbUri, natsRules, natsSettings, telemetrySettings, withRules } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** What the command line needs. */
@@ -17,11 +17,14 @@ export const KeySettings = Type.Object({
   JWKS_FILE,
 })
 
+/** It sends no traces. */
+const { METRICS_PORT, LOG_LEVEL } = telemetrySettings
+
 /** The settings of the operator's HTTP API and console, each an environment variable, checked at start. */
 const Settings = Type.Object({
   HOST: Type.String({ default: '::', description: 'Address to listen on; `::` is every address of IPv6 and IPv4' }),
   PORT: Type.Integer({ default: 8084, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
-  ...metricsSettings,
+  METRICS_PORT,
   ...connections,
   API_URL: Type.Optional(
     Type.String({
@@ -32,7 +35,7 @@ const Settings = Type.Object({
   JWKS_FILE,
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
   JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),
-  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
+  LOG_LEVEL,
 })
 export const Config = withRules(Settings, natsRules)
 export type Config = Static<typeof Config>

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Gauge } from 'prom-client'
+import { Gauge, register } from 'prom-client'
 
 /** Measures one part while it runs: a member of the parts that a service starts and closes. */
 export type Measured = { start(): void; close(): Promise<void> }
@@ -45,6 +45,14 @@ export function gauges<Part, Name extends string>(
     return [new Gauge({ name, help, labelNames: label ? [label] : [], collect }), name, label] as const
   })
   return (part) => ({ start: () => void parts.add(part), close: async () => void parts.delete(part) })
+}
+
+/** Every gauge by name with its values, but those of Node and the process itself. */
+export async function currentGauges() {
+  const metrics = await register.getMetricsAsJSON()
+  const isOwn = ({ name, type }: { name: string; type: unknown }) =>
+    type === 'gauge' && !/^(nodejs|process)_/.test(name)
+  return Object.fromEntries(metrics.filter(isOwn).map(({ name, values }) => [name, values as never]))
 }
 
 type Values<Name extends string> = { [name in Name]?: number | Record<string, number> }

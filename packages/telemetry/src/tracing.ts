@@ -1,20 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import Type from 'typebox'
 import { createLogger, type logLevels } from './logger.ts'
 import type { start } from './open-telemetry.ts'
-
-/** The setting that switches traces on. OpenTelemetry's SDK reads its other variables itself. */
-export const tracingSettings = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
-    Type.Refine(
-      Type.String({
-        description: 'Receiver of traces over OTLP/HTTP, as in http://localhost:4318 (default: no traces)',
-      }),
-      (url) => /^https?:\/\//.test(url) && URL.canParse(url),
-      () => 'must be a URL such as http://localhost:4318',
-    ),
-  ),
-}
 
 /** While traces are off, nothing of OpenTelemetry is loaded, and this only does the work. */
 export let tracing: ReturnType<typeof start> = {

@@ -1,13 +1,11 @@
 import { isMailbox, maxAccessTokenLifetimeSeconds, normaliseEmail } from '@cqrs/contracts'
 import {
   httpSettings,
-  logLevels,
-  metricsSettings,
   mongodbUri,
   natsRules,
   natsSettings,
   streamSettings,
-  tracingSettings,
+  telemetrySettings,
   withRules,
 } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
@@ -18,7 +16,6 @@ const fromOneAddress = 'per minute from one address (IPv6: one /64), failed ones
 const Settings = Type.Object({
   HOST: Type.String({ default: '::', description: 'Address to listen on; `::` is every address of IPv6 and IPv4' }),
   PORT: Type.Integer({ default: 8081, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
-  ...metricsSettings,
   ...httpSettings,
   MONGODB_URI: mongodbUri('URI of the write database, with its name in the path'),
   ...natsSettings,
@@ -72,8 +69,7 @@ const Settings = Type.Object({
     ),
   ),
   ADMIN_PASSWORD: Type.Optional(Type.String({ minLength: 8, maxLength: 128, description: 'Password of that admin' })),
-  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
-  ...tracingSettings,
+  ...telemetrySettings,
 })
 
 /** The settings of command-api. Each is an environment variable, checked when the process starts. */

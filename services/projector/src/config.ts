@@ -1,13 +1,4 @@
-import {
-  logLevels,
-  metricsSettings,
-  mongodbUri,
-  natsRules,
-  natsSettings,
-  streamSettings,
-  tracingSettings,
-  withRules,
-} from '@cqrs/service-kit'
+import { mongodbUri, natsRules, natsSettings, streamSettings, telemetrySettings, withRules } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /** The projector's settings, each an environment variable, checked at start. */
@@ -17,7 +8,6 @@ const Settings = Type.Object({
     description: 'Address to listen on for health checks; `::` is every address of IPv6 and IPv4',
   }),
   PORT: Type.Integer({ default: 8083, minimum: 0, maximum: 65535, description: 'Port to listen on for health checks' }),
-  ...metricsSettings,
   MONGODB_READ_URI: mongodbUri('Read database, with its name in the path; the user needs the role `readWrite`'),
   ...natsSettings,
   // For `migrate`, which may be the first to create the streams.
@@ -36,8 +26,7 @@ const Settings = Type.Object({
     minimum: 1,
     description: 'Interval at which the read models are compared with the write side and repaired',
   }),
-  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
-  ...tracingSettings,
+  ...telemetrySettings,
 })
 export const Config = withRules(Settings, natsRules)
 export type Config = Static<typeof Config>

@@ -1,13 +1,4 @@
-import {
-  httpSettings,
-  logLevels,
-  metricsSettings,
-  mongodbUri,
-  natsRules,
-  natsSettings,
-  tracingSettings,
-  withRules,
-} from '@cqrs/service-kit'
+import { httpSettings, mongodbUri, natsRules, natsSettings, telemetrySettings, withRules } from '@cqrs/service-kit'
 import Type, { type Static } from 'typebox'
 
 /**
@@ -17,7 +8,6 @@ import Type, { type Static } from 'typebox'
 const Settings = Type.Object({
   HOST: Type.String({ default: '::', description: 'Address to listen on; `::` is every address of IPv6 and IPv4' }),
   PORT: Type.Integer({ default: 8082, minimum: 0, maximum: 65535, description: 'Port to listen on' }),
-  ...metricsSettings,
   ...httpSettings,
   MONGODB_READ_URI: mongodbUri('Read database, with its name in the path; a user with the role `read` is sufficient'),
   LISTS_FOR: Type.Enum(['users', 'admins'], {
@@ -58,8 +48,7 @@ const Settings = Type.Object({
   JWKS_FILE: Type.String({ description: 'JSON file with the public keys that verify access tokens' }),
   JWT_ISSUER: Type.String({ default: 'cqrs-user-service', description: 'Issuer (`iss`) of access tokens' }),
   JWT_AUDIENCE: Type.String({ default: 'cqrs-user-service', description: 'Audience (`aud`) of access tokens' }),
-  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info', description: 'Minimum log level' }),
-  ...tracingSettings,
+  ...telemetrySettings,
 })
 export const Config = withRules(Settings, natsRules)
 export type Config = Static<typeof Config>

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { type ReplicaStatus, statusSubject } from '@cqrs/contracts'
-import { gauges, type Logger, register, version } from '@cqrs/telemetry'
+import { currentGauges, gauges, type Logger, version } from '@cqrs/telemetry'
 import type { NatsLink } from '../nats/link.ts'
 import type { HttpServer } from './http-server.ts'
 
@@ -52,13 +52,6 @@ async function healthOf(checks: Record<string, Check>): Promise<Health> {
 }
 
 type Health = Pick<ReplicaStatus, 'status' | 'checks' | 'missing' | 'reasons'>
-
-async function currentGauges(): Promise<ReplicaStatus['gauges']> {
-  const metrics = await register.getMetricsAsJSON()
-  const isOwn = ({ name, type }: { name: string; type: unknown }) =>
-    type === 'gauge' && !/^(nodejs|process)_/.test(name)
-  return Object.fromEntries(metrics.filter(isOwn).map(({ name, values }) => [name, values as never]))
-}
 
 async function resultsOf(checks: Record<string, Check>) {
   const entries = Object.entries(checks)

@@ -1,14 +1,6 @@
 import { Gauge, type Logger, register, version } from '@cqrs/telemetry'
-import Type from 'typebox'
 import type { HttpServer } from './http-server.ts'
 import { createServer } from './server.ts'
-
-/** The setting of every process with metrics. */
-export const metricsSettings = {
-  METRICS_PORT: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 65535, description: 'Separate port for `/metrics` (default: PORT)' }),
-  ),
-}
 
 /**
  * Answers `/metrics` in Prometheus's text format. It is for the internal network: gateways do not expose it. On a

@@ -88,7 +88,7 @@ export async function missingStreams(
 }
 
 /**
- * What was asked of a stream or consumer. Undefined only if the server says that it does not exist; without an answer it
+ * The answer about a stream or consumer. Undefined only if the server says that it does not exist; without an answer it
  * is unknown, and this throws.
  */
 export async function ifExists<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {

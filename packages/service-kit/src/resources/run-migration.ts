@@ -1,4 +1,4 @@
-import { createLogger, logLevels } from '@cqrs/telemetry'
+import { createLogger, telemetrySettings } from '@cqrs/telemetry'
 import { JetStreamApiError } from '@nats-io/jetstream'
 import { errors, type NatsConnection } from '@nats-io/transport-node'
 import { type Db, MongoServerError } from 'mongodb'
@@ -12,11 +12,7 @@ import { ConfigError, readConfig, withRules } from '../process/config.ts'
 import { pause } from '../process/pause.ts'
 
 /** What a migration needs, besides the URI of its database. */
-const Settings = Type.Object({
-  ...natsSettings,
-  ...streamSettings,
-  LOG_LEVEL: Type.Enum([...logLevels], { default: 'info' }),
-})
+const Settings = Type.Object({ ...natsSettings, ...streamSettings, LOG_LEVEL: telemetrySettings.LOG_LEVEL })
 
 /**
  * Runs the migration of a service, a process of its own: it exits with code 1 if it failed, and the reason is in the

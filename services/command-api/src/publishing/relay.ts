@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { aboutEvent, subjectOf, type UserEvent, usersStream } from '@cqrs/contracts'
-import { type Lease, type Logger, type NatsLink, tracing } from '@cqrs/service-kit'
+import { type Lease, type Logger, type NatsLink, pause, tracing } from '@cqrs/service-kit'
 import { JetStreamApiError, jetstream } from '@nats-io/jetstream'
 import { InvalidArgumentError } from '@nats-io/transport-node'
 import type { Outbox } from '../store/outbox.ts'
@@ -35,7 +35,7 @@ export class Relay {
   #failing: { sinceMs: number; lastMs: number } | undefined
   #erasureFails = false
   #stopped = false
-  #wake = Promise.withResolvers<void>()
+  #wake = new AbortController()
   #sweeping: Promise<void> | undefined
 
   /**
@@ -88,7 +88,7 @@ export class Relay {
 
   /** Sweeps now, for example when NATS is available again. */
   wake(): void {
-    this.#wake.resolve()
+    this.#wake.abort()
   }
 
   /**
@@ -117,13 +117,8 @@ export class Relay {
       } catch (error) {
         this.#logger.error({ err: error }, 'outbox sweep failed')
       }
-      const timer = new AbortController()
-      await Promise.race([
-        this.#wake.promise,
-        delay(sweepEveryMs, undefined, { signal: timer.signal }).catch(() => undefined),
-      ])
-      timer.abort()
-      this.#wake = Promise.withResolvers()
+      await pause(sweepEveryMs, this.#wake.signal)
+      this.#wake = new AbortController()
     }
   }
 
