@@ -1,5 +1,5 @@
 export { check, type Report } from './check.ts'
-export type { Bounds, History, Kind, Operation } from './history.ts'
+export type { Bounds, History, Kind, Operation, Outcome } from './history.ts'
 export { Malformed, readHistory } from './read-history.ts'
 export { describe, wordsOf } from './report.ts'
 export type { NotDecided, Violation } from './rules/violation.ts'

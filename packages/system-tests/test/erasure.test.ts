@@ -2,8 +2,8 @@ import { deadLetterStream, readModelShapes, usersStream } from '@cqrs/contracts'
 import { asNatsAdmin, eventually } from '@cqrs/local-stack/testing'
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
-import type { Db } from 'mongodb'
 import t from 'tap'
+import { messagesOf, stores } from '../faults/stores.ts'
 import { startSystem } from './system.ts'
 
 const system = await startSystem(t)
@@ -31,9 +31,10 @@ t.test('after a delete, the name and the address are stored nowhere', async (t) 
   // Of each consumer, which is one a shape.
   const letters = Object.values(readModelShapes).flat().length
   await eventually(
-    async () => (await messagesOf(deadLetterStream.name)).filter((text) => trace.test(text)).length === letters,
+    async () =>
+      (await messagesOf(manager, deadLetterStream.name)).filter((text) => trace.test(text)).length === letters,
   )
-  for (const [name, texts] of await stores()) {
+  for (const { name, texts } of await everything()) {
     if (name !== 'logs')
       t.ok(
         texts.some((text) => trace.test(text)),
@@ -43,7 +44,7 @@ t.test('after a delete, the name and the address are stored nowhere', async (t) 
 
   t.equal((await send('DELETE', `/api/v1/users/${id}`, undefined, token)).status, 204)
   const found = async () =>
-    (await stores()).flatMap(([name, texts]) =>
+    (await everything()).flatMap(({ name, texts }) =>
       texts.filter((text) => trace.test(text)).map((text) => `${name}: ${text}`),
     )
   await eventually(async () => (await found()).length === 0).catch(() => {})
@@ -66,28 +67,4 @@ t.test('the address can be registered again', async (t) => {
 })
 
 /** Everything that the system stores, as text. */
-async function stores(): Promise<[name: string, texts: string[]][]> {
-  return [
-    ['write database', await documentsOf(write)],
-    ['read database', await documentsOf(read)],
-    ['stream of events', await messagesOf(usersStream.name)],
-    ['stream of dead letters', await messagesOf(deadLetterStream.name)],
-    ['logs', logs],
-  ]
-}
-
-async function documentsOf(db: Db): Promise<string[]> {
-  const collections = await db.collections()
-  const documents = await Promise.all(collections.map((collection) => collection.find().toArray()))
-  return documents.flat().map((document) => JSON.stringify(document))
-}
-
-async function messagesOf(stream: string): Promise<string[]> {
-  const { state } = await manager.streams.info(stream)
-  const texts: string[] = []
-  for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
-    const message = await manager.streams.getMessage(stream, { seq })
-    if (message) texts.push([...message.header].flat(2).join(' ') + message.string())
-  }
-  return texts
-}
+const everything = async () => [...(await stores({ write, read, nats })), { name: 'logs', texts: logs }]

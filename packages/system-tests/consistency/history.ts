@@ -1,0 +1,126 @@
+import { createReadStream } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { check, readHistory, wordsOf } from '@cqrs/checker'
+import { randomFrom } from '../faults/random.ts'
+import type { World } from '../faults/world.ts'
+import { Client, everybody } from './client.ts'
+import { existing, lastLook } from './last-look.ts'
+import { People } from './people.ts'
+import { digest, Recorder, type Sample } from './recorder.ts'
+
+export type HistoryOptions = {
+  seed: number
+  /** How long clients send requests. */
+  seconds: number
+  /** Where the history is written, as NDJSON. */
+  file: string
+  clients?: number
+  places?: number
+  /** The share of queries, from 0 to 1. */
+  queries?: number
+  /** Runs while clients send requests; resolves when its faults are over. */
+  faults?: (recorder: Recorder) => Promise<void>
+}
+
+export type Judged = {
+  seed: number
+  file: string
+  samples: Sample[]
+  /** Violations and what the run itself found, in words. Empty if all is well. */
+  wrong: string[]
+  notDecided: number
+  /** The whole verdict, in words. */
+  verdict: string
+}
+
+/**
+ * Lets contended clients loose on the system, records what they send and what they are told, and judges the history.
+ * Everybody whom they registered is deleted in the end, so that the next history begins with nobody.
+ */
+export async function recordHistory(world: World, options: HistoryOptions): Promise<Judged> {
+  const { seed, seconds, file, clients = 16, places = 50, queries = 0.7, faults } = options
+  const random = randomFrom(seed)
+  const recorder = new Recorder(file)
+  const people = new People({ places, random, domain: `run${seed}.example.com` })
+  world.mail.mails.length = 0
+  await nameAdmin(world)
+  recorder.write('start', { ...bounds })
+  for (const { id, line } of await existing(world)) {
+    recorder.write('existing', line)
+    people.known.set(id, { id, email: '', passwords: [], version: 0 })
+  }
+  const of = (name: string) => world.services.filter((service) => service.name === name).map(({ url }) => url)
+  const gateways = world.stack ? [world.stack.baseUrl] : []
+  const common = {
+    ...{ recorder, people, queries, adminToken: world.adminToken },
+    commandApis: [...of('command-api'), ...gateways],
+    queryApis: [...of('query-api'), ...gateways],
+  }
+  const stopping = new AbortController()
+  const run = async (client: Client) => {
+    while (!stopping.signal.aborted) await client.act()
+  }
+  const running = Array.from({ length: clients }, (_, i) =>
+    run(
+      new Client({
+        ...common,
+        name: `c${i}`,
+        random: randomFrom(seed * 1_000 + i),
+        patienceMs: i % 4 === 0 ? 3_000 : 12_000,
+      }),
+    ),
+  )
+  const until = delay(seconds * 1_000)
+  try {
+    await Promise.all([until, faults?.(recorder)])
+  } finally {
+    stopping.abort()
+    await Promise.all(running)
+  }
+  const notWhole = await lastLook(world, { ...common, name: 'last look', random, patienceMs: 12_000 })
+  await recorder.close()
+  await deleteAll(world)
+
+  const history = await readHistory(createReadStream(file, 'utf8'))
+  const report = check(history)
+  const words = [...wordsOf(history, report)].join('\n')
+  return {
+    ...{ seed, file, samples: recorder.samples },
+    wrong: [
+      ...report.violations.map((violation) => `${violation.rule}: ${violation.what}`),
+      ...notWhole,
+      ...world.wrong.splice(0),
+    ],
+    notDecided: report.notDecided.length,
+    verdict: words,
+  }
+}
+
+/**
+ * In microseconds. Without NATS or the projector no event arrives, so these last as long as the longest fault, and the
+ * 10 s after which query-api asks for revocations itself (docs/security.md).
+ */
+const bounds = { revokedQuery: 40_000_000, deleted: 40_000_000 }
+
+/** So that a search for the word has everybody. */
+async function nameAdmin(world: World): Promise<void> {
+  const { baseUrls, adminToken, write } = world
+  const admin = await write.collection('users').findOne({ roles: 'admin', deletedAt: { $exists: false } })
+  const response = await fetch(`${baseUrls[0]}/api/v1/users/${admin?._id}`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: `${everybody} ${digest(String(admin?._id))}`, roles: ['admin'] }),
+  })
+  if (!response.ok) throw new Error(`the admin was not named: ${response.status} ${await response.text()}`)
+}
+
+async function deleteAll({ write, baseUrls, adminToken }: World): Promise<void> {
+  const living = { roles: { $ne: 'admin' }, deletedAt: { $exists: false } }
+  for (const { _id } of await write.collection('users').find(living).toArray()) {
+    const response = await fetch(`${baseUrls[0]}/api/v1/users/${_id}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${adminToken}` },
+    })
+    if (!response.ok) throw new Error(`${_id} was not deleted: ${response.status}`)
+  }
+}

@@ -1,0 +1,103 @@
+import { eventually } from '@cqrs/local-stack/testing'
+import type { Collection } from 'mongodb'
+import { untilWhole } from '../faults/comparison.ts'
+import { stores } from '../faults/stores.ts'
+import type { World } from '../faults/world.ts'
+import { Client, type ClientOptions, shownAs } from './client.ts'
+import type { People } from './people.ts'
+import type { Recorder } from './recorder.ts'
+
+type User = {
+  _id: string
+  version: number
+  deletedAt?: Date
+  email: string
+  name: string
+  roles: string[]
+  isActive: boolean
+  createdAt: Date
+  updatedAt: Date
+}
+
+/** The users of the write database that exist, as the recorder shows them. */
+export async function existing(world: World) {
+  const users = await usersOf(world)
+    .find({ deletedAt: { $exists: false } }, linearizable)
+    .toArray()
+  return users.map((user) => ({ id: user._id, line: asShown(user) }))
+}
+
+/**
+ * Waits until the system is whole again, and adds to the history what must be true then: what the write database has,
+ * what each query-api shows, which mails arrived, and what is left of the deleted.
+ * @returns what did not become whole, in words
+ */
+export async function lastLook(world: World, { recorder, people, ...options }: ClientOptions): Promise<string[]> {
+  const { differing } = await untilWhole(world.write, world.read, 120_000)
+  const living = await lookAtUsers(world, recorder, people)
+  for (const api of options.queryApis) {
+    const client = new Client({ ...options, name: `last look at ${api}`, recorder, people, queryApis: [api] })
+    for (const { id, version } of living) await client.see(id, version)
+  }
+  await lookForTraces(world, recorder, people, new Set(living.map(({ id }) => id)))
+  const registered = living.filter(({ id }) => people.known.get(id)?.email)
+  const missing = await lookAtMails(world, recorder, registered)
+  recorder.write('end', { mails: missing.length === 0 })
+  return [...differing, ...missing.map((id) => `the welcome mail of ${id} did not arrive`)]
+}
+
+const linearizable = { readConcern: { level: 'linearizable' } } as const
+
+const usersOf = ({ write }: World): Collection<User> => write.collection<User>('users')
+
+const asShown = ({ _id: id, createdAt, updatedAt, ...user }: User) =>
+  shownAs({ ...user, id, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() })
+
+async function lookAtUsers(world: World, recorder: Recorder, people: People) {
+  const living: { id: string; version: number }[] = []
+  for (const id of people.known.keys()) {
+    const op = recorder.invoke('observer', 'state', { user: id })
+    const user = await usersOf(world).findOne({ _id: id }, linearizable)
+    const isThere = user && !user.deletedAt
+    if (isThere) living.push({ id, version: user.version })
+    recorder.complete(op, 'ok', { shown: isThere ? [asShown(user)] : [] })
+  }
+  return living
+}
+
+/** Erasing takes a moment, and what is left after that is left for good. */
+async function lookForTraces(world: World, recorder: Recorder, people: People, living: Set<string>): Promise<void> {
+  const left = async () =>
+    (await stores(world)).flatMap(({ name, texts }) =>
+      texts.flatMap((text) =>
+        (text.match(/Contended \d+/g) ?? [])
+          .map((found) => people.names.get(found))
+          .filter((id) => id !== undefined && !living.has(id))
+          .map((user) => ({ user, where: name })),
+      ),
+    )
+  await eventually(async () => (await left()).length === 0, { timeoutMs: 60_000, intervalMs: 500 }).catch(() => {})
+  for (const trace of await left()) recorder.write('trace', trace)
+}
+
+/** @returns the living whose mail has not arrived, and why is not known */
+async function lookAtMails({ mail, read }: World, recorder: Recorder, living: { id: string }[]): Promise<string[]> {
+  const receivers = () => mail.mails.flatMap(({ messageId }) => /^<welcome\.([^@]+)@/.exec(messageId ?? '')?.[1] ?? [])
+  const without = () => {
+    const received = new Set(receivers())
+    return living.map(({ id }) => id).filter((id) => !received.has(id))
+  }
+  // Nobody knows whether it was sent, so nobody sends it again (docs/reliability.md).
+  const unknown = { $or: [{ handedOverAt: { $exists: true } }, { lostAt: { $exists: true } }] }
+  const excused = () =>
+    read.collection<{ _id: string }>('welcome_emails').distinct('_id', { _id: { $in: without() }, ...unknown })
+  await eventually(async () => (await excused()).length === without().length, {
+    timeoutMs: 60_000,
+    intervalMs: 200,
+  }).catch(() => {})
+  for (const user of receivers()) recorder.write('mail', { user })
+  const why = 'a projector was killed between handing it over and the answer of the mail server'
+  const excuses = await excused()
+  for (const user of excuses) recorder.write('no-mail', { user, why })
+  return without().filter((id) => !excuses.includes(id))
+}

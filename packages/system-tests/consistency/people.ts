@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import type { Random } from '../faults/random.ts'
+
+/** Somebody whom clients know: what they need for their next request, not what is true. */
+export type Person = {
+  id: string
+  email: string
+  /** Those that may be the right one: of changes without an answer nobody knows. */
+  passwords: string[]
+  /** The highest version that an answer had. */
+  version: number
+}
+
+export type Session = { person: Person; access: string; refresh: string }
+
+/** What all clients share: addresses that are registered again and again, and who has them now. */
+export class People {
+  /** Everybody that an answer named, living or not, by id. */
+  readonly known = new Map<string, Person>()
+  /** Whose each name is or was, to search the stores for what is left of the deleted. */
+  readonly names = new Map<string, string>()
+  /** Shared by all clients, with a place for each of the contended addresses. */
+  readonly #places: (Person | undefined)[]
+  readonly #others: Person[] = []
+  readonly #random: Random
+  readonly #domain: string
+
+  /** @param places addresses that clients contend for @param domain of the addresses of this run */
+  constructor({ places, random, domain }: { places: number; random: Random; domain: string }) {
+    this.#places = Array(places).fill(undefined)
+    this.#random = random
+    this.#domain = domain
+  }
+
+  get living(): Person[] {
+    return [...this.#places.filter((person) => person !== undefined), ...this.#others]
+  }
+
+  /** One of the living; a few of them much more often than the others. */
+  anybody(): Person | undefined {
+    const { living } = this
+    const few = living.slice(0, 5)
+    return living.length === 0 ? undefined : this.#random.oneOf(this.#random.chance(0.4) ? few : living)
+  }
+
+  /** One that was deleted. */
+  gone(): Person | undefined {
+    const { living } = this
+    const gone = [...this.known.values()].filter((person) => !living.includes(person))
+    return gone.length === 0 ? undefined : this.#random.oneOf(gone)
+  }
+
+  /** An address to register: mostly one that nobody has, sometimes one that is taken, sometimes a new one. */
+  address(): string {
+    const vacant = this.#places.flatMap((person, place) => (person ? [] : place))
+    if (vacant.length > 0 && this.#random.chance(0.8)) return this.#addressOf(this.#random.oneOf(vacant))
+    if (this.#random.chance(0.3)) return this.#addressOf(this.#random.between(0, this.#places.length - 1))
+    return `${randomUUID()}@${this.#domain}`
+  }
+
+  /** Takes up somebody whom an answer named for the first time, or whose password is known now. */
+  born(person: Person): void {
+    const known = this.known.get(person.id)
+    if (known) return void Object.assign(known, person)
+    this.known.set(person.id, person)
+    const place = this.#places.findIndex((_, place) => this.#addressOf(place) === person.email)
+    if (place >= 0) this.#places[place] = person
+    else this.#others.push(person)
+  }
+
+  /** Leaves somebody who was deleted, or may be. */
+  left(person: Person): void {
+    const place = this.#places.indexOf(person)
+    if (place >= 0) this.#places[place] = undefined
+    const other = this.#others.indexOf(person)
+    if (other >= 0) this.#others.splice(other, 1)
+  }
+
+  #addressOf = (place: number): string => `place-${place}@${this.#domain}`
+}
