@@ -22,9 +22,10 @@ t.test('hosts reach each other unless a fault cuts them off', { skip: impossible
   t.strictSame(await reachable(), all)
   t.ok(await asks(undefined, a), 'the machine reaches a host')
 
-  await network.cut(a, b)
+  const cut = await network.cut(a, b)
+  t.equal(await cut.dropped(), 0)
   t.strictSame(await reachable(), ['ac', 'bc', 'ca', 'cb'], 'cut')
-  t.ok((await network.dropped()) > 0, 'packets were dropped')
+  t.ok((await cut.dropped()) > 0, 'packets were dropped')
   t.ok(await asks(undefined, a), 'the machine still reaches it')
 
   await network.heal()
@@ -33,6 +34,19 @@ t.test('hosts reach each other unless a fault cuts them off', { skip: impossible
   await network.cut(a, b, { oneWay: true })
   t.strictSame(await reachable(), ['ac', 'bc', 'ca', 'cb'], 'one way: the question is lost, or the answer')
   await network.heal()
+
+  const [one, other] = [await network.cut(a, b), await network.split([a], [b, c])]
+  await one.heal()
+  t.strictSame(await reachable(), ['bc', 'cb'], 'what another fault cuts as well stays cut')
+  await other.heal()
+  t.strictSame(await reachable(), all)
+
+  const slow = await network.slow(a, 64)
+  t.equal(await slow.waited(), 0)
+  await asks(b, a, 10_000)
+  t.ok((await slow.waited()) > 0, 'packets had to wait')
+  await slow.heal()
+  t.strictSame(await reachable(), all, 'no longer slow')
 
   await network.isolate(a)
   t.strictSame(await reachable(), ['bc', 'cb'], 'isolated')
@@ -82,11 +96,11 @@ async function echo(host: Host): Promise<void> {
 }
 
 /** @returns whether a host, or the machine itself, gets an answer from another host within 300 ms */
-async function asks(from: Host | undefined, to: Host): Promise<boolean> {
+async function asks(from: Host | undefined, to: Host, bytes = 1): Promise<boolean> {
   const source = `const socket = require('node:dgram').createSocket('udp4')
     socket.on('message', () => process.exit(0))
     setTimeout(() => process.exit(1), 300)
-    socket.send('?', 7, '${to.address}')`
+    socket.send('?'.repeat(${bytes}), 7, '${to.address}')`
   const program = [process.execPath, ['-e', source]] as const
   const { command, args } = from?.command(...program) ?? { command: program[0], args: [...program[1]] }
   const [code] = await once(spawn(command, args, { stdio: 'ignore' }), 'exit')

@@ -305,6 +305,7 @@ export class Client {
     const { people } = this.#options
     people.names.set(name, id)
     const person = people.known.get(id)
+    if (people.others.has(id)) return
     // Of a registration whose answer was lost.
     if (!person) people.born({ id, email, passwords: ['not known'], version })
     else if (person.version < version) person.version = version

@@ -47,7 +47,7 @@ export async function recordHistory(world: World, options: HistoryOptions): Prom
   recorder.write('start', { ...bounds })
   for (const { id, line } of await existing(world)) {
     recorder.write('existing', line)
-    people.known.set(id, { id, email: '', passwords: [], version: 0 })
+    people.others.add(id)
   }
   const of = (name: string) => world.services.filter((service) => service.name === name).map(({ url }) => url)
   const gateways = world.stack ? [world.stack.baseUrl] : []

@@ -40,7 +40,7 @@ export async function lastLook(world: World, { recorder, people, ...options }: C
     for (const { id, version } of living) await client.see(id, version)
   }
   await lookForTraces(world, recorder, people, new Set(living.map(({ id }) => id)))
-  const registered = living.filter(({ id }) => people.known.get(id)?.email)
+  const registered = living.filter(({ id }) => people.known.has(id))
   const missing = await lookAtMails(world, recorder, registered)
   recorder.write('end', { mails: missing.length === 0 })
   return [...differing, ...missing.map((id) => `the welcome mail of ${id} did not arrive`)]
@@ -55,7 +55,7 @@ const asShown = ({ _id: id, createdAt, updatedAt, ...user }: User) =>
 
 async function lookAtUsers(world: World, recorder: Recorder, people: People) {
   const living: { id: string; version: number }[] = []
-  for (const id of people.known.keys()) {
+  for (const id of [...people.others, ...people.known.keys()]) {
     const op = recorder.invoke('observer', 'state', { user: id })
     const user = await usersOf(world).findOne({ _id: id }, linearizable)
     const isThere = user && !user.deletedAt

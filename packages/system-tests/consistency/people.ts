@@ -17,11 +17,13 @@ export type Session = { person: Person; access: string; refresh: string }
 export class People {
   /** Everybody that an answer named, living or not, by id. */
   readonly known = new Map<string, Person>()
+  /** Those that were there before, whom clients leave alone. */
+  readonly others = new Set<string>()
   /** Whose each name is or was, to search the stores for what is left of the deleted. */
   readonly names = new Map<string, string>()
   /** Shared by all clients, with a place for each of the contended addresses. */
   readonly #places: (Person | undefined)[]
-  readonly #others: Person[] = []
+  readonly #unplaced: Person[] = []
   readonly #random: Random
   readonly #domain: string
 
@@ -33,7 +35,7 @@ export class People {
   }
 
   get living(): Person[] {
-    return [...this.#places.filter((person) => person !== undefined), ...this.#others]
+    return [...this.#places.filter((person) => person !== undefined), ...this.#unplaced]
   }
 
   /** One of the living; a few of them much more often than the others. */
@@ -65,15 +67,15 @@ export class People {
     this.known.set(person.id, person)
     const place = this.#places.findIndex((_, place) => this.#addressOf(place) === person.email)
     if (place >= 0) this.#places[place] = person
-    else this.#others.push(person)
+    else this.#unplaced.push(person)
   }
 
   /** Leaves somebody who was deleted, or may be. */
   left(person: Person): void {
     const place = this.#places.indexOf(person)
     if (place >= 0) this.#places[place] = undefined
-    const other = this.#others.indexOf(person)
-    if (other >= 0) this.#others.splice(other, 1)
+    const other = this.#unplaced.indexOf(person)
+    if (other >= 0) this.#unplaced.splice(other, 1)
   }
 
   #addressOf = (place: number): string => `place-${place}@${this.#domain}`

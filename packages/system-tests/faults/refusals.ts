@@ -35,7 +35,7 @@ export const refusals: Scenario[] = [
     rounds: 2,
     async fault(world) {
       await underLoad(world)
-      await fillStream(world, 8_000)
+      if ((await fillStream(world, 8_000)) === 0) world.wrong.push('no effect: the stream is full, and no event waits')
       await underLoad(world)
     },
   },
@@ -112,9 +112,11 @@ async function revokeRights(world: World, side: 'write' | 'read', users: Record<
   }
 }
 
-/** Bounds the stream, and fills it with what nobody handles. */
-async function fillStream(world: World, forMs: number): Promise<void> {
-  const { nats, write } = world
+/**
+ * Bounds the stream, and fills it with what nobody handles.
+ * @returns how many users had events that were not published
+ */
+export async function fillStream({ nats, write }: World, forMs: number): Promise<number> {
   const { streams, consumers } = await jetstreamManager(nats)
   const { config, state } = await streams.info(usersStream.name)
   const subject = 'users_replay.filler.x'
@@ -134,8 +136,7 @@ async function fillStream(world: World, forMs: number): Promise<void> {
         else await delay(20)
       }
     }
-    const waiting = await write.collection('users').countDocuments({ pendingSince: { $exists: true } })
-    if (waiting === 0) world.wrong.push('no effect: the stream is full, and no event waits')
+    return await write.collection('users').countDocuments({ pendingSince: { $exists: true } })
   } finally {
     await consumers.delete(usersStream.name, consumer.durable_name)
     await streams.update(usersStream.name, { max_bytes: config.max_bytes })

@@ -7,13 +7,13 @@ import { freePort } from '@cqrs/local-stack/testing'
 /** Another process of a service, with the connections of the stack's own process and a port of its own. */
 export async function startReplica(
   name: ServiceName,
-  { dataDir, env = {} }: { dataDir: string; env?: Record<string, string> | undefined },
+  { dataDir, env = {}, release }: { dataDir: string; env?: Record<string, string>; release?: string | undefined },
 ): Promise<{ server: ChildServer; url: string }> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const server = new ChildServer({
     name: `second ${name}`,
-    ...programOf(name),
+    ...programOf(name, 'main', release),
     env: { ...environmentOf(name, dataDir), HOST: '127.0.0.1', PORT: String(port), ...env },
     output: () => {},
     ready: async () => (await fetch(`${url}/healthz`)).ok,

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { usersStream } from '@cqrs/contracts'
 import type { Stack } from '@cqrs/local-stack'
-import { eventually, type Host } from '@cqrs/local-stack/testing'
+import { type Cut, eventually, type Host } from '@cqrs/local-stack/testing'
 import { rollingUpdate } from '../rolling/rolling-update.ts'
 import { clocks } from './clocks.ts'
 import { growth } from './growth.ts'
@@ -150,8 +150,8 @@ export const scenarios: Scenario[] = [
       if (!hosts) throw new Error('the system is not on hosts')
       const cut = cuts[(round - 1) % cuts.length] as (typeof cuts)[number]
       await underLoad(world)
-      await cut(hosts)
-      await eventually(async () => (await hosts.network.dropped()) > 0, { timeoutMs: 10_000 })
+      const faults = await cut(hosts)
+      for (const { dropped } of faults) await eventually(async () => (await dropped()) > 0, { timeoutMs: 10_000 })
       // Longer than an election of MongoDB (10 s) and of NATS (4 to 9 s).
       await delay(15_000)
       await hosts.network.heal()
@@ -165,34 +165,27 @@ export const scenarios: Scenario[] = [
 ]
 
 /** Each separates something that its neighbours still see. */
-const cuts: ((hosts: Hosts) => Promise<void>)[] = [
+const cuts: ((hosts: Hosts) => Promise<Cut[]>)[] = [
   // A deposed primary that clients still reach.
-  async ({ network, writeSet, nodes }) => {
-    const primary = (await writeSet.primaryHost()) as Host
-    await network.split([primary], except(primary, nodes))
+  async ({ network, write }) => {
+    const primary = (await write.primaryHost()) as Host
+    return [await network.split([primary], except(primary, write.hosts))]
   },
   // A leader that publishers still reach.
   async (hosts) => {
     const leader = await leaderOf(hosts, usersStream.name)
-    await hosts.network.split(
-      [leader],
-      except(
-        leader,
-        hosts.brokers.map(({ host }) => host),
-      ),
-    )
+    const others = hosts.brokers.map(({ host }) => host).filter((host) => host !== leader)
+    return [await hosts.network.split([leader], others)]
   },
   // A command-api that neither publishes nor learns that it does not.
-  async ({ network, brokers, commandApis: [first] }) => {
-    await network.split(
-      [(first as Hosts['commandApis'][number]).host],
-      brokers.map(({ host }) => host),
-    )
+  async ({ network, brokers, services }) => {
+    const all = brokers.map(({ host }) => host)
+    return [await network.split([services['command-api'][0]?.host as Host], all)]
   },
   // A primary that hears the others, and is not heard.
-  async ({ network, writeSet, nodes }) => {
-    const primary = (await writeSet.primaryHost()) as Host
-    for (const other of except(primary, nodes)) await network.cut(primary, other, { oneWay: true })
+  async ({ network, write }) => {
+    const primary = (await write.primaryHost()) as Host
+    return await Promise.all(except(primary, write.hosts).map((other) => network.cut(primary, other, { oneWay: true })))
   },
 ]
 

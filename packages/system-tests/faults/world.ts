@@ -49,6 +49,8 @@ export type World = {
   wrong: string[]
   /** The folder of the earlier release. */
   earlierRelease: string | undefined
+  /** The built copy that every service is of, if it is one. */
+  copy: string | undefined
   /** Starts another process of a service, with the connections of the stack's own. It is killed at the end. */
   addReplica: (name: ServiceName, env?: Record<string, string>) => Promise<Service>
   onEnd: OnEnd
@@ -70,8 +72,10 @@ export type Scenario = {
   release?: string
   /** This database is a replica set of three nodes. */
   threeNodes?: 'write' | 'read'
-  /** Databases, brokers and command-apis run on hosts of their own, whose network can be cut. Needs root. */
+  /** Everything runs on hosts of its own, whose network can be cut. Needs root. */
   onHosts?: true
+  /** Every service is of this built copy of the repository. */
+  copy?: string
   /** Projectors are killed, so that an e-mail can be in the window that cannot be closed. */
   killsProjectors?: true
   /** NATS loses data, and with it registrations that nobody has received. */
@@ -88,20 +92,24 @@ type OnEnd = (cleanUp: () => Promise<unknown>) => void
  */
 export async function startWorld(scenario: Scenario, seed: number, onEnd: OnEnd): Promise<World> {
   const world = await (scenario.onHosts ? startOnHosts : startHere)(scenario, seed, onEnd)
-  const { services, stack, threeNodes } = world
+  const { services, stack, threeNodes, hosts } = world
   for (const server of [
     ...services.map(({ server }) => server),
     ...Object.values(stack?.servers ?? {}),
     ...(threeNodes?.nodes ?? []),
+    ...(hosts?.read.nodes ?? []),
+    ...(hosts?.brokers.map(({ server }) => server) ?? []),
   ])
     server.onCrash = (message) => world.wrong.push(message)
   return world
 }
 
-async function startOnHosts(_scenario: Scenario, seed: number, onEnd: OnEnd): Promise<World> {
-  const hosts = await startHosts({ teardown: onEnd }, { adminEmail })
-  const { mail, commandApis, projector, queryApi, uris, signingKeyFile } = hosts
+async function startOnHosts({ copy }: Scenario, seed: number, onEnd: OnEnd): Promise<World> {
+  const hosts = await startHosts({ teardown: onEnd }, { adminEmail, release: copy })
+  const { mail, uris, signingKeyFile } = hosts
   const connected = await connectTo(uris, { servers: uris.nats }, onEnd)
+  const services = Object.values(hosts.services).flat()
+  const serversOf = (name: ServiceName) => hosts.services[name].map(({ server }) => server)
   return {
     ...connected,
     stack: undefined,
@@ -109,18 +117,15 @@ async function startOnHosts(_scenario: Scenario, seed: number, onEnd: OnEnd): Pr
     dataDir: '',
     random: randomFrom(seed),
     mail,
-    baseUrls: commandApis.map(({ url }) => url),
+    baseUrls: hosts.services['command-api'].map(({ url }) => url),
     adminToken: await mintForAdmin(connected.write, signingKeyFile),
     acknowledged: new Map(),
-    processes: { 'command-api': commandApis.map(({ server }) => server), projector: [projector.server] },
-    services: [
-      ...commandApis.map(({ url, server }) => ({ name: 'command-api' as const, url, server })),
-      { name: 'projector', ...projector },
-      { name: 'query-api', ...queryApi },
-    ],
+    processes: { 'command-api': serversOf('command-api'), projector: serversOf('projector') },
+    services: services.map(({ name, url, server }) => ({ name, url, server })),
     warnings: [],
-    threeNodes: hosts.writeSet,
+    threeNodes: hosts.write,
     earlierRelease: undefined,
+    copy,
     wrong: [],
     addReplica: () => Promise.reject(new Error('the system is on hosts')),
     onEnd,
@@ -144,7 +149,12 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
     'command-api': { ...scenario.env?.['command-api'], ADMIN_EMAIL: adminEmail, ADMIN_PASSWORD: randomUUID() },
   }
   const earlier = scenario.release && (await buildRelease(scenario.release, await freshDirectory({ teardown: onEnd })))
-  const releases = earlier ? { projector: earlier, 'query-api': earlier } : {}
+  const { copy } = scenario
+  const releases = earlier
+    ? { projector: earlier, 'query-api': earlier }
+    : copy
+      ? { 'command-api': copy, projector: copy, 'query-api': copy }
+      : {}
   const warnings: string[] = []
   const onLogLine = (line: string) => {
     if (/"level":"(warn|error|fatal)"/.test(line)) warnings.push(line)
@@ -171,12 +181,13 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
     warnings,
     threeNodes: threeNodes ? threeNodes.threeNodes : undefined,
     earlierRelease: earlier,
+    copy,
     wrong: [],
     async addReplica(name, more) {
       // The Windows build of MongoDB crashes when two processes create the same collection at the same time.
       await eventually(() => mail.mails.length > 0, { timeoutMs: 10_000 })
       const own = scenario.env?.[name]
-      const replica = { name, ...(await startReplica(name, { dataDir, env: { ...own, ...more } })) }
+      const replica = { name, ...(await startReplica(name, { dataDir, release: copy, env: { ...own, ...more } })) }
       onEnd(() => replica.server.kill())
       replica.server.onCrash = (message) => world.wrong.push(message)
       world.services.push(replica)

@@ -27,6 +27,8 @@ export class Network {
   readonly #prefix: string
   readonly #subnet: string
   readonly #hosts: Host[] = []
+  /** How many faults cut each pair of addresses. */
+  readonly #cuts = new Map<string, number>()
 
   private constructor(prefix: string, subnet: string) {
     this.#prefix = prefix
@@ -69,17 +71,17 @@ export class Network {
   }
 
   /** Drops packets between two hosts. @param options.oneWay only those from the first to the second */
-  cut(from: End, to: End, { oneWay = false } = {}): Promise<void> {
+  cut(from: End, to: End, { oneWay = false } = {}): Promise<Cut> {
     return this.#drop(oneWay ? [[from, to]] : bothWays(from, to))
   }
 
   /** Cuts a host from every other one, and from the machine. */
-  isolate(host: Host): Promise<void> {
+  isolate(host: Host): Promise<Cut> {
     return this.split([host], [this.machine, ...this.#hosts.filter((other) => other !== host)])
   }
 
   /** Cuts groups of hosts from each other. A host that is in none of them still reaches all. */
-  split(...groups: End[][]): Promise<void> {
+  split(...groups: End[][]): Promise<Cut> {
     const pairs = groups.flatMap((group, i) =>
       groups.slice(i + 1).flatMap((other) => group.flatMap((a) => other.flatMap((b) => bothWays(a, b)))),
     )
@@ -95,15 +97,33 @@ export class Network {
     return this.#change(rules)
   }
 
-  /** Ends every fault of the network. An open connection continues at its next retransmission. */
-  heal(): Promise<void> {
-    return this.#change(['flush set bridge lab cut', 'flush chain bridge lab lose'])
+  /** Lets through what a host receives and sends at this rate only; what waits longer than half a second is lost. */
+  async slow(host: Host, kilobitsPerSecond: number): Promise<Slow> {
+    const ends = [
+      { namespace: this.#prefix, device: `port${this.#hosts.indexOf(host) + 1}` },
+      { namespace: `${this.#prefix}-${host.name}`, device: 'eth0' },
+    ]
+    const rate = ['tbf', 'rate', `${kilobitsPerSecond}kbit`, 'burst', '16kbit', 'latency', '500ms']
+    for (const { namespace, device } of ends)
+      await inNamespace(namespace, 'tc', 'qdisc', 'replace', 'dev', device, 'root', ...rate)
+    return {
+      waited: async () => {
+        const show = ({ namespace, device }: (typeof ends)[number]) =>
+          inNamespace(namespace, 'tc', '-s', 'qdisc', 'show', 'dev', device)
+        const shown = await Promise.all(ends.map(show))
+        return shown.reduce((sum, text) => sum + Number(/overlimits (\d+)/.exec(text)?.[1] ?? 0), 0)
+      },
+      heal: async () => {
+        for (const { namespace, device } of ends)
+          await inNamespace(namespace, 'tc', 'qdisc', 'del', 'dev', device, 'root')
+      },
+    }
   }
 
-  /** How many packets faults have dropped since the last healing: a fault that dropped none had no effect. */
-  async dropped(): Promise<number> {
-    const rules = await inNamespace(this.#prefix, 'nft', 'list', 'table', 'bridge', 'lab')
-    return [...rules.matchAll(/counter packets (\d+)/g)].reduce((sum, [, packets]) => sum + Number(packets), 0)
+  /** Ends every cut and loss. An open connection continues at its next retransmission. */
+  async heal(): Promise<void> {
+    this.#cuts.clear()
+    await this.#change(['flush set bridge lab cut', 'flush chain bridge lab lose'])
   }
 
   async #setUp(cable: string): Promise<void> {
@@ -139,8 +159,30 @@ export class Network {
     return ip('-n', this.#prefix, 'link', 'set', `port${number}`, 'master', 'switch', 'up', 'addrgenmode', 'none')
   }
 
-  #drop(pairs: [End, End][]): Promise<void> {
-    return this.#change(pairs.map(([a, b]) => `add element bridge lab cut { ${a.address} . ${b.address} }`))
+  async #drop(pairs: [End, End][]): Promise<Cut> {
+    const elements = pairs.map(([a, b]) => `${a.address} . ${b.address}`)
+    await this.#change(elements.map((element) => `add element bridge lab cut { ${element} }`))
+    for (const element of elements) this.#cuts.set(element, (this.#cuts.get(element) ?? 0) + 1)
+    return {
+      dropped: async () => {
+        const set = await inNamespace(this.#prefix, 'nft', 'list', 'set', 'bridge', 'lab', 'cut')
+        const counters = set.matchAll(/(\S+ \. \S+) counter packets (\d+)/g)
+        return [...counters].reduce(
+          (sum, [, pair = '', packets]) => sum + (elements.includes(pair) ? Number(packets) : 0),
+          0,
+        )
+      },
+      heal: async () => {
+        const healed = elements.filter((element) => {
+          const others = (this.#cuts.get(element) ?? 0) - 1
+          if (others <= 0) this.#cuts.delete(element)
+          else this.#cuts.set(element, others)
+          return others === 0
+        })
+        if (healed.length > 0)
+          await this.#change(healed.map((element) => `delete element bridge lab cut { ${element} }`))
+      },
+    }
   }
 
   /** In one transaction. */
@@ -154,13 +196,28 @@ export class Network {
   }
 }
 
+/** A fault that drops packets. */
+export type Cut = {
+  /** How many it has dropped: a fault that dropped none had no effect. */
+  dropped: () => Promise<number>
+  /** Ends it. What another fault cuts as well stays cut. */
+  heal: () => Promise<void>
+}
+
+/** A fault that slows packets. */
+export type Slow = {
+  /** How many had to wait. */
+  waited: () => Promise<number>
+  heal: () => Promise<void>
+}
+
 type End = Pick<Host, 'name' | 'address'>
 
 const machineNumber = 254
 
 const filter =
-  'table bridge lab { set cut { type ipv4_addr . ipv4_addr; }; chain lose { }; ' +
-  'chain forward { type filter hook forward priority 0; ip saddr . ip daddr @cut counter drop; jump lose; }; }'
+  'table bridge lab { set cut { type ipv4_addr . ipv4_addr; counter; }; chain lose { }; ' +
+  'chain forward { type filter hook forward priority 0; ip saddr . ip daddr @cut drop; jump lose; }; }'
 
 const bothWays = (a: End, b: End): [End, End][] => [
   [a, b],

@@ -25,6 +25,7 @@ export type ReplicaSet = {
 
 /**
  * Starts a new replica set of three nodes, with authentication, for tests that stop one of them.
+ * @param options.mongod of all nodes, or of each
  * @param options.hosts where each node runs; default: all on 127.0.0.1
  */
 export async function startReplicaSet({ mongod, dataDir, hosts = [] }: Options): Promise<ReplicaSet> {
@@ -42,7 +43,8 @@ export async function startReplicaSet({ mongod, dataDir, hosts = [] }: Options):
     const ready = () => isMember(address)
     const directories = { dataDir: join(dataDir, name), logDir: join(dataDir, 'logs') }
     await mkdir(join(dataDir, name, 'db'), { recursive: true })
-    const own = on && mongod.apart ? await mongod.apart(join(dataDir, name, 'wine')) : mongod
+    const shared = ([mongod].flat()[i] ?? mongod) as Mongod
+    const own = on && shared.apart ? await shared.apart(join(dataDir, name, 'wine')) : shared
     nodes.set(address, mongoProcess({ name, mongod: own, ...directories, host, on, port, keyFile, ready }))
     if (on) hostOf.set(address, on)
   }
@@ -68,4 +70,4 @@ export async function startReplicaSet({ mongod, dataDir, hosts = [] }: Options):
   }
 }
 
-type Options = { mongod: Mongod; dataDir: string; hosts?: readonly Host[] }
+type Options = { mongod: Mongod | readonly Mongod[]; dataDir: string; hosts?: readonly Host[] }

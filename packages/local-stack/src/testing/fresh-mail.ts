@@ -32,11 +32,16 @@ export type FreshMail = {
 /**
  * A real SMTP server for this test only, which keeps the e-mails it accepts, and takes every password. Stopped when the
  * test ends.
+ * @param options.host where it listens
  * @param options.certificate without it, the server has no TLS; `isImplicitTls` is `smtps:` instead of STARTTLS
  */
 export async function freshMail(
   t: Teardown,
-  { certificate, isImplicitTls = false }: { certificate?: CertificateFiles; isImplicitTls?: boolean } = {},
+  {
+    certificate,
+    isImplicitTls = false,
+    host = '127.0.0.1',
+  }: { certificate?: CertificateFiles; isImplicitTls?: boolean; host?: string } = {},
 ): Promise<FreshMail> {
   // Loaded here because most tests have no mail server.
   const [{ default: PostalMime }, { SMTPServer }] = await Promise.all([import('postal-mime'), import('smtp-server')])
@@ -83,7 +88,7 @@ export async function freshMail(
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
     })
-    await once(server.listen(port, '127.0.0.1'), 'listening')
+    await once(server.listen(port, host), 'listening')
   }
   const stop = async () => {
     const stopping = server
@@ -93,7 +98,7 @@ export async function freshMail(
   await start()
   t.teardown(stop)
   return {
-    url: `${isImplicitTls ? 'smtps' : 'smtp'}://127.0.0.1:${port}`,
+    url: `${isImplicitTls ? 'smtps' : 'smtp'}://${host}:${port}`,
     mails,
     logins,
     refuse: (code) => {

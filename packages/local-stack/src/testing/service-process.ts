@@ -34,13 +34,14 @@ export type ServiceProcess = {
  *   listens on a free port of 127.0.0.1
  * @param program the file below the service's `dist` that is run
  * @param on where it runs, if not on this machine itself
+ * @param release the folder of another built release
  * @throws where the process does not answer in time, with the end of its output
  */
 export async function startProcess(
   t: Teardown,
   service: ProgramName,
   env: NodeJS.ProcessEnv,
-  { program = 'main.js', on }: { program?: string; on?: Host | undefined } = {},
+  { program = 'main.js', on, release }: { program?: string; on?: Host | undefined; release?: string | undefined } = {},
 ): Promise<ServiceProcess> {
   const port = env.PORT ?? String(await freePort())
   const address = on?.address ?? '127.0.0.1'
@@ -51,7 +52,7 @@ export async function startProcess(
   const server = new ChildServer({
     name: service,
     command: process.execPath,
-    args: [distFile(service, program)],
+    args: [distFile(service, program, release)],
     env: { ...compileCache, HOST: address, ...env, PORT: port },
     on,
     output: (line) => {

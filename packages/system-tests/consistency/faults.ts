@@ -1,0 +1,46 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Random, randomFrom } from '../faults/random.ts'
+import type { World } from '../faults/world.ts'
+import { type Nemesis, nemeses } from './nemeses.ts'
+import type { Fault } from './record.ts'
+import type { Recorder } from './recorder.ts'
+
+/** The nemeses of a seed: consecutive seeds have every one; half of them have another one at the same time. */
+export function nemesesOf(seed: number, possible: readonly Nemesis[]): Nemesis[] {
+  const random = randomFrom(seed)
+  const first = possible[seed % possible.length] as Nemesis
+  const others = possible.filter((nemesis) => nemesis !== first)
+  return random.chance(0.5) ? [first, random.oneOf(others)] : [first]
+}
+
+/** Those that a system can have. */
+export const possibleNemeses = (world: World): Nemesis[] =>
+  nemeses.filter(({ onHosts }) => !onHosts || world.hosts !== undefined)
+
+/**
+ * Lets nemeses strike again and again, at the same time, with pauses in which the system can recover.
+ * @returns what they did; a strike without effect is in `world.wrong`
+ */
+export async function strike(
+  world: World,
+  recorder: Recorder,
+  { striking, random, forMs }: { striking: readonly Nemesis[]; random: Random; forMs: number },
+): Promise<Fault[]> {
+  const faults: Fault[] = []
+  const until = recorder.now + forMs
+  await delay(2_000)
+  while (recorder.now < until) {
+    const strikes = striking.map(async ({ name, strike }) => {
+      const from = recorder.now
+      try {
+        const done = await strike(world, random, random.between(2_000, 8_000))
+        faults.push({ nemesis: name, ...done, from: Math.round(from), to: Math.round(recorder.now) })
+      } catch (error) {
+        world.wrong.push(`no effect: ${name}: ${(error as Error).message}`)
+      }
+    })
+    await Promise.all(strikes)
+    await delay(random.between(500, 4_000))
+  }
+  return faults
+}

@@ -1,0 +1,76 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { Network } from '@cqrs/local-stack/testing'
+import { randomFrom } from '../faults/random.ts'
+import { nemesesOf, possibleNemeses, strike } from './faults.ts'
+import { recordHistory } from './history.ts'
+import type { Fault } from './record.ts'
+import { startConsistencyWorld } from './world.ts'
+
+/**
+ * `npm run test:consistency` lets contended clients loose on the system while nemeses strike, and judges what they were
+ * told. `--minutes 5` is how long, `--seed 42` begins with this seed (the histories that follow have the next ones),
+ * `--seconds 30` is the length of a history, `--only cut` takes the nemeses with that in their name.
+ */
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '5' },
+    seed: { type: 'string' },
+    seconds: { type: 'string', default: '30' },
+    queries: { type: 'string', default: '0.7' },
+    only: { type: 'string', default: '' },
+    'one-machine': { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+  },
+})
+const first = Number(values.seed ?? Math.floor(Math.random() * 1e6))
+const [minutes, seconds, queries] = [values.minutes, values.seconds, values.queries].map(Number) as [
+  number,
+  number,
+  number,
+]
+const cannot = values['one-machine'] ? 'it was asked to stay on one machine' : Network.notPossible()
+if (cannot) console.log(`not run: nemeses that need hosts of their own, because ${cannot}`)
+const directory = fileURLToPath(new URL('../../../.data/consistency/', import.meta.url))
+await mkdir(directory, { recursive: true })
+
+const cleanUps: (() => Promise<unknown>)[] = []
+const until = Date.now() + minutes * 60_000
+let operations = 0
+const wrong: string[] = []
+try {
+  const world = await startConsistencyWorld({ onHosts: !cannot, seed: first }, (cleanUp) => cleanUps.unshift(cleanUp))
+  const possible = possibleNemeses(world).filter(({ name }) => name.includes(values.only))
+  for (let seed = first; seed === first || Date.now() < until; seed++) {
+    const file = join(directory, `${seed}.ndjson`)
+    const striking = nemesesOf(seed, possible)
+    const random = randomFrom(seed + 1)
+    let faults: Fault[] = []
+    const began = Date.now()
+    const judged = await recordHistory(world, {
+      ...{ seed, seconds, file, queries },
+      faults: async (recorder) => {
+        faults = await strike(world, recorder, { striking, random, forMs: seconds * 1_000 - 4_000 })
+      },
+    })
+    operations += judged.samples.length
+    wrong.push(...judged.wrong.map((one) => `seed ${seed}: ${one}`))
+    const took = Math.round((Date.now() - began) / 1_000)
+    const names = striking.map(({ name }) => name).join(' + ')
+    console.log(
+      `seed ${seed}: ${judged.samples.length} operations in ${took} s, ${judged.wrong.length} wrong; ${names}`,
+    )
+    for (const { nemesis, what, effect, from, to } of faults)
+      console.log(`  ${nemesis}: ${what}; ${effect} (${(from / 1000).toFixed(1)} to ${(to / 1000).toFixed(1)} s)`)
+    if (judged.wrong.length > 0) console.log(judged.verdict)
+    for (const one of judged.wrong) console.log(`  wrong: ${one}`)
+    if (judged.wrong.length === 0 && !values.keep) await rm(file)
+  }
+} finally {
+  for (const cleanUp of cleanUps) await cleanUp()
+}
+console.log(`${operations} operations, ${wrong.length} wrong`)
+for (const one of wrong) console.log(one)
+process.exit(wrong.length > 0 ? 1 : 0)

@@ -1,0 +1,399 @@
+import { cp, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { type ReadModelName, readModelShapes, shapeName, usersStream } from '@cqrs/contracts'
+import type { ChildServer } from '@cqrs/local-stack'
+import { type Cut, eventually, type Host, runProgram } from '@cqrs/local-stack/testing'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { MongoClient } from 'mongodb'
+import { type Hosts, leaderOf, type Nodes } from '../faults/hosts.ts'
+import type { Random } from '../faults/random.ts'
+import { fillStream } from '../faults/refusals.ts'
+import { environmentOf } from '../faults/replica.ts'
+import type { World } from '../faults/world.ts'
+
+/** What a nemesis has done, and how it was seen. @throws where it had no effect */
+type Strike = { what: string; effect: string }
+
+export type Nemesis = {
+  name: string
+  /** Whether it needs hosts of their own. */
+  onHosts?: true
+  /** Causes the fault, lets it last about so long, and ends it. */
+  strike: (world: World, random: Random, lastsMs: number) => Promise<Strike>
+}
+
+/** Every nemesis, in the order of the report. */
+export const nemeses: readonly Nemesis[] = [
+  {
+    name: 'kill -9',
+    strike: (world, random, lastsMs) =>
+      withOne(random, partsOf(world), async ({ name, server }) => {
+        const { pid } = server
+        await server.kill()
+        await delay(random.between(0, lastsMs / 4))
+        await server.start()
+        return { what: name, effect: `process ${pid} was killed, ${server.pid} is ready` }
+      }),
+  },
+  {
+    name: 'SIGSTOP, SIGCONT',
+    strike: (world, random, lastsMs) =>
+      withOne(random, partsOf(world), async ({ name, server, host }) => {
+        const signal = async (signal: 'SIGSTOP' | 'SIGCONT') =>
+          host ? await host.signal(signal) : void process.kill(server.pid as number, signal)
+        await signal('SIGSTOP')
+        try {
+          const state = await eventually(async () => {
+            const [, state] = /\) (\w)/.exec(await readFile(`/proc/${server.pid}/stat`, 'utf8')) ?? []
+            return state === 'T' && state
+          })
+          await delay(lastsMs)
+          return { what: name, effect: `state ${state} for ${inSeconds(lastsMs)}` }
+        } finally {
+          await signal('SIGCONT')
+        }
+      }),
+  },
+  cutting('a primary from its followers', async (hosts, random) => {
+    const nodes = random.oneOf([hosts.write, hosts.read])
+    const primary = await primaryOf(nodes)
+    return { what: [primary], from: othersOf(nodes, primary) }
+  }),
+  cutting('a primary that is not heard', async (hosts, random) => {
+    const nodes = random.oneOf([hosts.write, hosts.read])
+    const primary = await primaryOf(nodes)
+    return { what: [primary], from: othersOf(nodes, primary), oneWay: true }
+  }),
+  cutting(
+    'a majority from a minority, with everybody on a side',
+    async ({ write, read, brokers, services }, random) => {
+      const minority = [write.hosts, read.hosts, brokers.map(({ host }) => host)].map((three) => random.oneOf(three))
+      const halves = Object.values(services).map((processes) => random.oneOf(processes).host)
+      const what = [...minority, ...halves]
+      const all = [write, read].flatMap(({ hosts }) => hosts).concat(brokers.map(({ host }) => host))
+      const everybody = [...all, ...Object.values(services).flatMap((processes) => processes.map(({ host }) => host))]
+      return { what, from: everybody.filter((host) => !what.includes(host)) }
+    },
+  ),
+  cutting('the leader of the stream from its followers', async (hosts) => {
+    const leader = await leaderOf(hosts, usersStream.name)
+    return { what: [leader], from: hosts.brokers.map(({ host }) => host).filter((host) => host !== leader) }
+  }),
+  cutting('a service from its brokers', async ({ services, brokers }, random) => ({
+    what: [random.oneOf(Object.values(services).flat()).host],
+    from: brokers.map(({ host }) => host),
+  })),
+  cutting('a service from its database', async ({ services, write, read }, random) => {
+    const { name, host } = random.oneOf(Object.values(services).flat())
+    return { what: [host], from: name === 'command-api' ? write.hosts : read.hosts }
+  }),
+  {
+    name: 'a slow link',
+    onHosts: true,
+    async strike(world, random, lastsMs) {
+      const { network, write, read, brokers, services } = hostsOf(world)
+      const own = Object.values(services).flatMap((processes) => processes.map(({ host }) => host))
+      const host = random.oneOf([...write.hosts, ...read.hosts, ...brokers.map(({ host }) => host), ...own])
+      const rate = random.oneOf([64, 256, 1_024])
+      const slow = await network.slow(host, rate)
+      try {
+        await delay(lastsMs)
+        const waited = await eventually(async () => (await slow.waited()) || false, { timeoutMs: 10_000 })
+        return { what: `${host.name}, ${rate} kbit/s`, effect: `${waited} packets had to wait` }
+      } finally {
+        await slow.heal()
+      }
+    },
+  },
+  {
+    name: 'a clock an hour off',
+    onHosts: true,
+    async strike(world, random, lastsMs) {
+      const { write, read, services } = hostsOf(world)
+      const bySeconds = random.oneOf([-3_600, 3_600])
+      const timesOf = [
+        ...Object.values(services).flatMap((processes) =>
+          processes.map(({ clock, host, url }) => ({ clock, name: host.name, time: () => timeOfService(url) })),
+        ),
+        ...[write, read].map((nodes) => ({
+          clock: nodes.clock,
+          name: nodes.hosts[0]?.name ?? '',
+          time: () => timeOfNode(world, nodes),
+        })),
+      ]
+      const { clock, name, time } = random.oneOf(timesOf.filter(({ clock }) => clock))
+      await clock?.set(bySeconds)
+      try {
+        const off = await eventually(async () => {
+          const seconds = Math.round(((await time()) - Date.now()) / 1_000)
+          return Math.abs(seconds - bySeconds) < 60 && seconds
+        })
+        await delay(lastsMs)
+        return { what: name, effect: `its clock is ${off} s off` }
+      } finally {
+        await clock?.set(0)
+      }
+    },
+  },
+  {
+    name: 'NATS refuses',
+    onHosts: true,
+    async strike(world, _random, lastsMs) {
+      const { brokers, services } = hostsOf(world)
+      const reconfigure = (more: string) => Promise.all(brokers.map((broker) => broker.reconfigure(more)))
+      await reconfigure('authorization { user: "other", password: "wrong" }\n')
+      try {
+        const everybody = Object.values(services).flat()
+        const reasons = await eventually(
+          async () => {
+            const texts = await Promise.all(everybody.map(async ({ url }) => (await fetch(`${url}/readyz`)).text()))
+            const refused = texts.filter((text) => text.includes('NATS refuses this client')).length
+            return refused > 0 && refused
+          },
+          { timeoutMs: 20_000, intervalMs: 200 },
+        )
+        await delay(lastsMs)
+        return { what: 'every broker', effect: `${reasons} services say so in /readyz` }
+      } finally {
+        await reconfigure('')
+      }
+    },
+  },
+  {
+    name: 'a full store',
+    async strike(world, _random, lastsMs) {
+      const waiting = await fillStream(world, lastsMs)
+      if (waiting === 0) throw new Error('the stream is full, and no event waits')
+      return { what: 'the stream of events', effect: `"maximum bytes exceeded"; events of ${waiting} users waited` }
+    },
+  },
+  {
+    name: 'a broker comes back older',
+    onHosts: true,
+    strike: (world, random, lastsMs) => comeBackOlder(world, [random.oneOf(hostsOf(world).brokers)], lastsMs),
+  },
+  {
+    name: 'all brokers come back older',
+    onHosts: true,
+    strike: (world, _random, lastsMs) => comeBackOlder(world, hostsOf(world).brokers, lastsMs),
+  },
+  {
+    name: 'a secondary far behind',
+    onHosts: true,
+    async strike(world, random, lastsMs) {
+      const { read } = hostsOf(world)
+      const primary = await primaryOf(read)
+      const host = random.oneOf(othersOf(read, primary))
+      const lag = async () => {
+        const { members } = await world.read.client.db('admin').command({ replSetGetStatus: 1 })
+        const timeOf = (name: string) =>
+          members.find((member: Member) => member.name.startsWith(`${name}:`))?.optimeDate
+        return timeOf(primary.address).getTime() - timeOf(host.address).getTime()
+      }
+      return await directly(world, read, host, async (admin) => {
+        await admin.command({ fsync: 1, lock: true })
+        try {
+          await delay(lastsMs)
+          const ms = await eventually(async () => (await lag()) > 1_000 && (await lag()), { timeoutMs: 10_000 })
+          return { what: host.name, effect: `${inSeconds(ms)} behind the primary` }
+        } finally {
+          await admin.command({ fsyncUnlock: 1 })
+        }
+      })
+    },
+  },
+  {
+    name: 'a rebuild',
+    async strike(world, random) {
+      const name = random.oneOf(Object.keys(readModelShapes) as ReadModelName[])
+      const output = await operate(world, ['rebuild', name])
+      return { what: name, effect: output.split('\n').at(-1) ?? '' }
+    },
+  },
+  {
+    name: 'a change of shape',
+    async strike(world, _random, lastsMs) {
+      await operate(world, ['rebuild', shapeName('user_directory', 2)])
+      const there = await operate(world, ['shape', 'switch', shapeName('user_directory', 2)])
+      await delay(lastsMs)
+      const back = await operate(world, ['shape', 'rollback', 'user_directory'])
+      return { what: 'user_directory', effect: `${there}; ${back}` }
+    },
+  },
+  {
+    name: 'a change of membership',
+    onHosts: true,
+    async strike(world, random, lastsMs) {
+      const nodes = random.oneOf([hostsOf(world).write, hostsOf(world).read])
+      const host = random.oneOf(othersOf(nodes, await primaryOf(nodes)))
+      const admin = world[nodes.side].client.db('admin')
+      const config = async () => (await admin.command({ replSetGetConfig: 1 })).config
+      const change = (members: (all: Member[]) => Member[]) =>
+        eventually(
+          async () => {
+            const now = await config()
+            await admin.command({
+              replSetReconfig: { ...now, version: now.version + 1, members: members(now.members) },
+            })
+            return true
+          },
+          { timeoutMs: 60_000, intervalMs: 500 },
+        )
+      const isLeaving = ({ host: address }: Member) => address.startsWith(`${host.address}:`)
+      const leaving = (await config()).members.find(isLeaving)
+      await change((all) => all.filter((member) => !isLeaving(member)))
+      try {
+        await delay(lastsMs)
+        const left = (await config()).members.length
+        if (left !== 2) throw new Error(`${left} members are left`)
+      } finally {
+        await change((all) => [...all.filter((member) => !isLeaving(member)), leaving])
+      }
+      return { what: host.name, effect: 'two members, then three' }
+    },
+  },
+]
+
+type Member = { name: string; host: string; optimeDate: Date }
+
+/** A process or server that can be killed or stopped. */
+type Part = { name: string; server: ChildServer; host: Host | undefined }
+
+const busy = new WeakSet<ChildServer>()
+
+/** Strikes a part that no other nemesis strikes at the same time. */
+async function withOne(random: Random, parts: Part[], strike: (part: Part) => Promise<Strike>): Promise<Strike> {
+  const part = random.oneOf(parts.filter(({ server }) => !busy.has(server)))
+  busy.add(part.server)
+  try {
+    return await strike(part)
+  } finally {
+    busy.delete(part.server)
+  }
+}
+
+function partsOf({ hosts, services, stack }: World): Part[] {
+  if (!hosts)
+    return [
+      ...services.map(({ name, server }) => ({ name, server, host: undefined })),
+      ...(stack?.servers.nats ? [{ name: 'nats', server: stack.servers.nats, host: undefined }] : []),
+    ]
+  const nodesOf = ({ nodes, hosts }: Nodes) => nodes.map((server, i) => ({ server, host: hosts[i] as Host }))
+  return [
+    ...Object.values(hosts.services).flat(),
+    ...hosts.brokers,
+    ...nodesOf(hosts.write),
+    ...nodesOf(hosts.read),
+  ].map(({ server, host }) => ({ name: host.name, server, host }))
+}
+
+/** A nemesis that cuts hosts from others. */
+function cutting(
+  name: string,
+  choose: (hosts: Hosts, random: Random) => Promise<{ what: Host[]; from: Host[]; oneWay?: true }>,
+): Nemesis {
+  return {
+    name: `cut: ${name}`,
+    onHosts: true,
+    async strike(world, random, lastsMs) {
+      const hosts = hostsOf(world)
+      const { what, from, oneWay } = await choose(hosts, random)
+      const { network } = hosts
+      const cuts: Cut[] = oneWay
+        ? await Promise.all(what.flatMap((one) => from.map((other) => network.cut(one, other, { oneWay }))))
+        : [await network.split(what, from)]
+      const dropped = async () => {
+        const counts = await Promise.all(cuts.map((cut) => cut.dropped()))
+        return counts.reduce((sum, count) => sum + count, 0)
+      }
+      try {
+        await delay(lastsMs)
+        const packets = await eventually(async () => (await dropped()) || false, { timeoutMs: 10_000 })
+        return { what: what.map(({ name }) => name).join(', '), effect: `${packets} packets were dropped` }
+      } finally {
+        for (const { heal } of cuts) await heal()
+      }
+    },
+  }
+}
+
+/** Brokers are killed and start with what they had stored a while ago. */
+async function comeBackOlder(world: World, brokers: Hosts['brokers'], lastsMs: number): Promise<Strike> {
+  const lastOf = async () => (await (await jetstreamManager(world.nats)).streams.info(usersStream.name)).state.last_seq
+  const storeOf = ({ dataDir }: Hosts['brokers'][number]) => join(dataDir, 'jetstream')
+  const copyOf = (broker: Hosts['brokers'][number]) => `${storeOf(broker)}-older`
+  const free = brokers.filter(({ server }) => !busy.has(server))
+  if (free.length < brokers.length) throw new Error('another nemesis has a broker')
+  for (const { server } of brokers) busy.add(server)
+  try {
+    // A copy of files that are being written is what a backup of a running broker is.
+    const before = await lastOf()
+    for (const broker of brokers) await cp(storeOf(broker), copyOf(broker), { recursive: true })
+    await delay(lastsMs)
+    const after = await lastOf()
+    if (after === before) throw new Error('nothing was published in between')
+    await Promise.all(brokers.map(({ server }) => server.kill()))
+    for (const broker of brokers) {
+      await rm(storeOf(broker), { recursive: true })
+      await cp(copyOf(broker), storeOf(broker), { recursive: true })
+    }
+    await Promise.all(brokers.map(({ server }) => server.start()))
+    const names = brokers.map(({ host }) => host.name).join(', ')
+    return { what: names, effect: `stores of message ${before} instead of ${after}` }
+  } finally {
+    for (const broker of brokers) {
+      busy.delete(broker.server)
+      await rm(copyOf(broker), { recursive: true, force: true })
+    }
+  }
+}
+
+/** Runs a command of `npm run projector`. */
+async function operate({ hosts, dataDir, copy }: World, args: string[]): Promise<string> {
+  const { PATH, HOME } = process.env
+  const env = hosts
+    ? { PATH, HOME, MONGODB_READ_URI: hosts.uris.read, NATS_URL: hosts.uris.nats }
+    : environmentOf('operator', dataDir)
+  const { code, output } = await runProgram('operator', 'cli.js', args, env, copy)
+  if (code !== 0) throw new Error(`${args.join(' ')} failed: ${output}`)
+  return output.trim()
+}
+
+async function timeOfService(url: string): Promise<number> {
+  const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(2_000) })
+  return new Date(response.headers.get('date') ?? '').getTime()
+}
+
+const timeOfNode = async (world: World, nodes: Nodes): Promise<number> =>
+  await directly(world, nodes, nodes.hosts[0] as Host, async (admin) => {
+    const { localTime } = await admin.command({ hello: 1 })
+    return localTime.getTime()
+  })
+
+/** Works on one node, whatever its state is. */
+async function directly<Result>(
+  world: World,
+  { side }: Nodes,
+  { address }: Host,
+  work: (admin: ReturnType<MongoClient['db']>) => Promise<Result>,
+): Promise<Result> {
+  const [, credentials, list = '', database] =
+    /^(mongodb:\/\/[^@]+@)([^/]+)(\/\w+)/.exec(hostsOf(world).uris[side]) ?? []
+  const node = list.split(',').find((one) => one.startsWith(`${address}:`))
+  const client = new MongoClient(`${credentials}${node}${database}?authSource=admin&directConnection=true`)
+  try {
+    return await work(client.db('admin'))
+  } finally {
+    await client.close()
+  }
+}
+
+const othersOf = ({ hosts }: Nodes, one: Host): Host[] => hosts.filter((host) => host !== one)
+const primaryOf = async (nodes: Nodes): Promise<Host> => (await nodes.primaryHost()) as Host
+const inSeconds = (ms: number): string => `${Math.round(ms / 1_000)} s`
+
+function hostsOf({ hosts }: World): Hosts {
+  if (!hosts) throw new Error('the system is not on hosts of their own')
+  return hosts
+}
