@@ -27,6 +27,7 @@ export async function strike(
   { striking, random, forMs }: { striking: readonly Nemesis[]; random: Random; forMs: number },
 ): Promise<Fault[]> {
   const faults: Fault[] = []
+  if (striking.length === 0) return faults
   const until = recorder.now + forMs
   await delay(2_000)
   while (recorder.now < until) {

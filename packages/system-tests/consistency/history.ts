@@ -1,11 +1,15 @@
 import { createReadStream } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { check, readHistory, wordsOf } from '@cqrs/checker'
+import { untilWhole } from '../faults/comparison.ts'
 import { randomFrom } from '../faults/random.ts'
 import type { World } from '../faults/world.ts'
 import { Client, everybody } from './client.ts'
+import { strike } from './faults.ts'
 import { existing, lastLook } from './last-look.ts'
+import type { Nemesis } from './nemeses.ts'
 import { People } from './people.ts'
+import type { Fault } from './record.ts'
 import { digest, Recorder, type Sample } from './recorder.ts'
 
 export type HistoryOptions = {
@@ -18,14 +22,15 @@ export type HistoryOptions = {
   places?: number
   /** The share of queries, from 0 to 1. */
   queries?: number
-  /** Runs while clients send requests; resolves when its faults are over. */
-  faults?: (recorder: Recorder) => Promise<void>
+  /** Strike again and again, at the same time. */
+  striking: readonly Nemesis[]
 }
 
 export type Judged = {
   seed: number
   file: string
   samples: Sample[]
+  faults: Fault[]
   /** Violations and what the run itself found, in words. Empty if all is well. */
   wrong: string[]
   notDecided: number
@@ -38,7 +43,7 @@ export type Judged = {
  * Everybody whom they registered is deleted in the end, so that the next history begins with nobody.
  */
 export async function recordHistory(world: World, options: HistoryOptions): Promise<Judged> {
-  const { seed, seconds, file, clients = 16, places = 50, queries = 0.7, faults } = options
+  const { seed, seconds, file, clients = 16, places = 50, queries = 0.7, striking } = options
   const random = randomFrom(seed)
   const recorder = new Recorder(file)
   const people = new People({ places, random, domain: `run${seed}.example.com` })
@@ -70,9 +75,10 @@ export async function recordHistory(world: World, options: HistoryOptions): Prom
       }),
     ),
   )
-  const until = delay(seconds * 1_000)
+  let faults: Fault[] = []
   try {
-    await Promise.all([until, faults?.(recorder)])
+    const strikes = strike(world, recorder, { striking, random, forMs: (seconds - 4) * 1_000 })
+    ;[faults] = await Promise.all([strikes, delay(seconds * 1_000)])
   } finally {
     stopping.abort()
     await Promise.all(running)
@@ -85,7 +91,7 @@ export async function recordHistory(world: World, options: HistoryOptions): Prom
   const report = check(history)
   const words = [...wordsOf(history, report)].join('\n')
   return {
-    ...{ seed, file, samples: recorder.samples },
+    ...{ seed, file, samples: recorder.samples, faults },
     wrong: [
       ...report.violations.map((violation) => `${violation.rule}: ${violation.what}`),
       ...notWhole,
@@ -114,7 +120,7 @@ async function nameAdmin(world: World): Promise<void> {
   if (!response.ok) throw new Error(`the admin was not named: ${response.status} ${await response.text()}`)
 }
 
-async function deleteAll({ write, baseUrls, adminToken }: World): Promise<void> {
+async function deleteAll({ write, read, baseUrls, adminToken }: World): Promise<void> {
   const living = { roles: { $ne: 'admin' }, deletedAt: { $exists: false } }
   for (const { _id } of await write.collection('users').find(living).toArray()) {
     const response = await fetch(`${baseUrls[0]}/api/v1/users/${_id}`, {
@@ -123,4 +129,5 @@ async function deleteAll({ write, baseUrls, adminToken }: World): Promise<void> 
     })
     if (!response.ok) throw new Error(`${_id} was not deleted: ${response.status}`)
   }
+  await untilWhole(write, read, 60_000)
 }

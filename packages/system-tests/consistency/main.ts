@@ -1,12 +1,10 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Network } from '@cqrs/local-stack/testing'
-import { randomFrom } from '../faults/random.ts'
-import { nemesesOf, possibleNemeses, strike } from './faults.ts'
+import { nemesesOf, possibleNemeses } from './faults.ts'
 import { recordHistory } from './history.ts'
-import type { Fault } from './record.ts'
 import { startConsistencyWorld } from './world.ts'
 
 /**
@@ -46,15 +44,8 @@ try {
   for (let seed = first; seed === first || Date.now() < until; seed++) {
     const file = join(directory, `${seed}.ndjson`)
     const striking = nemesesOf(seed, possible)
-    const random = randomFrom(seed + 1)
-    let faults: Fault[] = []
     const began = Date.now()
-    const judged = await recordHistory(world, {
-      ...{ seed, seconds, file, queries },
-      faults: async (recorder) => {
-        faults = await strike(world, recorder, { striking, random, forMs: seconds * 1_000 - 4_000 })
-      },
-    })
+    const judged = await recordHistory(world, { seed, seconds, file, queries, striking })
     operations += judged.samples.length
     wrong.push(...judged.wrong.map((one) => `seed ${seed}: ${one}`))
     const took = Math.round((Date.now() - began) / 1_000)
@@ -62,11 +53,11 @@ try {
     console.log(
       `seed ${seed}: ${judged.samples.length} operations in ${took} s, ${judged.wrong.length} wrong; ${names}`,
     )
-    for (const { nemesis, what, effect, from, to } of faults)
+    for (const { nemesis, what, effect, from, to } of judged.faults)
       console.log(`  ${nemesis}: ${what}; ${effect} (${(from / 1000).toFixed(1)} to ${(to / 1000).toFixed(1)} s)`)
-    if (judged.wrong.length > 0) console.log(judged.verdict)
-    for (const one of judged.wrong) console.log(`  wrong: ${one}`)
-    if (judged.wrong.length === 0 && !values.keep) await rm(file)
+    for (const one of judged.wrong.slice(0, 10)) console.log(`  wrong: ${one}`)
+    if (judged.wrong.length > 0) await writeFile(file.replace('.ndjson', '.txt'), judged.verdict)
+    else if (!values.keep) await rm(file)
   }
 } finally {
   for (const cleanUp of cleanUps) await cleanUp()

@@ -1,7 +1,7 @@
 import { cp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ReadModelName, readModelShapes, shapeName, usersStream } from '@cqrs/contracts'
+import { readModelShapes, shapeName, usersStream } from '@cqrs/contracts'
 import type { ChildServer } from '@cqrs/local-stack'
 import { type Cut, eventually, type Host, runProgram } from '@cqrs/local-stack/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
@@ -206,7 +206,7 @@ export const nemeses: readonly Nemesis[] = [
   {
     name: 'a rebuild',
     async strike(world, random) {
-      const name = random.oneOf(Object.keys(readModelShapes) as ReadModelName[])
+      const name = shapeName(random.oneOf(Object.keys(readModelShapes)), 1)
       const output = await operate(world, ['rebuild', name])
       return { what: name, effect: output.split('\n').at(-1) ?? '' }
     },
@@ -320,7 +320,10 @@ function cutting(
 
 /** Brokers are killed and start with what they had stored a while ago. */
 async function comeBackOlder(world: World, brokers: Hosts['brokers'], lastsMs: number): Promise<Strike> {
-  const lastOf = async () => (await (await jetstreamManager(world.nats)).streams.info(usersStream.name)).state.last_seq
+  const lastOf = () =>
+    eventually(async () => (await (await jetstreamManager(world.nats)).streams.info(usersStream.name)).state.last_seq, {
+      timeoutMs: 30_000,
+    })
   const storeOf = ({ dataDir }: Hosts['brokers'][number]) => join(dataDir, 'jetstream')
   const copyOf = (broker: Hosts['brokers'][number]) => `${storeOf(broker)}-older`
   const free = brokers.filter(({ server }) => !busy.has(server))
