@@ -7,8 +7,20 @@ export type Fault = {
   what: string
   from: number
   to: number
-  /** How it was seen that the fault took effect. */
+  /** How it was seen that the fault took effect; empty if it was not seen, which is a failure of the run. */
   effect: string
+}
+
+/** The longest time in which no command succeeded, and no query, in milliseconds. */
+export type LongestWithout = { command: number; query: number }
+
+/** What a history ran on. */
+export type Versions = {
+  mongodb: string
+  nats: string
+  node: string
+  /** Cores, memory and operating system. */
+  machine: string
 }
 
 /** One recorded and judged history, as docs/consistency lists it. */
@@ -17,13 +29,16 @@ export type HistoryRecord = {
   /** When it began, in UTC. */
   date: string
   commit: string
+  versions: Versions
   topology: 'one machine' | 'hosts of their own'
   seconds: number
   operations: Partial<Record<Kind, Partial<Record<Outcome, number>>>>
-  faults: Fault[]
-  /** In words. */
+  /** Each with the longest time without progress of which it had a part. */
+  faults: (Fault & { longestWithoutMs: LongestWithout })[]
+  /** Faults that could not be caused here, with the reason, in words. */
+  notRun: string[]
+  /** In words. The first line says what; further lines are the operations that show it. */
   violations: string[]
   notDecided: number
-  /** The longest time in which no command succeeded, and no query, in milliseconds. */
-  longestWithoutMs: { command: number; query: number }
+  longestWithoutMs: LongestWithout
 }
