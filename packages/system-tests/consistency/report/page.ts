@@ -142,8 +142,8 @@ function operationsOf(records: readonly HistoryRecord[]): string {
 ${table(['operation', 'ok', 'refused', 'unknown'], rows)}
 
 *Refused* is certainly without effect: 4xx, mostly what contention causes (404, 409, 412), and 503 that says that
-nothing was done. *Unknown* is no answer, or another 5xx; a query has then shown nothing. \`state\` is the recorder's own
-look at the write database. Requests that are sent again count each time.`
+nothing was done. *Unknown* is no answer, or another 5xx; a query has then shown nothing. \`state\` is the recorder's
+own look at the write database. Requests that are sent again count each time.`
 }
 
 const groups = { command: 'commands', 'sign-in': 'sign-in', query: 'queries', observer: 'observer' } satisfies Record<
@@ -219,7 +219,10 @@ Seed ${seed} on ${topology}, ${date.slice(0, 10)}, commit ${commit}; the last wi
 
 ![Answers per second by outcome, with the faults as bands](images/consistency-operations.svg)
 
-![Time to the answer of commands and queries, with the faults as bands](images/consistency-latency.svg)`
+![Time to the answer of commands and queries, with the faults as bands](images/consistency-latency.svg)
+
+An answer counts in the second in which it came, its time in the second in which the request was sent. Where a line
+has a gap, no request was sent that succeeded.`
 }
 
 function violationsOf(records: readonly HistoryRecord[], findings: readonly Finding[]): string | false {

@@ -16,11 +16,11 @@ const left = 64
 const right = 16
 const plotWidth = width - left - right
 
-// Blue and orange of Okabe and Ito, and a purple of another brightness: the colour-blind can tell them apart.
+// Any two differ by 36 and more in Lab, also as the colour-blind see them (Machado's model).
 const style = `
-  svg { --paper: #ffffff; --ink: #1f2328; --faint: #d0d7de; --blue: #0072b2; --orange: #e69f00; --purple: #8b2f6b }
+  svg { --paper: #ffffff; --ink: #1f2328; --faint: #d0d7de; --blue: #0072b2; --orange: #e69f00; --purple: #5c1a46 }
   @media (prefers-color-scheme: dark) {
-    svg { --paper: #0d1117; --ink: #e6edf3; --faint: #30363d; --blue: #56b4e9; --orange: #e69f00; --purple: #f0a6cf }
+    svg { --paper: #0d1117; --ink: #e6edf3; --faint: #30363d; --blue: #3d9bd6; --orange: #e69f00; --purple: #ffd6ec }
   }
   .paper { fill: var(--paper) }
   text { fill: var(--ink); font: 12px system-ui, sans-serif }
@@ -92,7 +92,8 @@ export function latencyPicture(run: Pictured): string {
   const panel = 150
   const gap = 34
   const load = loadOf(run)
-  const longest = Math.max(1_000, ...load.map((sample) => sample.end - sample.begin))
+  // Too many for the arguments of Math.max.
+  const longest = load.reduce((most, { begin, end }) => Math.max(most, end - begin), 1_000)
   const decades = Math.ceil(Math.log10(longest))
   const panels = (['command', 'query'] as const).map((group, i) => {
     const panelTop = top + i * (panel + gap)
@@ -113,7 +114,7 @@ export function latencyPicture(run: Pictured): string {
     height: bottom + 44,
     parts: [
       legend([
-        { mark: '<path class="p50" d="M0 6h14"/>', label: 'median of a second' },
+        { mark: '<path class="p50" d="M0 6h14"/>', label: `median of ${bin === 1_000 ? 'a second' : duration(bin)}` },
         { mark: '<path class="p99" d="M0 6h14"/>', label: '99th percentile' },
         { mark: '<circle class="max" cx="6" cy="6" r="2"/>', label: 'longest' },
         { mark: `<path class="lost" d="${cross(6, 6)}"/>`, label: 'unknown: no answer, or 503' },

@@ -67,8 +67,8 @@ t.test('the page says the totals and that there is no violation', async (t) => {
   t.match(
     oneLine(text),
     '**No violation** in 40 operations: 2 histories from 2 seeds, 20 s of load, under 2 faults. ' +
-      'Each fault was seen to take effect. The longest time without an acknowledged command is 3.0 s (seed 17: kill -9), ' +
-      'without an answered query 1.0 s',
+      'Each fault was seen to take effect. ' +
+      'The longest time without an acknowledged command is 3.0 s (seed 17: kill -9), without an answered query 1.0 s',
   )
   t.match(text, '| change | 16 | 0 | 4 |')
   t.match(text, '| **commands** | 16 | 0 | 4 |')
