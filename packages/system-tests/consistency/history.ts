@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { check, readHistory, wordsOf } from '@cqrs/checker'
+import { check, describe, readHistory, wordsOf } from '@cqrs/checker'
 import { untilWhole } from '../faults/comparison.ts'
 import { randomFrom } from '../faults/random.ts'
 import type { World } from '../faults/world.ts'
@@ -31,7 +31,7 @@ export type Judged = {
   file: string
   samples: Sample[]
   faults: Fault[]
-  /** Violations and what the run itself found, in words. Empty if all is well. */
+  /** Violations, with the operations that show each, and what the run itself found. Empty if all is well. */
   wrong: string[]
   notDecided: number
   /** The whole verdict, in words. */
@@ -55,11 +55,10 @@ export async function recordHistory(world: World, options: HistoryOptions): Prom
     people.others.add(id)
   }
   const of = (name: string) => world.services.filter((service) => service.name === name).map(({ url }) => url)
-  const gateways = world.stack ? [world.stack.baseUrl] : []
   const common = {
     ...{ recorder, people, queries, adminToken: world.adminToken },
-    commandApis: [...of('command-api'), ...gateways],
-    queryApis: [...of('query-api'), ...gateways],
+    commandApis: [...of('command-api'), world.gateway],
+    queryApis: [...of('query-api'), world.gateway],
   }
   const stopping = new AbortController()
   const run = async (client: Client) => {
@@ -93,7 +92,9 @@ export async function recordHistory(world: World, options: HistoryOptions): Prom
   return {
     ...{ seed, file, samples: recorder.samples, faults },
     wrong: [
-      ...report.violations.map((violation) => `${violation.rule}: ${violation.what}`),
+      ...report.violations.map(({ rule, what, operations }) =>
+        [`${rule}: ${what}`, ...operations.map((operation) => describe(history, operation))].join('\n'),
+      ),
       ...notWhole,
       ...world.wrong.splice(0),
     ],

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  buildGateway,
   findMongod,
   type Mongod,
   migrate,
@@ -15,6 +16,7 @@ import {
   type AdjustableClock,
   adjustableClock,
   type FreshMail,
+  freePort,
   freshDirectory,
   freshMail,
   type Host,
@@ -23,7 +25,7 @@ import {
   startProcess,
   type Teardown,
 } from '@cqrs/local-stack/testing'
-import { generateKeyFiles } from '@cqrs/service-kit'
+import { createLogger, generateKeyFiles } from '@cqrs/service-kit'
 
 /** A process on a host of its own. */
 export type OnHost = ServiceProcess & { name: ServiceName; host: Host; clock?: AdjustableClock }
@@ -35,7 +37,7 @@ export type Broker = { host: Host; server: NatsServer['server']; monitor: string
 
 /**
  * The system on hosts of their own: three nodes of each database, three brokers, two command-apis, two projectors, and
- * three query-apis, the last of which reads from secondaries. Only the mail server runs on this machine.
+ * three query-apis, the last of which reads from secondaries. Gateway and mail server run on this machine.
  */
 export type Hosts = {
   network: Network
@@ -43,6 +45,8 @@ export type Hosts = {
   read: Nodes
   brokers: (Broker & Pick<NatsServer, 'reconfigure'>)[]
   services: Record<ServiceName, OnHost[]>
+  /** The address of the gateway to the first process of each service. */
+  gateway: string
   mail: FreshMail
   signingKeyFile: string
   uris: { write: string; read: string; nats: string }
@@ -117,11 +121,24 @@ export async function startHosts(
     started('projector'),
     started('query-api'),
   ])
+  const services = { 'command-api': commandApis, projector: projectors, 'query-api': queryApis }
   return {
-    ...{ network, write, read, brokers, mail, uris },
-    services: { 'command-api': commandApis, projector: projectors, 'query-api': queryApis },
+    ...{ network, write, read, brokers, mail, uris, services },
+    gateway: await startGateway(t, services),
     signingKeyFile: keys.signingKeyFile,
   }
+}
+
+/** The gateway runs on this machine, as the clients do. */
+async function startGateway(t: Teardown, services: Hosts['services']): Promise<string> {
+  const urlOf = (name: ServiceName) => services[name][0]?.url ?? ''
+  const gateway = buildGateway(
+    { 'command-api': urlOf('command-api'), 'query-api': urlOf('query-api'), projector: urlOf('projector') },
+    createLogger('gateway', 'silent'),
+  )
+  const url = await gateway.listen({ host: '127.0.0.1', port: await freePort() })
+  t.teardown(() => gateway.close())
+  return url
 }
 
 /** The host of the broker that leads the stream of events. */

@@ -32,6 +32,7 @@ export type World = {
   read: Db
   nats: NatsConnection
   mail: FreshMail
+  gateway: string
   /** Where the load sends commands. */
   baseUrls: string[]
   adminToken: string
@@ -117,6 +118,7 @@ async function startOnHosts({ copy }: Scenario, seed: number, onEnd: OnEnd): Pro
     dataDir: '',
     random: randomFrom(seed),
     mail,
+    gateway: hosts.gateway,
     baseUrls: hosts.services['command-api'].map(({ url }) => url),
     adminToken: await mintForAdmin(connected.write, signingKeyFile),
     acknowledged: new Map(),
@@ -169,6 +171,7 @@ async function startHere(scenario: Scenario, seed: number, onEnd: OnEnd): Promis
     dataDir,
     random: randomFrom(seed),
     mail,
+    gateway: stack.baseUrl,
     baseUrls: [stack.baseUrl],
     adminToken: await mintForAdmin(connected.write, join(dataDir, 'keys/signing-key.pem')),
     acknowledged: new Map(),

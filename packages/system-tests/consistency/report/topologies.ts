@@ -8,7 +8,7 @@ export const topologies: Record<HistoryRecord['topology'], { words: string; draw
 16 clients ─┬─► gateway ─┬─► command-api 1, 2 ────────► MongoDB (write), 1 node
             │            │            │ relay
             └────────────┤            ▼
-              directly   │   NATS JetStream, 1 node ──► projector ──► mail server
+              directly   │   NATS JetStream, 1 node ──► projector 1, 2 ──► mail server
                          │                                  │
                          └─► query-api 1, 2 ◄── primary ────┤
                              query-api 3 ◄── secondaries ── MongoDB (read), 3 nodes`.trim(),
@@ -20,7 +20,7 @@ export const topologies: Record<HistoryRecord['topology'], { words: string; draw
 16 clients ─┬─► gateway ─┬─► command-api 1, 2 ────────► MongoDB (write), 3 nodes
             │            │            │ relay
             └────────────┤            ▼
-              directly   │   NATS JetStream, 3 nodes ─► projector ──► mail server
+              directly   │   NATS JetStream, 3 nodes ─► projector 1, 2 ──► mail server
                          │   (3 copies)                     │
                          └─► query-api 1, 2 ◄── primary ────┤
                              query-api 3 ◄── secondaries ── MongoDB (read), 3 nodes`.trim(),
