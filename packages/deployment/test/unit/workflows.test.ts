@@ -26,6 +26,8 @@ jobs:
   ])
 })
 
+const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+
 for (const { name, text, workflow } of workflows) {
   const jobs: any[] = Object.values(workflow.jobs)
   const steps: any[] = jobs.flatMap((job) => job.steps)
@@ -49,7 +51,7 @@ for (const { name, text, workflow } of workflows) {
   })
 
   t.test(`${name}: jobs have a timeout, and runs of the same branch do not pile up`, async (t) => {
-    for (const job of jobs) t.ok(job['timeout-minutes'] <= 60)
+    for (const job of jobs) t.ok(job['timeout-minutes'] <= (name === 'nightly.yml' ? 180 : 60))
     t.ok(workflow.concurrency.group)
   })
 
@@ -57,6 +59,7 @@ for (const { name, text, workflow } of workflows) {
     const here = (file: string) => t.ok(existsSync(new URL(file, root)), file)
     for (const { run = '', uses = '', with: inputs } of steps) {
       for (const [, file = ''] of run.matchAll(/\b(?:bash|node) (\S+)/g)) here(file)
+      for (const [, script = ''] of run.matchAll(/npm run ([\w:]+)/g)) t.ok(scripts[script], script)
       if (run.includes('npm test -- ')) here(`packages/${run.split('npm test -- ')[1]}/package.json`)
       if (uses.startsWith('docker/build-push-action@')) here(inputs.file ?? 'Dockerfile')
       if (inputs?.['node-version-file']) here(inputs['node-version-file'])
