@@ -40,7 +40,7 @@ export type Judged = {
 
 /**
  * Lets contended clients loose on the system, records what they send and what they are told, and judges the history.
- * Everybody whom they registered is deleted in the end, so that the next history begins with nobody.
+ * It begins with an admin alone: everybody else is deleted first.
  */
 export async function recordHistory(world: World, options: HistoryOptions): Promise<Judged> {
   const { seed, seconds, file, clients = 16, places = 50, queries = 0.7, striking } = options
@@ -48,6 +48,7 @@ export async function recordHistory(world: World, options: HistoryOptions): Prom
   const recorder = new Recorder(file)
   const people = new People({ places, random, domain: `run${seed}.example.com` })
   world.mail.mails.length = 0
+  await deleteAll(world)
   await nameAdmin(world)
   recorder.write('start', { ...bounds })
   for (const { id, line } of await existing(world)) {
@@ -84,7 +85,6 @@ export async function recordHistory(world: World, options: HistoryOptions): Prom
   }
   const notWhole = await lastLook(world, { ...common, name: 'last look', random, patienceMs: 12_000 })
   await recorder.close()
-  await deleteAll(world)
 
   const history = await readHistory(createReadStream(file, 'utf8'))
   const report = check(history)
