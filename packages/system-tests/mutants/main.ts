@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type Mutant, mutants, mutate } from './mutants.ts'
+import { changed, copyParts } from '@cqrs/local-stack/testing'
+import { type Mutant, mutants } from './mutants.ts'
 
 /**
  * `npm run test:mutants`: breaks the product in one place at a time, in a copy of the repository, and runs the tests
@@ -46,12 +47,11 @@ async function inEachCopy<Item>(items: readonly Item[], work: (item: Item, copy:
   await Promise.all(copies.map(lane))
 }
 
-/** Everything but what is installed at the root and kept between runs. Links between packages lead to the copies. */
+/** Everything but what is installed at the root and kept between runs. */
 async function copyRepository(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'mutants-'))
-  for (const name of ['packages', 'services', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.base.json', '.taprc'])
-    await cp(join(repository, name), join(directory, name), { recursive: true, verbatimSymlinks: true })
-  await symlink(join(repository, 'node_modules'), join(directory, 'node_modules'))
+  const files = ['package.json', 'tsconfig.json', 'tsconfig.base.json', '.taprc']
+  await copyParts(['packages', 'services', 'docs', ...files], directory)
   return directory
 }
 
@@ -59,7 +59,7 @@ async function copyRepository(): Promise<string> {
 async function kills(mutant: Mutant, copy: string): Promise<boolean> {
   const file = join(copy, mutant.file)
   const source = await readFile(file, 'utf8')
-  await writeFile(file, mutate(source, mutant))
+  await writeFile(file, changed(source, mutant))
   try {
     const { code, output } = await run('tsc', ['-b'], copy)
     if (code !== 0) {

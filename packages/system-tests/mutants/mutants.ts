@@ -1,19 +1,11 @@
+import type { SourceChange } from '@cqrs/local-stack/testing'
+
 /** A change that breaks the product, and the tests that must notice it. */
-export type Mutant = {
-  file: string
+export type Mutant = SourceChange & {
   /** What the change breaks, as a user or an operator would say it. */
   what: string
-  /** Text that occurs once in the file. */
-  find: string
-  replace: string
   /** Test files from the repository's root, the most likely to fail first. */
   tests: string[]
-}
-
-/** The source with the mutant's change. @throws Error if the text to find does not occur exactly once */
-export function mutate(source: string, { file, what, find, replace }: Mutant): string {
-  if (source.split(find).length !== 2) throw new Error(`${file}: the text of "${what}" does not occur exactly once`)
-  return source.replace(find, () => replace)
 }
 
 const commandApi = 'services/command-api'
