@@ -145,13 +145,13 @@ export const bugs: readonly PlantedBug[] = [
         // Without the delay, a repeated request has to come between two writes of some milliseconds.
         replace:
           '    const remember = () => this.#users.updateOne({ _id: id }, { $push: lastOf(updated as UpdateDone) })\n' +
-          '    if (matchedCount === 1 && updated) setTimeout(() => remember().catch(() => undefined), 200)\n' +
+          '    if (matchedCount === 1 && updated) setTimeout(() => remember().catch(() => undefined), 1_000)\n' +
           '    return matchedCount === 1\n  }\n\n  /** The same for an update',
       },
     ],
     needs: 'none',
     traffic:
-      'changes with a key that are repeated within 200 ms, answered or not, while others change the user; or later, ' +
+      'changes with a key that are repeated within a second, answered or not, while others change the user; or later, ' +
       'when the command-api of the first was killed within that time',
     rules: ['one-key', 'explained'],
   },
