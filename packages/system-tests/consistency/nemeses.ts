@@ -213,12 +213,14 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'a change of shape',
-    async strike(world, _random, lastsMs) {
-      await operate(world, ['rebuild', shapeName('user_directory', 2)])
-      const there = await operate(world, ['shape', 'switch', shapeName('user_directory', 2)])
+    async strike(world, random, lastsMs) {
+      const live = Number(/user_directory_v(\d) +live/.exec(await operate(world, ['shape', 'list']))?.[1])
+      const other = shapeName('user_directory', random.oneOf(readModelShapes.user_directory.filter((n) => n !== live)))
+      await operate(world, ['rebuild', other])
+      const there = await operate(world, ['shape', 'switch', other])
       await delay(lastsMs)
       const back = await operate(world, ['shape', 'rollback', 'user_directory'])
-      return { what: 'user_directory', effect: `${there}; ${back}` }
+      return { what: other, effect: `${there}; ${back}` }
     },
   },
   {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { changed } from '@cqrs/local-stack/testing'
 import t from 'tap'
-import { bugs } from '../../../consistency/planted/bugs.ts'
+import { bugs } from '../../consistency/planted/bugs.ts'
 import { mutants } from '../../mutants/mutants.ts'
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
