@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { check, describe, readHistory, wordsOf } from '@cqrs/checker'
+import pLimit from 'p-limit'
 import { untilWhole } from '../faults/comparison.ts'
 import { randomFrom } from '../faults/random.ts'
 import type { World } from '../faults/world.ts'
@@ -123,12 +124,12 @@ async function nameAdmin(world: World): Promise<void> {
 
 async function deleteAll({ write, read, baseUrls, adminToken }: World): Promise<void> {
   const living = { roles: { $ne: 'admin' }, deletedAt: { $exists: false } }
-  for (const { _id } of await write.collection('users').find(living).toArray()) {
+  await pLimit(8).map(await write.collection('users').find(living).toArray(), async ({ _id }) => {
     const response = await fetch(`${baseUrls[0]}/api/v1/users/${_id}`, {
       method: 'DELETE',
       headers: { authorization: `Bearer ${adminToken}` },
     })
     if (!response.ok) throw new Error(`${_id} was not deleted: ${response.status}`)
-  }
+  })
   await untilWhole(write, read, 60_000)
 }

@@ -1,5 +1,6 @@
 import { eventually } from '@cqrs/local-stack/testing'
 import type { Collection } from 'mongodb'
+import pLimit from 'p-limit'
 import { untilWhole } from '../faults/comparison.ts'
 import { stores } from '../faults/stores.ts'
 import type { World } from '../faults/world.ts'
@@ -37,7 +38,7 @@ export async function lastLook(world: World, { recorder, people, ...options }: C
   const living = await lookAtUsers(world, recorder, people)
   for (const api of options.queryApis) {
     const client = new Client({ ...options, name: `last look at ${api}`, recorder, people, queryApis: [api] })
-    for (const { id, version } of living) await client.see(id, version)
+    await eight.map(living, ({ id, version }) => client.see(id, version))
   }
   await lookForTraces(world, recorder, people, new Set(living.map(({ id }) => id)))
   const registered = living.filter(({ id }) => people.known.has(id))
@@ -45,6 +46,8 @@ export async function lastLook(world: World, { recorder, people, ...options }: C
   recorder.write('end', { mails: missing.length === 0 })
   return [...differing, ...missing.map((id) => `the welcome mail of ${id} did not arrive`)]
 }
+
+const eight = pLimit(8)
 
 const linearizable = { readConcern: { level: 'linearizable' } } as const
 
@@ -55,13 +58,13 @@ const asShown = ({ _id: id, createdAt, updatedAt, ...user }: User) =>
 
 async function lookAtUsers(world: World, recorder: Recorder, people: People) {
   const living: { id: string; version: number }[] = []
-  for (const id of [...people.others, ...people.known.keys()]) {
+  await eight.map([...people.others, ...people.known.keys()], async (id) => {
     const op = recorder.invoke('observer', 'state', { user: id })
     const user = await usersOf(world).findOne({ _id: id }, linearizable)
     const isThere = user && !user.deletedAt
     if (isThere) living.push({ id, version: user.version })
     recorder.complete(op, 'ok', { shown: isThere ? [asShown(user)] : [] })
-  }
+  })
   return living
 }
 

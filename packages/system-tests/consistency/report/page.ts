@@ -108,7 +108,7 @@ const load = `## Load
 
 Sixteen clients, each one request after the other, straight to a process or through the gateway
 ([client.ts](../packages/system-tests/consistency/client.ts)). They contend for 50 addresses, register new users
-besides, and send 40 % of their requests about the same five users. 70 % are queries. Nine of ten queries send the
+besides, and send 40 % of their requests about the same five users. 70 % or more are queries. Nine of ten queries send the
 consistency tokens of what their client was told; 30 % of the changes have \`If-Match\`, 30 % of the changes and 70 % of
 the registrations an \`Idempotency-Key\`. A few requests are about deleted users, or come from sessions that are
 revoked.
