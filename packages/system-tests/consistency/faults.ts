@@ -33,8 +33,10 @@ export async function strike(
   while (recorder.now < until) {
     const strikes = striking.map(async ({ name, strike }) => {
       const from = recorder.now
+      // MongoDB elects another primary after 10 s, NATS another leader after 4 to 9 s: half of the faults last longer.
+      const lastsMs = random.chance(0.5) ? random.between(1_000, 7_000) : random.between(11_000, 16_000)
       try {
-        const done = await strike(world, random, random.between(2_000, 8_000))
+        const done = await strike(world, random, lastsMs)
         faults.push({ nemesis: name, ...done, from: Math.round(from), to: Math.round(recorder.now) })
       } catch (error) {
         world.wrong.push(`no effect: ${name}: ${(error as Error).message}`)

@@ -302,6 +302,7 @@ function cutting(
       const hosts = hostsOf(world)
       const { what, from, oneWay } = await choose(hosts, random)
       const { network } = hosts
+      const primaries = await primariesOf(hosts)
       const cuts: Cut[] = oneWay
         ? await Promise.all(what.flatMap((one) => from.map((other) => network.cut(one, other, { oneWay }))))
         : [await network.split(what, from)]
@@ -312,12 +313,26 @@ function cutting(
       try {
         await delay(lastsMs)
         const packets = await eventually(async () => (await dropped()) || false, { timeoutMs: 10_000 })
-        return { what: what.map(({ name }) => name).join(', '), effect: `${packets} packets were dropped` }
+        const elected = await electedSince(hosts, primaries)
+        return {
+          what: what.map(({ name }) => name).join(', '),
+          effect: [`${packets} packets were dropped`, ...elected.map((host) => `${host.name} became the primary`)].join(
+            ', ',
+          ),
+        }
       } finally {
         for (const { heal } of cuts) await heal()
       }
     },
   }
+}
+
+const primariesOf = async ({ write, read }: Hosts): Promise<Host[]> =>
+  await Promise.all([write, read].map((nodes) => primaryOf(nodes)))
+
+/** Those that have become a primary in the meantime. */
+async function electedSince(hosts: Hosts, before: Host[]): Promise<Host[]> {
+  return (await primariesOf(hosts)).filter((host) => !before.includes(host))
 }
 
 /** Brokers are killed and start with what they had stored a while ago. */
