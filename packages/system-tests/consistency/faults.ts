@@ -10,7 +10,7 @@ export function nemesesOf(seed: number, possible: readonly Nemesis[]): Nemesis[]
   const random = randomFrom(seed)
   const first = possible[seed % possible.length] as Nemesis
   const others = possible.filter((nemesis) => nemesis !== first)
-  return random.chance(0.5) ? [first, random.oneOf(others)] : [first]
+  return random.chance(0.5) && others.length > 0 ? [first, random.oneOf(others)] : [first]
 }
 
 /** Those that a system can have. */
