@@ -38,6 +38,9 @@ type Request = {
   isRepeatable?: boolean
 }
 
+/** A request with a key, the number of its first, and when it is sent again. */
+type Again = { request: Request; retryOf: unknown; at: number }
+
 type Answer = { status: number; headers: Headers; body: Body | undefined }
 type Body = Partial<Shown & Tokens> & { code?: string; data?: Shown[]; pagination?: { nextCursor: string | null } }
 type Shown = {
@@ -62,6 +65,10 @@ export class Client {
   /** What the next query sends. */
   #tokens: string[] = []
   #session: Session | undefined
+  /** Sessions that it has left, for two minutes: what a revocation must have ended. */
+  #left: Session[] = []
+  /** What it will send again, as one that lost the answer does. */
+  #again: Again[] = []
   readonly #etags = new Map<string, string>()
 
   constructor(options: ClientOptions) {
@@ -77,9 +84,20 @@ export class Client {
     })
   }
 
+  /** Looks at everybody, in every form that there is for it. */
+  async seeAll(): Promise<void> {
+    for (const kind of ['list', 'search', 'directory', 'by-role'] as const) await this.#query(kind)
+  }
+
   /** One operation of a kind that chance chooses. */
   async act(): Promise<void> {
     const { random, queries, people } = this.#options
+    const due = this.#again.findIndex(({ at }) => at <= performance.now())
+    const [again] = due < 0 ? [] : this.#again.splice(due, 1)
+    if (again) {
+      const { request, retryOf } = again
+      return void (await this.#asked({ ...request, says: { ...request.says, retryOf } }))
+    }
     const choice = random.chance(queries) ? this.#query(pick(random, reading)) : this.#command(pick(random, changing))
     // At first there is nobody.
     await (choice ?? (people.living.length < 5 ? this.#register() : this.#list()))
@@ -89,14 +107,16 @@ export class Client {
     const { random, people } = this.#options
     if (kind === 'register')
       return people.living.length < 80 ? this.#register() : this.#delete(random.oneOf(people.living))
-    if (kind === 'refresh' || kind === 'logout-all' || kind === 'logout')
-      return this.#session ? this.#ofSession(kind, this.#session) : undefined
+    if (kind === 'refresh' || kind === 'logout-all' || kind === 'logout' || kind === 'password') {
+      const session = random.chance(0.3) ? (this.#leftSession() ?? this.#session) : this.#session
+      if (!session) return undefined
+      return kind === 'password' ? this.#changePassword(session) : this.#ofSession(kind, session)
+    }
     const person = random.chance(0.03) ? people.gone() : people.anybody()
     if (!person) return undefined
     if (kind === 'change') return this.#change(person)
     if (kind === 'delete') return this.#delete(person)
     if (kind === 'login') return this.#logIn(person)
-    if (kind === 'password') return this.#session && this.#changePassword(this.#session)
     return this.#activate(kind, person)
   }
 
@@ -180,12 +200,25 @@ export class Client {
         : await this.#asked({ kind, method: 'POST', path, body, says })
     if (kind === 'refresh' && outcome === 'ok') this.#takeSession(person, answer)
     // A refresh token can be used once, so what was sent and not answered is of no use.
-    else if (kind === 'refresh' || this.#options.random.chance(0.5)) this.#session = undefined
+    else if (session === this.#session && (kind === 'refresh' || this.#options.random.chance(0.5))) this.#leave()
+  }
+
+  /** Keeps the tokens of the session that it has. */
+  #leave(): void {
+    const now = performance.now()
+    this.#left = this.#left.filter(({ from }) => now - from < 120_000)
+    if (this.#session) this.#left.push(this.#session)
+    this.#session = undefined
+  }
+
+  #leftSession(): Session | undefined {
+    return this.#left.length > 0 ? this.#options.random.oneOf(this.#left) : undefined
   }
 
   #takeSession(person: Person, answer: Answer | undefined): void {
     const { accessToken: access = '', refreshToken: refresh = '' } = answer?.body ?? {}
-    this.#session = { person, access, refresh }
+    this.#leave()
+    this.#session = { person, access, refresh, from: performance.now() }
   }
 
   async #changePassword({ person, access }: Session): Promise<void> {
@@ -203,7 +236,7 @@ export class Client {
   async #get(other: Person): Promise<void> {
     const { random } = this.#options
     // Sometimes itself, with a session that may have been revoked.
-    const own = random.chance(0.2) ? this.#session : undefined
+    const own = random.chance(0.2) ? random.oneOf([this.#session, this.#leftSession()]) : undefined
     const access = own?.access
     const { id, version } = own?.person ?? other
     const etag = random.chance(0.3) ? this.#etags.get(id) : undefined
@@ -229,6 +262,10 @@ export class Client {
     for (let attempt = 1; attempt < 4 && isTemporary(result, request); attempt++) {
       await delay(random.between(50, 400 * attempt))
       result = await this.#asked({ ...request, says: { ...request.says, retryOf } })
+    }
+    if (result.outcome === 'ok' && request.headers?.['idempotency-key'] && random.chance(0.3)) {
+      const afterMs = random.oneOf([0, random.between(0, 1_000), random.between(1_000, 6_000)])
+      this.#again.push({ request, retryOf, at: performance.now() + afterMs })
     }
     return result
   }

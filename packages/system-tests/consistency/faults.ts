@@ -15,7 +15,7 @@ export function nemesesOf(seed: number, possible: readonly Nemesis[]): Nemesis[]
 
 /** Those that a system can have. */
 export const possibleNemeses = (world: World): Nemesis[] =>
-  nemeses.filter(({ onHosts }) => !onHosts || world.hosts !== undefined)
+  nemeses.filter(({ needs }) => !needs || (needs === 'hosts') === (world.hosts !== undefined))
 
 /**
  * Lets nemeses strike again and again, at the same time, with pauses in which the system can recover.

@@ -25,6 +25,8 @@ export type HistoryOptions = {
   queries?: number
   /** Strike again and again, at the same time. */
   striking: readonly Nemesis[]
+  /** How long tokens that were revoked and users that were deleted may still be seen, in microseconds. */
+  bounds?: { revokedQuery: number; deleted: number }
 }
 
 export type Judged = {
@@ -32,6 +34,8 @@ export type Judged = {
   file: string
   samples: Sample[]
   faults: Fault[]
+  /** The rules that it violates. */
+  rules: string[]
   /** Violations, with the operations that show each, and what the run itself found. Empty if all is well. */
   wrong: string[]
   notDecided: number
@@ -44,7 +48,7 @@ export type Judged = {
  * It begins with an admin alone: everybody else is deleted first.
  */
 export async function recordHistory(world: World, options: HistoryOptions): Promise<Judged> {
-  const { seed, seconds, file, clients = 16, places = 50, queries = 0.7, striking } = options
+  const { seed, seconds, file, clients = 16, places = 50, queries = 0.7, striking, bounds = longestFault } = options
   const random = randomFrom(seed)
   const recorder = new Recorder(file)
   const people = new People({ places, random, domain: `run${seed}.example.com` })
@@ -92,6 +96,7 @@ export async function recordHistory(world: World, options: HistoryOptions): Prom
   const words = [...wordsOf(history, report)].join('\n')
   return {
     ...{ seed, file, samples: recorder.samples, faults },
+    rules: [...new Set(report.violations.map(({ rule }) => rule))],
     wrong: [
       ...report.violations.map(({ rule, what, operations }) =>
         [`${rule}: ${what}`, ...operations.map((operation) => describe(history, operation))].join('\n'),
@@ -108,7 +113,7 @@ export async function recordHistory(world: World, options: HistoryOptions): Prom
  * In microseconds. Without NATS or the projector no event arrives, so these last as long as the longest fault, and the
  * 10 s after which query-api asks for revocations itself (docs/security.md).
  */
-const bounds = { revokedQuery: 40_000_000, deleted: 40_000_000 }
+const longestFault = { revokedQuery: 40_000_000, deleted: 40_000_000 }
 
 /** So that a search for the word has everybody. */
 async function nameAdmin(world: World): Promise<void> {

@@ -2,14 +2,14 @@ import { cp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readModelShapes, shapeName, usersStream } from '@cqrs/contracts'
-import type { ChildServer } from '@cqrs/local-stack'
+import { type ChildServer, migrate } from '@cqrs/local-stack'
 import { type Cut, eventually, type Host, runProgram } from '@cqrs/local-stack/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { MongoClient } from 'mongodb'
 import { type Hosts, leaderOf, type Nodes } from '../faults/hosts.ts'
 import type { Random } from '../faults/random.ts'
 import { fillStream } from '../faults/refusals.ts'
-import { environmentOf } from '../faults/replica.ts'
+import { environmentOf, startReplica } from '../faults/replica.ts'
 import type { World } from '../faults/world.ts'
 
 /** What a nemesis has done, and how it was seen. @throws where it had no effect */
@@ -17,25 +17,15 @@ type Strike = { what: string; effect: string }
 
 export type Nemesis = {
   name: string
-  /** Whether it needs hosts of their own. */
-  onHosts?: true
+  /** Whether it needs hosts of their own, or one machine. */
+  needs?: 'hosts' | 'one machine'
   /** Causes the fault, lets it last about so long, and ends it. */
   strike: (world: World, random: Random, lastsMs: number) => Promise<Strike>
 }
 
 /** Every nemesis, in the order of the report. */
 export const nemeses: readonly Nemesis[] = [
-  {
-    name: 'kill -9',
-    strike: (world, random, lastsMs) =>
-      withOne(random, partsOf(world), async ({ name, server }) => {
-        const { pid } = server
-        await server.kill()
-        await delay(random.between(0, lastsMs / 4))
-        await server.start()
-        return { what: name, effect: `process ${pid} was killed, ${server.pid} is ready` }
-      }),
-  },
+  killing('kill -9'),
   {
     name: 'SIGSTOP, SIGCONT',
     strike: (world, random, lastsMs) =>
@@ -90,7 +80,7 @@ export const nemeses: readonly Nemesis[] = [
   }),
   {
     name: 'a slow link',
-    onHosts: true,
+    needs: 'hosts',
     async strike(world, random, lastsMs) {
       const { network, write, read, brokers, services } = hostsOf(world)
       const own = Object.values(services).flatMap((processes) => processes.map(({ host }) => host))
@@ -108,7 +98,7 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'a clock an hour off',
-    onHosts: true,
+    needs: 'hosts',
     async strike(world, random, lastsMs) {
       const { write, read, services } = hostsOf(world)
       const bySeconds = random.oneOf([-3_600, 3_600])
@@ -138,7 +128,7 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'NATS refuses',
-    onHosts: true,
+    needs: 'hosts',
     async strike(world, _random, lastsMs) {
       const { brokers, services } = hostsOf(world)
       const reconfigure = (more: string) => Promise.all(brokers.map((broker) => broker.reconfigure(more)))
@@ -170,17 +160,17 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'a broker comes back older',
-    onHosts: true,
+    needs: 'hosts',
     strike: (world, random, lastsMs) => comeBackOlder(world, [random.oneOf(hostsOf(world).brokers)], lastsMs),
   },
   {
     name: 'all brokers come back older',
-    onHosts: true,
+    needs: 'hosts',
     strike: (world, _random, lastsMs) => comeBackOlder(world, hostsOf(world).brokers, lastsMs),
   },
   {
     name: 'a secondary far behind',
-    onHosts: true,
+    needs: 'hosts',
     async strike(world, random, lastsMs) {
       const { read } = hostsOf(world)
       const primary = await primaryOf(read)
@@ -225,7 +215,7 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'a change of membership',
-    onHosts: true,
+    needs: 'hosts',
     async strike(world, random, lastsMs) {
       const nodes = random.oneOf([hostsOf(world).write, hostsOf(world).read])
       const host = random.oneOf(othersOf(nodes, await primaryOf(nodes)))
@@ -255,9 +245,61 @@ export const nemeses: readonly Nemesis[] = [
       return { what: host.name, effect: 'two members, then three' }
     },
   },
+  {
+    name: 'a foreign write database answers',
+    needs: 'one machine',
+    strike: (world, _random, lastsMs) => answerFromAnother(world, lastsMs),
+  },
 ]
 
+/** A nemesis that kills one of the parts, of this name if it is given, and starts it again. */
+export function killing(name: string, only?: Part['name']): Nemesis {
+  return {
+    name,
+    strike: (world, random, lastsMs) => {
+      const parts = partsOf(world).filter((part) => !only || part.name === only)
+      return withOne(random, parts, async ({ name, server }) => {
+        const { pid } = server
+        await server.kill()
+        await delay(random.between(0, lastsMs / 4))
+        await server.start()
+        return { what: name, effect: `process ${pid} was killed, ${server.pid} is ready` }
+      })
+    },
+  }
+}
+
 type Member = { name: string; host: string; optimeDate: Date }
+
+/** Every command-api makes room for one on an empty database of its own. */
+async function answerFromAnother(world: World, lastsMs: number): Promise<Strike> {
+  const { dataDir, copy, stack, services } = world
+  if (!stack) throw new Error('the system is on hosts')
+  const MONGODB_URI = stack.uris.write.replace('/users_write', '/users_write_of_another')
+  const own = { MONGODB_URI, NATS_URL: stack.uris.nats, ...stack.natsUsers.migrate }
+  await migrate({ name: 'command-api', release: copy, own, settings: {} })
+  const real = services.filter(({ name, server }) => name === 'command-api' && !busy.has(server))
+  for (const { server } of real) busy.add(server)
+  const foreign: { server?: ChildServer } = {}
+  try {
+    await Promise.all(real.map(({ server }) => server.kill()))
+    foreign.server = (await startReplica('command-api', { dataDir, release: copy, env: { MONGODB_URI } })).server
+    const refusing = await eventually(
+      async () => {
+        const projectors = services.filter(({ name }) => name === 'projector')
+        const texts = await Promise.all(projectors.map(async ({ url }) => (await fetch(`${url}/metrics`)).text()))
+        return texts.filter((text) => /^projector_foreign_write_side(\{.*\})? 1$/m.test(text)).length || false
+      },
+      { timeoutMs: 20_000 },
+    )
+    await delay(lastsMs)
+    return { what: 'a command-api', effect: `projector_foreign_write_side is 1 in ${refusing} projector` }
+  } finally {
+    await foreign.server?.kill()
+    await Promise.all(real.map(({ server }) => server.start()))
+    for (const { server } of real) busy.delete(server)
+  }
+}
 
 /** A process or server that can be killed or stopped. */
 type Part = { name: string; server: ChildServer; host: Host | undefined }
@@ -297,7 +339,7 @@ function cutting(
 ): Nemesis {
   return {
     name: `cut: ${name}`,
-    onHosts: true,
+    needs: 'hosts',
     async strike(world, random, lastsMs) {
       const hosts = hostsOf(world)
       const { what, from, oneWay } = await choose(hosts, random)

@@ -11,7 +11,8 @@ export type Person = {
   version: number
 }
 
-export type Session = { person: Person; access: string; refresh: string }
+/** `from`: when it began, in milliseconds of this process. */
+export type Session = { person: Person; access: string; refresh: string; from: number }
 
 /** What all clients share: addresses that are registered again and again, and who has them now. */
 export class People {
@@ -26,6 +27,8 @@ export class People {
   readonly #unplaced: Person[] = []
   readonly #random: Random
   readonly #domain: string
+  /** The address that was registered last, and when. */
+  #last = { email: '', at: 0 }
 
   /** @param places addresses that clients contend for @param domain of the addresses of this run */
   constructor({ places, random, domain }: { places: number; random: Random; domain: string }) {
@@ -42,7 +45,8 @@ export class People {
   anybody(): Person | undefined {
     const { living } = this
     const few = living.slice(0, 5)
-    return living.length === 0 ? undefined : this.#random.oneOf(this.#random.chance(0.4) ? few : living)
+    if (living.length === 0) return undefined
+    return this.#random.oneOf(this.#random.chance(0.2) ? few.slice(0, 1) : this.#random.chance(0.3) ? few : living)
   }
 
   /** One that was deleted. */
@@ -52,8 +56,18 @@ export class People {
     return gone.length === 0 ? undefined : this.#random.oneOf(gone)
   }
 
-  /** An address to register: mostly one that nobody has, sometimes one that is taken, sometimes a new one. */
+  /**
+   * An address to register: mostly one that nobody has, sometimes one that is taken, or that another client registers
+   * at this moment, sometimes a new one.
+   */
   address(): string {
+    const now = performance.now()
+    if (now - this.#last.at < 300 && this.#random.chance(0.5)) return this.#last.email
+    this.#last = { email: this.#someAddress(), at: now }
+    return this.#last.email
+  }
+
+  #someAddress(): string {
     const vacant = this.#places.flatMap((person, place) => (person ? [] : place))
     if (vacant.length > 0 && this.#random.chance(0.8)) return this.#addressOf(this.#random.oneOf(vacant))
     if (this.#random.chance(0.3)) return this.#addressOf(this.#random.between(0, this.#places.length - 1))

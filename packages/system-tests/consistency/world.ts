@@ -6,7 +6,9 @@ export async function startConsistencyWorld(
   onEnd: (cleanUp: () => Promise<unknown>) => void,
 ): Promise<World> {
   const own = copy ? { copy } : {}
-  const scenario = { name: 'consistency', rounds: 1, ...own, fault: async () => {} }
+  // As on hosts.
+  const env = { projector: { VERIFY_EVERY_SECONDS: '5' } }
+  const scenario = { name: 'consistency', rounds: 1, env, ...own, fault: async () => {} }
   if (onHosts) return await startWorld({ ...scenario, onHosts }, seed, onEnd)
   const world = await startWorld({ ...scenario, twoOfEach: true, threeNodes: 'read' }, seed, onEnd)
   await world.addReplica('query-api')

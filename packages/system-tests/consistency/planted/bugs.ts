@@ -1,13 +1,27 @@
 import type { SourceChange } from '@cqrs/local-stack/testing'
 
+/** Faults of the system, of which needs.ts tells the nemeses. */
+export type Need =
+  | 'none'
+  | 'kill command-api'
+  | 'kill projector'
+  | 'kill query-api'
+  | 'nats unavailable'
+  | 'cut primary'
+  | 'secondary behind'
+  | 'rebuild'
+  | 'foreign write side'
+
 /** A fault of the code that the checker has to find from what clients see. */
 export type PlantedBug = {
   name: string
   /** What is broken, as a user would say it. */
   what: string
   changes: SourceChange[]
-  /** The fault without which it cannot be seen, or `none`. */
-  needs: string
+  /** The fault without which it cannot be seen. */
+  needs: Need
+  /** The length of a history that shows it, where it is not the usual one. */
+  seconds?: number
   /** What clients have to do, and what else of the system has to be so. */
   traffic: string
   /** Rules of packages/checker of which at least one finds it, the most likely first. */
@@ -298,6 +312,7 @@ export const bugs: readonly PlantedBug[] = [
       },
     ],
     needs: 'none',
+    seconds: 130,
     traffic:
       'queries with the access token of a user that was deleted 60 to 110 s before (MongoDB looks for expired ' +
       'documents every 60 s, `ttlMonitorSleepSecs`; query-api reads its list every 10 s and keeps notices for 30 s). ' +
@@ -452,6 +467,7 @@ export const bugs: readonly PlantedBug[] = [
       },
     ],
     needs: 'kill query-api',
+    seconds: 40,
     traffic: 'queries with tokens that were revoked before the kill, within 10 s of the start',
     rules: ['revoked'],
   },
