@@ -21,6 +21,8 @@ export type FreshMail = {
   refuse: (code: 451 | 550) => void
   /** Reads each e-mail completely and never answers, until `accept` is called. */
   hang: () => void
+  /** Answers that it has accepted an e-mail so many milliseconds after it has. */
+  takeTime: (ms: number) => void
   /** Closes every connection as soon as an e-mail arrives, before it is accepted, until `accept` is called. */
   dieInDelivery: () => void
   accept: () => void
@@ -48,6 +50,7 @@ export async function freshMail(
   const port = await freePort()
   const mails: ReceivedMail[] = []
   const logins: FreshMail['logins'] = []
+  let answersAfterMs = 0
   let mood: 451 | 550 | 'hangs' | 'dies' | undefined
   const options: SMTPServerOptions = {
     authOptional: true,
@@ -73,7 +76,7 @@ export async function freshMail(
         const mail = await PostalMime.parse(await buffer(stream))
         mails.push({ ...mail, envelopeTo: session.envelope.rcptTo.map(({ address }) => address) })
       }
-      received().then(() => done(), done)
+      received().then(() => setTimeout(done, answersAfterMs), done)
     },
   }
   let server: SMTPServer | undefined
@@ -106,6 +109,9 @@ export async function freshMail(
     },
     hang: () => {
       mood = 'hangs'
+    },
+    takeTime: (ms) => {
+      answersAfterMs = ms
     },
     dieInDelivery: () => {
       mood = 'dies'

@@ -3,8 +3,9 @@ import type { SourceChange } from '@cqrs/local-stack/testing'
 /** Faults of the system, of which needs.ts tells the nemeses. */
 export type Need =
   | 'none'
-  | 'kill command-api'
+  | 'kill waiting command-apis'
   | 'kill projector'
+  | 'kill waiting projectors'
   | 'kill query-api'
   | 'nats unavailable'
   | 'cut primary'
@@ -202,9 +203,10 @@ export const bugs: readonly PlantedBug[] = [
         replace: "$ifNull: ['$lostAt', null]",
       },
     ],
-    needs: 'kill command-api',
+    needs: 'kill waiting command-apis',
     traffic:
-      'registrations all the time: a kill must come between a publish and its removal from the outbox (some 30 ms)',
+      'registrations all the time: a kill must come between a publish and its removal from the outbox, which takes some ' +
+      '30 ms while NATS answers at once',
     rules: ['mail'],
   },
   {
@@ -241,7 +243,7 @@ export const bugs: readonly PlantedBug[] = [
         replace: '    message.ack()\n    await handled',
       },
     ],
-    needs: 'kill projector',
+    needs: 'kill waiting projectors',
     traffic:
       'registrations, revocations and deletions all the time. What was received and not handled is lost: most while the ' +
       'read database or the mail server was slow or unavailable just before',
@@ -279,7 +281,7 @@ export const bugs: readonly PlantedBug[] = [
         replace: '{ $ne: [document.version,',
       },
     ],
-    needs: 'kill projector',
+    needs: 'kill waiting projectors',
     traffic:
       'many changes of few users, and queries with the tokens of earlier queries. What a killed projector has not ' +
       'acknowledged arrives again 10 s later; two command-apis also publish the events of one user in any order',
@@ -297,7 +299,7 @@ export const bugs: readonly PlantedBug[] = [
       // Alone it changes nothing: a deletion erases the earlier events of its user from the stream.
       { file: `${commandApi}/publishing/relay.ts`, find: '        await eraseHistory(connection, _id)\n', replace: '' },
     ],
-    needs: 'kill projector',
+    needs: 'kill waiting projectors',
     traffic: 'users that are changed and then deleted within 10 s of the kill, and queries that would show them',
     rules: ['deleted'],
   },

@@ -1,3 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ChildServer } from '@cqrs/local-stack'
+import type { World } from '../../faults/world.ts'
 import { killing, type Nemesis, nemeses } from '../nemeses.ts'
 import type { Need } from './bugs.ts'
 
@@ -7,11 +10,38 @@ const named = (name: string): Nemesis => {
   return found
 }
 
+/** What they wait for hangs, so they are killed in the middle of their work. */
+const killingWaiting = (
+  name: 'command-api' | 'projector',
+  waitingFor: string,
+  hanging: (world: World) => readonly (ChildServer | undefined)[],
+): Nemesis => ({
+  name: `kill -9 of each ${name} that waits for ${waitingFor}`,
+  async strike(world, random, lastsMs) {
+    const processes = world.processes[name]
+    const hung = hanging(world).flatMap((server) => server?.pid ?? [])
+    const signal = (signal: 'SIGSTOP' | 'SIGCONT') => {
+      for (const pid of hung) process.kill(pid, signal)
+    }
+    signal('SIGSTOP')
+    try {
+      await delay(lastsMs / 2)
+      await Promise.all(processes.map((server) => server.kill()))
+    } finally {
+      signal('SIGCONT')
+      await delay(random.between(0, 1_000))
+      await Promise.all(processes.map((server) => server.start()))
+    }
+    return { what: `${processes.length} processes`, effect: `${hung.length} servers had hung for ${lastsMs / 2} ms` }
+  },
+})
+
 /** The nemeses that cause a fault, and only this one. */
 export const nemesesFor: Record<Need, Nemesis[]> = {
   none: [],
-  'kill command-api': [killing('kill -9 of a command-api', 'command-api')],
   'kill projector': [killing('kill -9 of a projector', 'projector')],
+  'kill waiting command-apis': [killingWaiting('command-api', 'NATS', ({ stack }) => [stack?.servers.nats])],
+  'kill waiting projectors': [killingWaiting('projector', 'its database', ({ threeNodes }) => threeNodes?.nodes ?? [])],
   'kill query-api': [killing('kill -9 of a query-api', 'query-api')],
   'nats unavailable': [killing('kill -9 of NATS', 'nats')],
   'cut primary': [named('cut: a primary from its followers')],
