@@ -166,8 +166,8 @@ export const bugs: readonly PlantedBug[] = [
     ],
     needs: 'none',
     traffic:
-      'changes with a key that are repeated within a second, answered or not, while others change the user; or later, ' +
-      'when the command-api of the first was killed within that time',
+      'changes with a key that are repeated within a second, answered or not, while others change the user; or ' +
+      'later, when the command-api of the first was killed within that time',
     rules: ['one-key', 'explained'],
   },
   {
@@ -182,8 +182,8 @@ export const bugs: readonly PlantedBug[] = [
     ],
     needs: 'none',
     traffic:
-      'changes with a key that are repeated later than 50 ms, answered or not, while others change the user; a killed ' +
-      'command-api makes more of them',
+      'changes with a key that are repeated later than 50 ms, answered or not, while others change the user; a ' +
+      'killed command-api makes more of them',
     rules: ['one-key', 'explained'],
   },
   // Publishing and welcome e-mails
@@ -205,8 +205,8 @@ export const bugs: readonly PlantedBug[] = [
     ],
     needs: 'kill waiting command-apis',
     traffic:
-      'registrations all the time: a kill must come between a publish and its removal from the outbox, which takes some ' +
-      '30 ms while NATS answers at once',
+      'registrations all the time: a kill must come between a publish and its removal from the outbox, which takes ' +
+      'some 30 ms while NATS answers at once',
     rules: ['mail'],
   },
   {
@@ -228,9 +228,9 @@ export const bugs: readonly PlantedBug[] = [
     ],
     needs: 'nats unavailable',
     traffic:
-      'registrations, revocations and deletions while NATS is unavailable, and afterwards queries with revoked tokens ' +
-      'and without consistency tokens (those with one get 503). The comparison of every 300 s mends the read models ' +
-      'and not the mails',
+      'registrations, revocations and deletions while NATS is unavailable, and afterwards queries with revoked ' +
+      'tokens and without consistency tokens (those with one get 503). The comparison of every 300 s mends the read ' +
+      'models and not the mails',
     rules: ['mail', 'revoked', 'deleted'],
   },
   {
@@ -245,8 +245,8 @@ export const bugs: readonly PlantedBug[] = [
     ],
     needs: 'kill waiting projectors',
     traffic:
-      'registrations, revocations and deletions all the time. What was received and not handled is lost: most while the ' +
-      'read database or the mail server was slow or unavailable just before',
+      'registrations, revocations and deletions all the time. What was received and not handled is lost: most while ' +
+      'the read database or the mail server was slow or unavailable just before',
     rules: ['mail', 'revoked', 'deleted'],
   },
   {
@@ -317,8 +317,8 @@ export const bugs: readonly PlantedBug[] = [
     seconds: 130,
     traffic:
       'queries with the access token of a user that was deleted 60 to 110 s before (MongoDB looks for expired ' +
-      'documents every 60 s, `ttlMonitorSleepSecs`; query-api reads its list every 10 s and keeps notices for 30 s). ' +
-      'A late event cannot revive the user: it is erased from the stream',
+      'documents every 60 s, `ttlMonitorSleepSecs`; query-api reads its list every 10 s and keeps notices for 30 ' +
+      's). A late event cannot revive the user: it is erased from the stream',
     rules: ['revoked'],
   },
   {
@@ -343,8 +343,8 @@ export const bugs: readonly PlantedBug[] = [
     ],
     needs: 'rebuild',
     traffic:
-      'lists and directories with the tokens of earlier queries in the moment after the switch, so several rebuilds of ' +
-      '`users_read_v1` and `user_directory_v2` under load',
+      'lists and directories with the tokens of earlier queries in the moment after the switch, so several rebuilds ' +
+      'of `users_read_v1` and `user_directory_v2` under load',
     rules: ['monotonic-reads', 'read-your-writes'],
   },
   {
@@ -365,8 +365,8 @@ export const bugs: readonly PlantedBug[] = [
     ],
     needs: 'rebuild',
     traffic:
-      'commands and queries with their tokens, from the rebuild on: the old collection is behind by moments, and stands ' +
-      'still 60 s later, at the next comparison (`VERIFY_EVERY_SECONDS`, 300)',
+      'commands and queries with their tokens, from the rebuild on: the old collection is behind by moments, and ' +
+      'stands still 60 s later, at the next comparison (`VERIFY_EVERY_SECONDS`, 300)',
     rules: ['read-your-writes', 'monotonic-reads', 'deleted'],
   },
   {
@@ -405,8 +405,8 @@ export const bugs: readonly PlantedBug[] = [
     ],
     needs: 'none',
     traffic:
-      'reads by id with `X-Min-Version` right after a change, of users that others read; reads by id with the token of ' +
-      'another query see it while NATS is unavailable',
+      'reads by id with `X-Min-Version` right after a change, of users that others read; reads by id with the token ' +
+      'of another query see it while NATS is unavailable',
     rules: ['read-your-writes', 'monotonic-reads'],
   },
   {

@@ -40,7 +40,7 @@ async function smallestWith(target: Violation, lines: Line[], violations: Violat
   /** Whether these still show the target, and not more of other rules than before. */
   const showIt = async (candidate: Line[]) => {
     const found = await violationsOf(candidate)
-    if (!found.some((one) => one.rule === target.rule && sayingOf(one) === sayingOf(target))) return false
+    if (!found.some((one) => sayingOf(one) === sayingOf(target))) return false
     if (othersIn(found) > others) return false
     others = othersIn(found)
     return true
@@ -112,8 +112,9 @@ const isIn = (lines: Line[]) => {
   return (line: Line) => all.has(line)
 }
 
-/** Numbers of lines change when lines are dropped. */
-const sayingOf = ({ what }: Violation): string => what.replaceAll(/lines? \d+( and \d+)?/g, '')
+/** What it says, and of which operations. Numbers of lines change when lines are dropped. */
+const sayingOf = ({ rule, what, operations }: Violation): string =>
+  [rule, what.replaceAll(/lines? \d+( and \d+)?/g, ''), ...operations.map(({ id }) => id)].join(' ')
 
 /** Drops as many items as possible, in ever smaller pieces, for as long as those that are left pass. */
 async function smallest<Item>(items: Item[], pass: (items: Item[]) => Promise<boolean>): Promise<Item[]> {

@@ -252,8 +252,10 @@ function plantedOf(planted: readonly PlantedBug[]): string {
   ])
   return `## Planted bugs
 
-Each bug is planted into a copy of the system, on which the same clients and faults are let loose until the checker
-finds a violation.
+\`npm run test:planted\` plants each bug into a copy of the system, and lets the same clients loose on it, with the
+fault that the bug needs to be seen
+([bugs.ts](../packages/system-tests/consistency/planted/bugs.ts)), until the checker finds a violation. The history
+that shows one is made small and kept as a [test of the checker](../packages/checker/test/histories/bad/).
 
 ${table(['bug', 'what is broken', 'found by', 'operations', 'after'], rows)}`
 }
