@@ -46,7 +46,7 @@ async function smallestWith(target: Violation, lines: Line[], violations: Violat
     return true
   }
   const users = await usersOf(target, lines)
-  let small = await firstOf([aboutUsers(lines, users)], showIt, lines)
+  let small = await firstOf([aboutUsers(lines, users, target)], showIt, lines)
   for (const user of users) small = await firstOf(laterBeginnings(small, user), showIt, small)
   const [first, ...rest] = small as [Line, ...Line[]]
   const parts = Object.values(Object.groupBy(rest, ({ op }, i) => `${op ?? `line ${i}`}`)) as Line[][]
@@ -77,7 +77,7 @@ async function usersOf({ user, operations }: Violation, lines: Line[]): Promise<
 }
 
 /** Only what says something of these users, or registers one of their addresses. */
-function aboutUsers(lines: Line[], users: Set<string>): Line[] {
+function aboutUsers(lines: Line[], users: Set<string>, target: Violation): Line[] {
   const isOne = (name: unknown) => users.has(name as string)
   const emails = new Set(lines.flatMap(shownOn).flatMap(({ id, email }) => (isOne(id) ? email : [])))
   const ofOthers = new Set(lines.filter((line) => line['user'] && !isOne(line['user'])).map(({ op }) => op))
@@ -86,11 +86,27 @@ function aboutUsers(lines: Line[], users: Set<string>): Line[] {
   const about = (line: Line) =>
     isOne(line['user']) || isOne(line['id']) || emails.has(line['email']) || shownOn(line).some(({ id }) => isOne(id))
   const operations = new Set(lines.filter(about).flatMap(({ op = 0 }) => (ofOthers.has(op) ? [] : op)))
+  for (const { id } of target.operations) operations.add(id)
+  const tokensFor = tokensOf(lines, operations)
   const isKept = (line: Line) =>
     ['start', 'end'].includes(line.event) || (line.op === undefined ? about(line) : operations.has(line.op))
-  return lines
-    .filter(isKept)
-    .map((line) => (line['shown'] ? { ...line, shown: shownOn(line).filter(({ id }) => isOne(id)) } : line))
+  return lines.filter(isKept).map((line) => ({
+    ...line,
+    ...(line['shown'] ? { shown: shownOn(line).filter(({ id }) => isOne(id)) } : {}),
+    ...(line['sent'] ? { sent: tokensFor(line) } : {}),
+  }))
+}
+
+/** The tokens of these operations that a request sends, directly or through the tokens of queries in between. */
+function tokensOf(lines: Line[], operations: Set<number>): (line: Line) => string[] {
+  const sentBy = new Map(lines.flatMap(({ event, op, sent }) => (event === 'invoke' ? [[op, sent as string[]]] : [])))
+  const answersWith = Map.groupBy(lines, ({ token }) => token)
+  return ({ sent }) => {
+    const tokens = new Set(sent as string[])
+    for (const token of tokens)
+      for (const { op } of answersWith.get(token) ?? []) for (const earlier of sentBy.get(op) ?? []) tokens.add(earlier)
+    return [...tokens].filter((token) => answersWith.get(token)?.some(({ op = 0 }) => operations.has(op)))
+  }
 }
 
 /** Without the commands that made a user what it was at some version, from the latest on: it existed before. */
