@@ -250,6 +250,7 @@ export const nemeses: readonly Nemesis[] = [
     needs: 'one machine',
     strike: (world, _random, lastsMs) => answerFromAnother(world, lastsMs),
   },
+  cuttingUntilElection('cut: a primary from its followers until they elect another', ['write', 'read']),
 ]
 
 /** A nemesis that kills one of the parts, of this name if it is given, and starts it again. */
@@ -375,6 +376,36 @@ const primariesOf = async ({ write, read }: Hosts): Promise<Host[]> =>
 /** Those that have become a primary in the meantime. */
 async function electedSince(hosts: Hosts, before: Host[]): Promise<Host[]> {
   return (await primariesOf(hosts)).filter((host) => !before.includes(host))
+}
+
+/** A cut that lasts until the followers have another primary, some 10 s: what only the old one has is rolled back. */
+export function cuttingUntilElection(name: string, sides: Nodes['side'][]): Nemesis {
+  return {
+    name,
+    needs: 'hosts',
+    async strike(world, random, lastsMs) {
+      const hosts = hostsOf(world)
+      const nodes = hosts[random.oneOf(sides)]
+      const primary = await primaryOf(nodes)
+      const others = othersOf(nodes, primary)
+      const isPrimary = async (host: Host) =>
+        await directly(world, nodes, host, async (admin) => (await admin.command({ hello: 1 }))['isWritablePrimary'])
+      const cut = await hosts.network.split([primary], others)
+      try {
+        const next = await eventually(
+          async () => {
+            for (const host of others) if (await isPrimary(host)) return host
+            return false
+          },
+          { timeoutMs: 40_000, intervalMs: 500 },
+        )
+        await delay(lastsMs / 4)
+        return { what: primary.name, effect: `${next.name} became the primary` }
+      } finally {
+        await cut.heal()
+      }
+    },
+  }
 }
 
 /** Brokers are killed and start with what they had stored a while ago. */

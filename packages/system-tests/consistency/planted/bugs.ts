@@ -87,6 +87,7 @@ export const bugs: readonly PlantedBug[] = [
     what: 'a command is acknowledged when one node of the database has it, and a fail-over undoes it',
     changes: [{ file: mongoClient, find: "writeConcern: { w: 'majority',", replace: 'writeConcern: { w: 1,' }],
     needs: 'cut primary',
+    seconds: 40,
     traffic: 'commands during the cut, through a command-api that still reaches the primary of the write database',
     rules: ['order', 'content', 'explained', 'email'],
   },
@@ -102,6 +103,7 @@ export const bugs: readonly PlantedBug[] = [
       },
     ],
     needs: 'cut primary',
+    seconds: 40,
     traffic:
       'a command without an answer (503 after 5 s without a majority) is repeated within the 10 s in which the cut ' +
       'primary of the write database has not stepped down, through a command-api that still reaches it',

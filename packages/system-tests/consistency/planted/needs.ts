@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ChildServer } from '@cqrs/local-stack'
 import type { World } from '../../faults/world.ts'
-import { killing, type Nemesis, nemeses } from '../nemeses.ts'
+import { cuttingUntilElection, killing, type Nemesis, nemeses } from '../nemeses.ts'
 import type { Need } from './bugs.ts'
 
 const named = (name: string): Nemesis => {
@@ -44,7 +44,7 @@ export const nemesesFor: Record<Need, Nemesis[]> = {
   'kill waiting projectors': [killingWaiting('projector', 'its database', ({ threeNodes }) => threeNodes?.nodes ?? [])],
   'kill query-api': [killing('kill -9 of a query-api', 'query-api')],
   'nats unavailable': [killing('kill -9 of NATS', 'nats')],
-  'cut primary': [named('cut: a primary from its followers')],
+  'cut primary': [cuttingUntilElection('cut: the primary of the write database until there is another', ['write'])],
   'secondary behind': [named('a secondary far behind')],
   rebuild: [named('a rebuild')],
   'foreign write side': [named('a foreign write database answers')],
