@@ -108,12 +108,15 @@ export class Client {
     if (kind === 'register')
       return people.living.length < 80 ? this.#register() : this.#delete(random.oneOf(people.living))
     if (kind === 'refresh' || kind === 'logout-all' || kind === 'logout' || kind === 'password') {
-      const session = random.chance(0.3) ? (this.#leftSession() ?? this.#session) : this.#session
+      const session = this.#someSession()
       if (!session) return undefined
       return kind === 'password' ? this.#changePassword(session) : this.#ofSession(kind, session)
     }
     const person = random.chance(0.03) ? people.gone() : people.anybody()
     if (!person) return undefined
+    // Sometimes itself.
+    const own = kind === 'change' && random.chance(0.2) ? this.#someSession() : undefined
+    if (own) return this.#change(own.person, own.access)
     if (kind === 'change') return this.#change(person)
     if (kind === 'delete') return this.#delete(person)
     if (kind === 'login') return this.#logIn(person)
@@ -151,15 +154,21 @@ export class Client {
     if (outcome === 'ok' && id && version) people.born({ id, email, passwords: [password], version })
   }
 
-  async #change(person: Person): Promise<void> {
+  async #change(person: Person, access?: string): Promise<void> {
     const { random } = this.#options
     const body = { name: nameFrom(random), roles: random.oneOf([['buyer'], ['seller'], ['buyer', 'seller']]) }
     const ifMatch = random.chance(0.3) ? person.version : undefined
     const key = random.chance(0.3) ? randomUUID() : undefined
     await this.#repeated({
       ...{ kind: 'change', method: 'PUT', path: `/api/v1/users/${person.id}`, body, isRepeatable: true },
+      access,
       headers: { ...(ifMatch && { 'if-match': `"${ifMatch}"` }), ...(key && { 'idempotency-key': `"${key}"` }) },
-      says: { user: person.id, ...body, ...(ifMatch && { ifMatch }), ...(key && { key: digest(`admin ${key}`) }) },
+      says: {
+        user: person.id,
+        ...body,
+        ...(ifMatch && { ifMatch }),
+        ...(key && { key: digest(`${access ? person.id : 'admin'} ${key}`) }),
+      },
     })
   }
 
@@ -211,8 +220,10 @@ export class Client {
     this.#session = undefined
   }
 
-  #leftSession(): Session | undefined {
-    return this.#left.length > 0 ? this.#options.random.oneOf(this.#left) : undefined
+  /** The session that it has, or one that it left. */
+  #someSession(): Session | undefined {
+    const { random } = this.#options
+    return this.#left.length > 0 && random.chance(0.4) ? random.oneOf(this.#left) : this.#session
   }
 
   #takeSession(person: Person, answer: Answer | undefined): void {
@@ -236,7 +247,7 @@ export class Client {
   async #get(other: Person): Promise<void> {
     const { random } = this.#options
     // Sometimes itself, with a session that may have been revoked.
-    const own = random.chance(0.2) ? random.oneOf([this.#session, this.#leftSession()]) : undefined
+    const own = random.chance(0.2) ? this.#someSession() : undefined
     const access = own?.access
     const { id, version } = own?.person ?? other
     const etag = random.chance(0.3) ? this.#etags.get(id) : undefined

@@ -20,8 +20,9 @@ export async function shrink(text: string, rule: string, note: string): Promise<
   const violations = await violationsOf(lines)
   const ofRule = violations.filter((violation) => violation.rule === rule)
   ofRule.sort((one, other) => one.operations.length - other.operations.length)
-  for (const target of ofRule.slice(0, 5)) {
-    const small = await smallestWith(target, lines, violations)
+  const attempts = [sameWords, sameOperation].flatMap((same) => ofRule.slice(0, 5).map((target) => ({ target, same })))
+  for (const { target, same } of attempts) {
+    const small = await smallestWith(target, same, lines, violations)
     const left = await violationsOf(small)
     if (left.length === 0 || left.some((violation) => violation.rule !== rule)) continue
     const named = withShortNames(small)
@@ -34,19 +35,26 @@ export async function shrink(text: string, rule: string, note: string): Promise<
   throw new Error(`no violation of ${rule} is left alone`)
 }
 
-async function smallestWith(target: Violation, lines: Line[], violations: Violation[]): Promise<Line[]> {
+async function smallestWith(
+  target: Violation,
+  same: (violation: Violation) => string,
+  lines: Line[],
+  violations: Violation[],
+): Promise<Line[]> {
   const othersIn = (found: Violation[]) => found.filter(({ rule }) => rule !== target.rule).length
   let others = othersIn(violations)
   /** Whether these still show the target, and not more of other rules than before. */
   const showIt = async (candidate: Line[]) => {
     const found = await violationsOf(candidate)
-    if (!found.some((one) => sayingOf(one) === sayingOf(target))) return false
+    if (!found.some((one) => same(one) === same(target))) return false
     if (othersIn(found) > others) return false
     others = othersIn(found)
     return true
   }
   const users = await usersOf(target, lines)
-  let small = await firstOf([aboutUsers(lines, users, target)], showIt, lines)
+  const about = aboutUsers(lines, users, target)
+  const last = about.findLastIndex(({ op }) => op === target.operations.at(-1)?.id)
+  let small = await firstOf([about.slice(0, last + 1), about], showIt, lines)
   for (const user of users) small = await firstOf(laterBeginnings(small, user), showIt, small)
   const [first, ...rest] = small as [Line, ...Line[]]
   const parts = Object.values(Object.groupBy(rest, ({ op }, i) => `${op ?? `line ${i}`}`)) as Line[][]
@@ -128,9 +136,12 @@ const isIn = (lines: Line[]) => {
   return (line: Line) => all.has(line)
 }
 
-/** What it says, and of which operations. Numbers of lines change when lines are dropped. */
-const sayingOf = ({ rule, what, operations }: Violation): string =>
+/** What stays of a violation. Numbers of lines change when lines are dropped. */
+const sameWords = ({ rule, what, operations }: Violation): string =>
   [rule, what.replaceAll(/lines? \d+( and \d+)?/g, ''), ...operations.map(({ id }) => id)].join(' ')
+
+/** Less: what a query knew can often be told by several operations. */
+const sameOperation = ({ rule, operations }: Violation): string => `${rule} ${operations.at(-1)?.id}`
 
 /** Drops as many items as possible, in ever smaller pieces, for as long as those that are left pass. */
 async function smallest<Item>(items: Item[], pass: (items: Item[]) => Promise<boolean>): Promise<Item[]> {
