@@ -231,7 +231,7 @@ export const bugs: readonly PlantedBug[] = [
     needs: 'nats unavailable',
     traffic:
       'registrations, revocations and deletions while NATS is unavailable, and afterwards queries with revoked ' +
-      'tokens and without consistency tokens (those with one get 503). The comparison of every 300 s mends the read ' +
+      'tokens and without consistency tokens (those with one get 503). The comparison of every 5 s mends the read ' +
       'models and not the mails',
     rules: ['mail', 'revoked', 'deleted'],
   },
@@ -368,7 +368,7 @@ export const bugs: readonly PlantedBug[] = [
     needs: 'rebuild',
     traffic:
       'commands and queries with their tokens, from the rebuild on: the old collection is behind by moments, and ' +
-      'stands still 60 s later, at the next comparison (`VERIFY_EVERY_SECONDS`, 300)',
+      'stands still 60 s later, at the next comparison (`VERIFY_EVERY_SECONDS`, 5)',
     rules: ['read-your-writes', 'monotonic-reads', 'deleted'],
   },
   {
