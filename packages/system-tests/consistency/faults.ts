@@ -9,7 +9,7 @@ import type { Recorder } from './recorder.ts'
 export function nemesesOf(seed: number, possible: readonly Nemesis[]): Nemesis[] {
   const random = randomFrom(seed)
   const first = possible[seed % possible.length] as Nemesis
-  const others = possible.filter((nemesis) => nemesis !== first)
+  const others = possible.filter((other) => other !== first && !(first.broker && other.broker))
   return random.chance(0.5) && others.length > 0 ? [first, random.oneOf(others)] : [first]
 }
 

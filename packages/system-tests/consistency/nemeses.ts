@@ -19,6 +19,8 @@ export type Nemesis = {
   name: string
   /** Whether it needs hosts of their own, or one machine. */
   needs?: 'hosts' | 'one machine'
+  /** Whether it works on brokers, or with them: not together with another one of these. */
+  broker?: true
   /** Causes the fault, lets it last about so long, and ends it. */
   strike: (world: World, random: Random, lastsMs: number) => Promise<Strike>
 }
@@ -128,6 +130,7 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'NATS refuses',
+    broker: true,
     needs: 'hosts',
     async strike(world, _random, lastsMs) {
       const { brokers, services } = hostsOf(world)
@@ -152,6 +155,7 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'a full store',
+    broker: true,
     async strike(world, _random, lastsMs) {
       const waiting = await fillStream(world, lastsMs)
       if (waiting === 0) throw new Error('the stream is full, and no event waits')
@@ -160,11 +164,13 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'a broker comes back older',
+    broker: true,
     needs: 'hosts',
     strike: (world, random, lastsMs) => comeBackOlder(world, [random.oneOf(hostsOf(world).brokers)], lastsMs),
   },
   {
     name: 'all brokers come back older',
+    broker: true,
     needs: 'hosts',
     strike: (world, _random, lastsMs) => comeBackOlder(world, hostsOf(world).brokers, lastsMs),
   },
@@ -195,6 +201,7 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'a rebuild',
+    broker: true,
     async strike(world, random) {
       const name = shapeName(random.oneOf(Object.keys(readModelShapes)), 1)
       const output = await operate(world, ['rebuild', name])
@@ -203,6 +210,7 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'a change of shape',
+    broker: true,
     async strike(world, random, lastsMs) {
       const live = Number(/user_directory_v(\d) +live/.exec(await operate(world, ['shape', 'list']))?.[1])
       const other = shapeName('user_directory', random.oneOf(readModelShapes.user_directory.filter((n) => n !== live)))
@@ -247,6 +255,7 @@ export const nemeses: readonly Nemesis[] = [
   },
   {
     name: 'a foreign write database answers',
+    broker: true,
     needs: 'one machine',
     strike: (world, _random, lastsMs) => answerFromAnother(world, lastsMs),
   },
