@@ -204,7 +204,7 @@ export const nemeses: readonly Nemesis[] = [
     broker: true,
     async strike(world, random) {
       const name = shapeName(random.oneOf(Object.keys(readModelShapes)), 1)
-      const output = await operate(world, ['rebuild', name])
+      const output = await rebuild(world, name)
       return { what: name, effect: output.split('\n').at(-1) ?? '' }
     },
   },
@@ -214,7 +214,7 @@ export const nemeses: readonly Nemesis[] = [
     async strike(world, random, lastsMs) {
       const live = Number(/user_directory_v(\d) +live/.exec(await operate(world, ['shape', 'list']))?.[1])
       const other = shapeName('user_directory', random.oneOf(readModelShapes.user_directory.filter((n) => n !== live)))
-      await operate(world, ['rebuild', other])
+      await rebuild(world, other)
       const there = await operate(world, ['shape', 'switch', other])
       await delay(lastsMs)
       const back = await operate(world, ['shape', 'rollback', 'user_directory'])
@@ -450,6 +450,10 @@ async function comeBackOlder(world: World, brokers: Hosts['brokers'], lastsMs: n
     }
   }
 }
+
+/** Rebuilds a shape. An operator whose rebuild fails, such as without a majority, runs it again, and it resumes. */
+const rebuild = (world: World, shape: string): Promise<string> =>
+  eventually(() => operate(world, ['rebuild', shape]), { timeoutMs: 60_000, intervalMs: 1_000 })
 
 /** Runs a command of `npm run projector`. */
 async function operate({ hosts, dataDir, copy }: World, args: string[]): Promise<string> {
