@@ -259,25 +259,7 @@ export const nemeses: readonly Nemesis[] = [
     needs: 'one machine',
     strike: (world, _random, lastsMs) => answerFromAnother(world, lastsMs),
   },
-  cuttingUntilElection('cut: a primary from its followers until they elect another', ['write', 'read']),
 ]
-
-/** A nemesis that kills one of the parts, of this name if it is given, and starts it again. */
-export function killing(name: string, only?: Part['name']): Nemesis {
-  return {
-    name,
-    strike: (world, random, lastsMs) => {
-      const parts = partsOf(world).filter((part) => !only || part.name === only)
-      return withOne(random, parts, async ({ name, server }) => {
-        const { pid } = server
-        await server.kill()
-        await delay(random.between(0, lastsMs / 4))
-        await server.start()
-        return { what: name, effect: `process ${pid} was killed, ${server.pid} is ready` }
-      })
-    },
-  }
-}
 
 type Member = { name: string; host: string; optimeDate: Date }
 
@@ -387,36 +369,6 @@ async function electedSince(hosts: Hosts, before: Host[]): Promise<Host[]> {
   return (await primariesOf(hosts)).filter((host) => !before.includes(host))
 }
 
-/** A cut that lasts until the followers have another primary, some 10 s: what only the old one has is rolled back. */
-export function cuttingUntilElection(name: string, sides: Nodes['side'][]): Nemesis {
-  return {
-    name,
-    needs: 'hosts',
-    async strike(world, random, lastsMs) {
-      const hosts = hostsOf(world)
-      const nodes = hosts[random.oneOf(sides)]
-      const primary = await primaryOf(nodes)
-      const others = othersOf(nodes, primary)
-      const isPrimary = async (host: Host) =>
-        await directly(world, nodes, host, async (admin) => (await admin.command({ hello: 1 }))['isWritablePrimary'])
-      const cut = await hosts.network.split([primary], others)
-      try {
-        const next = await eventually(
-          async () => {
-            for (const host of others) if (await isPrimary(host)) return host
-            return false
-          },
-          { timeoutMs: 40_000, intervalMs: 500 },
-        )
-        await delay(lastsMs / 4)
-        return { what: primary.name, effect: `${next.name} became the primary` }
-      } finally {
-        await cut.heal()
-      }
-    },
-  }
-}
-
 /** Brokers are killed and start with what they had stored a while ago. */
 async function comeBackOlder(world: World, brokers: Hosts['brokers'], lastsMs: number): Promise<Strike> {
   const lastOf = () =>
@@ -502,4 +454,51 @@ const inSeconds = (ms: number): string => `${Math.round(ms / 1_000)} s`
 function hostsOf({ hosts }: World): Hosts {
   if (!hosts) throw new Error('the system is not on hosts of their own')
   return hosts
+}
+
+/** A nemesis that kills one of the parts, of this name if it is given, and starts it again. */
+export function killing(name: string, only?: Part['name']): Nemesis {
+  return {
+    name,
+    strike: (world, random, lastsMs) => {
+      const parts = partsOf(world).filter((part) => !only || part.name === only)
+      return withOne(random, parts, async ({ name, server }) => {
+        const { pid } = server
+        await server.kill()
+        await delay(random.between(0, lastsMs / 4))
+        await server.start()
+        return { what: name, effect: `process ${pid} was killed, ${server.pid} is ready` }
+      })
+    },
+  }
+}
+
+/** A cut that lasts until the followers have another primary, some 10 s: what only the old one has is rolled back. */
+export function cuttingUntilElection(name: string, side: Nodes['side']): Nemesis {
+  return {
+    name,
+    needs: 'hosts',
+    async strike(world, _random, lastsMs) {
+      const hosts = hostsOf(world)
+      const nodes = hosts[side]
+      const primary = await primaryOf(nodes)
+      const others = othersOf(nodes, primary)
+      const isPrimary = async (host: Host) =>
+        await directly(world, nodes, host, async (admin) => (await admin.command({ hello: 1 }))['isWritablePrimary'])
+      const cut = await hosts.network.split([primary], others)
+      try {
+        const next = await eventually(
+          async () => {
+            for (const host of others) if (await isPrimary(host)) return host
+            return false
+          },
+          { timeoutMs: 40_000, intervalMs: 500 },
+        )
+        await delay(lastsMs / 4)
+        return { what: primary.name, effect: `${next.name} became the primary` }
+      } finally {
+        await cut.heal()
+      }
+    },
+  }
 }

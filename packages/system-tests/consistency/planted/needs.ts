@@ -44,7 +44,7 @@ export const nemesesFor: Record<Need, Nemesis[]> = {
   'kill waiting projectors': [killingWaiting('projector', 'its database', ({ threeNodes }) => threeNodes?.nodes ?? [])],
   'kill query-api': [killing('kill -9 of a query-api', 'query-api')],
   'nats unavailable': [killing('kill -9 of NATS', 'nats')],
-  'cut primary': [cuttingUntilElection('cut: the primary of the write database until there is another', ['write'])],
+  'cut primary': [cuttingUntilElection('cut: the primary of the write database until there is another', 'write')],
   'secondary behind': [named('a secondary far behind')],
   rebuild: [named('a rebuild')],
   'foreign write side': [named('a foreign write database answers')],
