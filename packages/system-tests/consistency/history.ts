@@ -88,7 +88,7 @@ export async function recordHistory(world: World, options: HistoryOptions): Prom
     stopping.abort()
     await Promise.all(running)
   }
-  const notWhole = await lastLook(world, { ...common, name: 'last look', random, patienceMs: 12_000 })
+  const notWhole = await lastLook(world, { ...common, striking, name: 'last look', random, patienceMs: 12_000 })
   await recorder.close()
 
   const history = await readHistory(createReadStream(file, 'utf8'))

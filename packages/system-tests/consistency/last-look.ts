@@ -5,6 +5,7 @@ import { untilWhole } from '../faults/comparison.ts'
 import { stores } from '../faults/stores.ts'
 import type { World } from '../faults/world.ts'
 import { Client, type ClientOptions, shownAs } from './client.ts'
+import type { Nemesis } from './nemeses.ts'
 import type { People } from './people.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -33,7 +34,10 @@ export async function existing(world: World) {
  * what each query-api shows, which mails arrived, and what is left of the deleted.
  * @returns what did not become whole, in words
  */
-export async function lastLook(world: World, { recorder, people, ...options }: ClientOptions): Promise<string[]> {
+export async function lastLook(
+  world: World,
+  { recorder, people, striking, ...options }: ClientOptions & { striking: readonly Nemesis[] },
+): Promise<string[]> {
   const { differing } = await untilWhole(world.write, world.read, 120_000)
   const living = await lookAtUsers(world, recorder, people)
   for (const api of options.queryApis) {
@@ -41,11 +45,11 @@ export async function lastLook(world: World, { recorder, people, ...options }: C
     await eight.map(living, ({ id, version }) => client.see(id, version))
     await client.seeAll()
   }
-  await lookForTraces(world, recorder, people, new Set(living.map(({ id }) => id)))
+  const notSearched = await lookForTraces(world, recorder, people, new Set(living.map(({ id }) => id)))
   const registered = living.filter(({ id }) => people.known.has(id))
-  const missing = await lookAtMails(world, recorder, registered)
+  const missing = await lookAtMails(world, recorder, registered, striking)
   recorder.write('end', { mails: true })
-  return [...differing, ...missing.map((id) => `the welcome mail of ${id} did not arrive`)]
+  return [...differing, ...notSearched, ...missing.map((id) => `the welcome mail of ${id} did not arrive`)]
 }
 
 const eight = pLimit(8)
@@ -72,8 +76,9 @@ async function lookAtUsers(world: World, recorder: Recorder, people: People) {
 /**
  * Erasing takes a moment, and two minutes if a publish that timed out arrives after it (services/command-api/src/store/
  * outbox.ts, `eraseAgainAfterMs`). What is left after that is a violation.
+ * @returns why the stores could not be searched, if they could not
  */
-async function lookForTraces(world: World, recorder: Recorder, people: People, living: Set<string>): Promise<void> {
+async function lookForTraces(world: World, recorder: Recorder, people: People, living: Set<string>): Promise<string[]> {
   const left = async () =>
     (await stores(world)).flatMap(({ name, texts }) =>
       texts.flatMap((text) =>
@@ -84,27 +89,42 @@ async function lookForTraces(world: World, recorder: Recorder, people: People, l
       ),
     )
   await eventually(async () => (await left()).length === 0, { timeoutMs: 150_000, intervalMs: 500 }).catch(() => {})
-  for (const trace of await left()) recorder.write('trace', trace)
+  try {
+    for (const trace of await left()) recorder.write('trace', trace)
+    return []
+  } catch (error) {
+    return [`the stores cannot be searched: ${(error as Error).message}`]
+  }
 }
 
-/** @returns the living whose mail has not arrived, and why is not known */
-async function lookAtMails({ mail, read }: World, recorder: Recorder, living: { id: string }[]): Promise<string[]> {
+/** @returns the living whose mail has not arrived, and nothing that docs/reliability.md states explains it */
+async function lookAtMails(
+  { mail, read }: World,
+  recorder: Recorder,
+  living: { id: string }[],
+  striking: readonly Nemesis[],
+): Promise<string[]> {
   const receivers = () => mail.mails.flatMap(({ messageId }) => /^<welcome\.([^@]+)@/.exec(messageId ?? '')?.[1] ?? [])
-  const without = () => {
+  const records = read.collection<{ _id: string; handedOverAt?: Date; lostAt?: Date }>('welcome_emails')
+  const missing = async () => {
     const received = new Set(receivers())
-    return living.map(({ id }) => id).filter((id) => !received.has(id))
+    const ids = living.map(({ id }) => id).filter((id) => !received.has(id))
+    const recorded = new Map(
+      (await records.find({ _id: { $in: ids } }).toArray()).map((record) => [record._id, record]),
+    )
+    return ids.map((id) => {
+      const record = recorded.get(id)
+      const isUnknown = record?.handedOverAt !== undefined || record?.lostAt !== undefined
+      const why = isUnknown
+        ? striking.some(({ kills }) => kills) && 'a projector was killed before the mail server answered'
+        : !record && striking.some(({ losesEvents }) => losesEvents) && 'NATS lost the registration'
+      return { id, why }
+    })
   }
-  // Nobody knows whether it was sent, so nobody sends it again (docs/reliability.md).
-  const unknown = { $or: [{ handedOverAt: { $exists: true } }, { lostAt: { $exists: true } }] }
-  const excused = () =>
-    read.collection<{ _id: string }>('welcome_emails').distinct('_id', { _id: { $in: without() }, ...unknown })
-  await eventually(async () => (await excused()).length === without().length, {
-    timeoutMs: 60_000,
-    intervalMs: 200,
-  }).catch(() => {})
+  const isOver = async () => (await missing()).every(({ why }) => why)
+  await eventually(isOver, { timeoutMs: 60_000, intervalMs: 200 }).catch(() => {})
   for (const user of receivers()) recorder.write('mail', { user })
-  const why = 'a projector was killed between handing it over and the answer of the mail server'
-  const excuses = await excused()
-  for (const user of excuses) recorder.write('no-mail', { user, why })
-  return without().filter((id) => !excuses.includes(id))
+  const left = await missing()
+  for (const { id: user, why } of left) if (why) recorder.write('no-mail', { user, why })
+  return left.filter(({ why }) => !why).map(({ id }) => id)
 }

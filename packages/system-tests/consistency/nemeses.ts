@@ -21,6 +21,10 @@ export type Nemesis = {
   needs?: 'hosts' | 'one machine'
   /** Whether it works on brokers, or with them: not together with another one of these. */
   broker?: true
+  /** Whether it kills services, so that nobody knows whether a mail was sent. */
+  kills?: true
+  /** Whether NATS loses what it acknowledged. */
+  losesEvents?: true
   /** Causes the fault, lets it last about so long, and ends it. */
   strike: (world: World, random: Random, lastsMs: number) => Promise<Strike>
 }
@@ -171,6 +175,7 @@ export const nemeses: readonly Nemesis[] = [
   {
     name: 'all brokers come back older',
     broker: true,
+    losesEvents: true,
     needs: 'hosts',
     strike: (world, _random, lastsMs) => comeBackOlder(world, hostsOf(world).brokers, lastsMs),
   },
@@ -460,6 +465,7 @@ function hostsOf({ hosts }: World): Hosts {
 export function killing(name: string, only?: Part['name']): Nemesis {
   return {
     name,
+    kills: true,
     strike: (world, random, lastsMs) => {
       const parts = partsOf(world).filter((part) => !only || part.name === only)
       return withOne(random, parts, async ({ name, server }) => {

@@ -17,6 +17,7 @@ const killingWaiting = (
   hanging: (world: World) => readonly (ChildServer | undefined)[],
 ): Nemesis => ({
   name: `kill -9 of each ${name} that waits for ${waitingFor}`,
+  kills: true,
   async strike(world, random, lastsMs) {
     const processes = world.processes[name]
     const hung = hanging(world).flatMap((server) => server?.pid ?? [])
