@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -24,6 +24,9 @@ export async function buildRelease(version: string, folder: string): Promise<str
   await run('tar', ['-xf', archive, '-C', folder])
   const links = parts.map((part) => join(part, 'node_modules'))
   await copyParts(links, folder)
+  // What service-kit depended on then, telemetry depends on now.
+  const [ofTelemetry, ofServiceKit] = ['packages/telemetry/node_modules', 'packages/service-kit/node_modules']
+  await cp(join(repository, ofTelemetry), join(folder, ofServiceKit), { recursive: true, verbatimSymlinks: true })
   await writeFile(
     join(folder, 'tsconfig.json'),
     JSON.stringify({ files: [], references: parts.map((path) => ({ path })) }),

@@ -39,7 +39,7 @@ t.test('what contended clients are told is right, while processes are killed and
 t.test('also on clusters whose network is cut', { skip: Network.notPossible() }, async (t) => {
   const directory = await freshDirectory(t)
   const world = await startConsistencyWorld({ onHosts: true, seed: 1 }, (cleanUp) => t.teardown(cleanUp))
-  const striking = named('cut: a primary from its followers', 'a secondary far behind')
+  const striking = named('cut: a service from its database', 'a secondary far behind')
   const options = { seed: 3, seconds: 12, file: join(directory, '3.ndjson'), striking }
   isWell(t, await recordHistory(world, options), striking)
 })

@@ -7,7 +7,7 @@ import type { PlantedBug } from './bugs.ts'
 
 /** What a release consists of. */
 const parts = [
-  ...['packages/contracts', 'packages/service-kit', 'packages/operator'],
+  ...['packages/contracts', 'packages/telemetry', 'packages/service-kit', 'packages/operator'],
   ...['services/command-api', 'services/projector', 'services/query-api'],
 ]
 
