@@ -33,7 +33,9 @@ async function anOperatorsDay(browser: Awaited<ReturnType<typeof freshBrowser>>)
   }
 
   t.test('only admins get in', async (t) => {
-    await page.goto(`${baseUrl}/console`)
+    // A new browser's first page takes long on a busy machine.
+    await page.goto(`${baseUrl}/console`, { timeout: 60_000 })
+    await page.getByLabel('E-mail address').waitFor({ timeout: 60_000 })
     await logIn(admin.ADMIN_EMAIL, 'guessed-wrong')
     t.match(await page.getByRole('alert').textContent(), /The e-mail address or the password is wrong\..*Request \w+/s)
     await newUser({ email: 'buyer@example.com' })
