@@ -1,6 +1,7 @@
 import { aptInstall } from '../apt.ts'
 import { eventually } from '../eventually.ts'
 import { run } from '../run.ts'
+import { whileNoBrowser } from '../testing/browser-lock.ts'
 import type { Teardown } from '../testing/teardown.ts'
 
 /** A host of a `Network`: a network namespace with one address. */
@@ -45,6 +46,10 @@ export class Network {
   /** Creates a network without hosts. When the test ends it is removed, with every process of its hosts. */
   static async create(t: Teardown): Promise<Network> {
     await installMissing()
+    return await whileNoBrowser(() => Network.#create(t))
+  }
+
+  static async #create(t: Teardown): Promise<Network> {
     await removeLeftOver()
     for (let number = 1; number < 255; number++) {
       const prefix = `lab-${process.pid}-${number}`
@@ -57,7 +62,7 @@ export class Network {
         continue
       }
       const network = new Network(prefix, `10.77.${number}`)
-      t.teardown(() => network.#remove())
+      t.teardown(() => whileNoBrowser(() => network.#remove()))
       await network.#setUp(cable)
       return network
     }

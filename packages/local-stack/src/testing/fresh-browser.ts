@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { findChromium } from '../find-chromium.ts'
 import { printTo } from '../log.ts'
+import { takeBrowserLock } from './browser-lock.ts'
 import type { Teardown } from './teardown.ts'
 
 /**
@@ -10,6 +11,8 @@ import type { Teardown } from './teardown.ts'
 export async function freshBrowser(t: Teardown): Promise<Browser> {
   const executablePath = await findChromium(printTo(process.stderr))
   const { chromium } = await import('playwright-core')
+  const release = await takeBrowserLock()
+  t.teardown(release)
   const browser = await chromium.launch({ executablePath })
   t.teardown(() => browser.close())
   return browser
