@@ -69,7 +69,10 @@ no_auth_user: "any"
   t.match(body, {
     status: 'unready',
     checks: { 'read model': 'down', nats: 'up', streams: 'up' },
-    reasons: ['consumer USERS.users_read_v1: it is paused'],
+    reasons: [
+      'consumer USERS.users_read_v1: it is paused',
+      'consumer USERS.users_read_v1: events wait, and none is delivered',
+    ],
   })
   t.match(await projector.metrics(), /^projector_lag_messages\{consumer="users_read_v1"\} 1$/m)
 

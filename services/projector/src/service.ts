@@ -102,7 +102,7 @@ export async function createProjector(config: Config, overrides: Overrides = {})
     configuration: { required: false, reasons: () => streams.drifted() },
     'read model': { required: true, isUp: () => projecting.every((consumer) => consumer.isWell()) },
     'write side': { required: false, isUp: () => upkeep.followsWriteSide() },
-    events: { required: false, isUp: () => consumers.every((consumer) => consumer.isFetching()) },
+    events: { required: false, reasons: () => consumers.flatMap((consumer) => consumer.problems()) },
     mail: { required: false, isUp: () => mailer.isUp(), reasons: () => mailer.reasons },
     'schema version': { required: false, isUp: () => !consumers.some((consumer) => consumer.awaitsNewer()) },
   }

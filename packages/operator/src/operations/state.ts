@@ -147,7 +147,7 @@ function problemsOf({ replicas, consumers, readModels, outbox, isNatsUp, isDatab
       events === null ? 'its lag is unknown' : `${events} events wait, the oldest ${Math.round(oldestSeconds ?? 0)} s`
     if (pausedUntil)
       add(`${consumer} is paused until ${pausedUntil.toISOString()}: ${lag}`, `npm run projector -- resume ${consumer}`)
-    else add(`${consumer}: ${lag}`, 'see what is down above, and the log of the projector')
+    else add(`${consumer}: ${lag}`, 'docs/operations.md#consumerstuck')
   }
   for (const { shape, differing, held } of readModels) {
     if (held)

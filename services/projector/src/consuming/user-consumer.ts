@@ -43,7 +43,8 @@ export class UserConsumer {
   #keepAlive: NodeJS.Timeout | undefined
   #isPulling = false
   #isHandling = false
-  #fetchFails = false
+  /** Why the last fetch failed. */
+  #fetchError: string | undefined
   #newerSeenAt = Number.NEGATIVE_INFINITY
   #delivered = -1
   #isStalled = false
@@ -74,14 +75,16 @@ export class UserConsumer {
     this.#measured.start()
   }
 
-  /** False while events cannot be fetched although NATS is connected, or wait without being delivered. */
-  isFetching(): boolean {
-    return !this.#fetchFails && !this.#isStalled
+  /** Why events cannot be fetched although NATS is connected, or wait without being delivered; empty if all is well. */
+  problems(): string[] {
+    const consumer = `consumer ${usersStream.name}.${this.durable}`
+    if (this.#fetchError) return [`${consumer}: events cannot be fetched: ${this.#fetchError}`]
+    return this.#isStalled ? [`${consumer}: events wait, and none is delivered`] : []
   }
 
   /** False while events cannot be fetched, as above, or cannot be handled. */
   isWell(): boolean {
-    return this.isFetching() && !this.#inbox.hasFailed
+    return this.problems().length === 0 && !this.#inbox.hasFailed
   }
 
   /** Whether events that only a newer process can read were delivered here lately. */
@@ -122,13 +125,13 @@ export class UserConsumer {
       try {
         if (source?.connection !== connection)
           source = { connection, consumer: await jetstream(connection).consumers.get(usersStream.name, this.durable) }
-        this.#fetchFails = false
+        this.#fetchError = undefined
         const messages = await source.consumer.fetch({ max_messages: this.#subscriber.batchSize, expires: fetchMs })
         for await (const message of messages) this.#receive(message)
       } catch (error) {
         source = undefined // it may have been deleted
-        if (!this.#fetchFails) this.#logger.warn({ err: error }, 'cannot fetch events from JetStream')
-        this.#fetchFails = true
+        if (!this.#fetchError) this.#logger.warn({ err: error }, 'cannot fetch events from JetStream')
+        this.#fetchError = String(error)
         await this.#inbox.sleep(retryFetchMs)
       }
     }
