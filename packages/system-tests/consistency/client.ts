@@ -392,11 +392,11 @@ export const shownAs = ({ id, version, email, name, roles, isActive, createdAt, 
 const nameFrom = (random: Random): string => `Contended ${random.between(1, 2 ** 48)}`
 
 const reading = [
-  ['get', 70],
-  ['by-role', 10],
-  ['list', 6],
-  ['search', 6],
-  ['directory', 6],
+  ['get', 82],
+  ['by-role', 6],
+  ['list', 3],
+  ['search', 3],
+  ['directory', 4],
   ['stats', 2],
 ] as const
 

@@ -60,7 +60,8 @@ try {
         ...{ seed, date: began.toISOString(), commit: release, versions, topology, seconds },
         ...{ samples, faults, notRun, violations, notDecided },
       })
-    wrong.push(...judged.wrong.map((one) => `seed ${seed}: ${one}`))
+    const noEffect = faults.filter(({ effect }) => !effect).map(({ nemesis }) => `no effect: ${nemesis}`)
+    wrong.push(...[...violations, ...noEffect].map((one) => `seed ${seed}: ${one}`))
     const took = Math.round((Date.now() - began.getTime()) / 1_000)
     const names = striking.map(({ name }) => name).join(' + ')
     console.log(

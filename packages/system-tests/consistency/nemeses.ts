@@ -398,14 +398,33 @@ async function comeBackOlder(world: World, brokers: Hosts['brokers'], lastsMs: n
       await cp(copyOf(broker), storeOf(broker), { recursive: true })
     }
     await Promise.all(brokers.map(({ server }) => server.start()))
-    const names = brokers.map(({ host }) => host.name).join(', ')
-    return { what: names, effect: `stores of message ${before} instead of ${after}` }
+    const what = brokers.map(({ host }) => host.name).join(', ')
+    const effect = `stores of message ${before} instead of ${after}`
+    if (await eventually(() => everythingHasALeader(world), { timeoutMs: 15_000 }).catch(() => false))
+      return { what, effect }
+    await beginWithNothing(brokers)
+    return { what, effect: `${effect}; they did not agree, and began with nothing` }
   } finally {
     for (const broker of brokers) {
       busy.delete(broker.server)
       await rm(copyOf(broker), { recursive: true, force: true })
     }
   }
+}
+
+async function everythingHasALeader({ nats }: World): Promise<boolean> {
+  const { streams, consumers } = await jetstreamManager(nats, { checkAPI: false })
+  const { cluster, state } = await streams.info(usersStream.name)
+  // The list leaves out a consumer without a leader.
+  const listed = await consumers.list(usersStream.name).next()
+  return cluster?.leader !== undefined && listed.length === state.consumer_count
+}
+
+/** What an operator does with brokers that do not agree (docs/restore.md). */
+async function beginWithNothing(brokers: Hosts['brokers']): Promise<void> {
+  await Promise.all(brokers.map(({ server }) => server.kill()))
+  for (const { dataDir } of brokers) await rm(join(dataDir, 'jetstream'), { recursive: true })
+  await Promise.all(brokers.map(({ server }) => server.start()))
 }
 
 /** Rebuilds a shape. An operator whose rebuild fails, such as without a majority, runs it again, and it resumes. */

@@ -109,10 +109,10 @@ const load = `## Load
 Sixteen clients, each one request after the other, straight to a process or through the gateway
 ([client.ts](../packages/system-tests/consistency/client.ts)). They contend for 50 addresses, some of them at the
 same moment, register new users besides, and send 44 % of their requests about the same five users, half of these
-about one. 70 % or more are queries. Nine of ten queries send the consistency tokens of what their client was told;
-30 % of the changes have \`If-Match\`, 30 % of the changes and 70 % of the registrations an \`Idempotency-Key\`. A
-few requests are about deleted users, or come with a token of the user itself, also of a session that ended up to
-two minutes ago.
+about one. 70 % or more are queries, eight of ten of these by id. Nine of ten queries send the consistency tokens of
+what their client was told; 30 % of the changes have \`If-Match\`, 30 % of the changes and 70 % of the registrations an
+\`Idempotency-Key\`. A few requests are about deleted users, or come with a token of the user itself, also of a session
+that ended up to two minutes ago.
 
 A client waits for an answer for 3 s (a quarter of them) or 12 s. After an unknown outcome, 429 or 503 it sends a
 command again, three times at most, if HTTP allows that (RFC 9110, 9.2.2) or the command has a key. 30 % of the commands
