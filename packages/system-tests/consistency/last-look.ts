@@ -88,13 +88,15 @@ async function lookForTraces(world: World, recorder: Recorder, people: People, l
           .map((user) => ({ user, where: name })),
       ),
     )
-  await eventually(async () => (await left()).length === 0, { timeoutMs: 150_000, intervalMs: 500 }).catch(() => {})
-  try {
-    for (const trace of await left()) recorder.write('trace', trace)
-    return []
-  } catch (error) {
-    return [`the stores cannot be searched: ${(error as Error).message}`]
+  let found: Awaited<ReturnType<typeof left>> | Error = []
+  const search = async () => {
+    found = await left().catch((error: Error) => error)
+    return !(found instanceof Error) && found.length === 0
   }
+  await eventually(search, { timeoutMs: 150_000, intervalMs: 500 }).catch(() => {})
+  if (found instanceof Error) return [`the stores cannot be searched: ${found.message}`]
+  for (const trace of found) recorder.write('trace', trace)
+  return []
 }
 
 /** @returns the living whose mail has not arrived, and nothing that docs/reliability.md states explains it */

@@ -382,8 +382,8 @@ async function comeBackOlder(world: World, brokers: Hosts['brokers'], lastsMs: n
     })
   const storeOf = ({ dataDir }: Hosts['brokers'][number]) => join(dataDir, 'jetstream')
   const copyOf = (broker: Hosts['brokers'][number]) => `${storeOf(broker)}-older`
-  const free = brokers.filter(({ server }) => !busy.has(server))
-  if (free.length < brokers.length) throw new Error('another nemesis has a broker')
+  // Another nemesis may have one.
+  await eventually(() => brokers.every(({ server }) => !busy.has(server)), { timeoutMs: 40_000 })
   for (const { server } of brokers) busy.add(server)
   try {
     // A copy of files that are being written is what a backup of a running broker is.

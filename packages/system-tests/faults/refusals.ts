@@ -113,7 +113,8 @@ async function revokeRights(world: World, side: 'write' | 'read', users: Record<
 }
 
 /**
- * Bounds the stream, and fills it with what nobody handles.
+ * Bounds the stream, and fills it with what nobody handles. It stays full for longer if no event waits yet, because no
+ * command succeeds.
  * @returns how many users had events that were not published
  */
 export async function fillStream({ nats, write }: World, forMs: number): Promise<number> {
@@ -124,9 +125,14 @@ export async function fillStream({ nats, write }: World, forMs: number): Promise
   const consumer = { durable_name: 'filler', filter_subject: subject, ack_policy: AckPolicy.Explicit }
   await consumers.add(usersStream.name, consumer)
   await streams.update(usersStream.name, { max_bytes: state.bytes + 200_000 })
+  const waiting = () => write.collection('users').countDocuments({ pendingSince: { $exists: true } })
   const until = performance.now() + forMs
+  const isOver = async () => {
+    const late = performance.now() - until
+    return late > 0 && (late > 20_000 || (await waiting()) > 0)
+  }
   try {
-    for (let size = 50_000, isFull = false; performance.now() < until; ) {
+    for (let size = 50_000, isFull = false; !(await isOver()); ) {
       try {
         await jetstream(nats).publish(subject, 'x'.repeat(size))
       } catch (error) {
@@ -136,7 +142,7 @@ export async function fillStream({ nats, write }: World, forMs: number): Promise
         else await delay(20)
       }
     }
-    return await write.collection('users').countDocuments({ pendingSince: { $exists: true } })
+    return await waiting()
   } finally {
     await consumers.delete(usersStream.name, consumer.durable_name)
     await streams.update(usersStream.name, { max_bytes: config.max_bytes })
