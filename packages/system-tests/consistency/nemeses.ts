@@ -217,7 +217,8 @@ export const nemeses: readonly Nemesis[] = [
     name: 'a change of shape',
     broker: true,
     async strike(world, random, lastsMs) {
-      const live = Number(/user_directory_v(\d) +live/.exec(await operate(world, ['shape', 'list']))?.[1])
+      const listed = await untilDone(() => operate(world, ['shape', 'list']))
+      const live = Number(/user_directory_v(\d) +live/.exec(listed)?.[1])
       const other = shapeName('user_directory', random.oneOf(readModelShapes.user_directory.filter((n) => n !== live)))
       await rebuild(world, other)
       const there = await operate(world, ['shape', 'switch', other])
@@ -433,9 +434,12 @@ async function beginWithNothing(brokers: Hosts['brokers']): Promise<void> {
   await Promise.all(brokers.map(({ server }) => server.start()))
 }
 
-/** Rebuilds a shape. An operator whose rebuild fails, such as without a majority, runs it again, and it resumes. */
-const rebuild = (world: World, shape: string): Promise<string> =>
-  eventually(() => operate(world, ['rebuild', shape]), { timeoutMs: 60_000, intervalMs: 1_000 })
+/** Rebuilds a shape. It resumes if it is run again. */
+const rebuild = (world: World, shape: string): Promise<string> => untilDone(() => operate(world, ['rebuild', shape]))
+
+/** An operator whose command fails, such as without a majority or without NATS, runs it again. */
+const untilDone = (command: () => Promise<string>): Promise<string> =>
+  eventually(command, { timeoutMs: 60_000, intervalMs: 1_000 })
 
 /** Runs a command of `npm run projector`. */
 async function operate({ hosts, dataDir, copy }: World, args: string[]): Promise<string> {
