@@ -263,7 +263,8 @@ ${table(['bug', 'what is broken', 'found by', 'operations', 'after'], rows)}`
 
 function foundOnTheWay(findings: readonly Finding[]): string {
   const rows = findings.map(({ what, mend, test, commit }, i) => [
-    ...[String(i + 1), what, `${mend}${commit ? ` (${commit})` : ''}`, `[${test.split('/').at(-1)}](../${test})`],
+    ...[String(i + 1), what, `${mend}${commit ? ` (${commit})` : ''}`].map((text) => text.replaceAll(/\s+/g, ' ')),
+    `[${test.split('/').at(-1)}](../${test})`,
   ])
   const found = rows.length > 0 ? table(['', 'what was wrong', 'mend', 'test'], rows) : 'Nothing in these histories.'
   return `## Found on the way
