@@ -40,15 +40,17 @@ t.test('an operator limits the deliveries: the limit is removed, and no event is
   t.ok(await visible(1, 2))
 })
 
-t.test('what the broker does not let the projector restore is reported, and events wait', async (t) => {
-  const { broker, nats, projector, visible } = await startSystem(t)
-  const users = (denied: string) =>
-    `authorization { users: [
+/** Everybody but the operator may publish to all but one subject. */
+const users = (denied: string) =>
+  `authorization { users: [
   { user: "operator", password: "secret" }
   { user: "any", password: "any", permissions: { publish: { deny: ["${denied}"] } } }
 ] }
 no_auth_user: "any"
 `
+
+t.test('what the broker does not let the projector restore is reported, and events wait', async (t) => {
+  const { broker, nats, projector, visible } = await startSystem(t)
   // A server does not accept a new `no_auth_user` while it runs.
   await nats.reconfigure(users('nothing'))
   await nats.server.restart()
@@ -97,4 +99,24 @@ t.test('a consumer that an operator pauses stays paused until it is resumed', as
   t.match(await cli('--json', 'resume', 'users_read_v1'), { code: 0, stdout: '{"consumer":"users_read_v1"}\n' })
   t.ok(await visible(1, 2))
   t.notOk(projector.logs.some(({ msg }) => /were changed; restoring/.test(String(msg))))
+})
+
+t.test('a consumer whose events cannot be fetched is named, with the reason', async (t) => {
+  const { nats, projector } = await startSystem(t)
+  await nats.reconfigure(users('nothing'))
+  await nats.server.restart()
+  await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
+  await nats.reconfigure(users('$JS.API.CONSUMER.MSG.NEXT.USERS.users_read_v1'))
+  const { body } = await eventually(
+    async () => {
+      const answer = await projector.get('/readyz')
+      return answer.body.checks.events === 'down' && answer.body.checks.nats === 'up' && answer
+    },
+    { timeoutMs: 60_000 },
+  )
+  t.match(body, { status: 'unready', checks: { 'read model': 'down' } })
+  t.match(body.reasons, [/^consumer USERS\.users_read_v1: events cannot be fetched: \w+: ./])
+  t.equal(body.reasons.length, 1)
+  await nats.reconfigure(users('nothing'))
+  await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
 })
