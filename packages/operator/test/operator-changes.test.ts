@@ -116,7 +116,7 @@ t.test('a consumer whose events cannot be fetched is named, with the reason', as
   )
   t.match(body, { status: 'unready', checks: { 'read model': 'down' } })
   t.match(body.reasons, [/^consumer USERS\.users_read_v1: events cannot be fetched: \w+: ./])
-  t.equal(body.reasons.length, 1)
+  t.equal(body.reasons?.length, 1)
   await nats.reconfigure(users('nothing'))
   await eventually(async () => (await projector.get('/readyz')).body.status === 'ready')
 })
