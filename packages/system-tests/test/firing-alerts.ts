@@ -21,7 +21,9 @@ export async function notFiring(
   directory: string,
 ): Promise<string | undefined> {
   const before = seriesOf(first, second.at)
-  const perMinute = 60_000 / (second.at - first.at)
+  // Whole, as counters are: with fractions the difference of two that grow alike can fall, which rate() takes for a
+  // reset.
+  const perMinute = Math.max(1, Math.round(60_000 / (second.at - first.at)))
   const input_series = [...seriesOf(second, second.at)].map(([series, value]) => {
     const growth = (value - (before.get(series) ?? value)) * perMinute
     return { series, values: `${value}${growth < 0 ? '-' : '+'}${Math.abs(growth) || 0}x${minutes}` }
