@@ -15,7 +15,7 @@ export async function replayShuffled(world: World, underLoad: () => Promise<void
   const { nats, processes, random, read } = world
   const history = histories.get(world) ?? listen(world)
   await underLoad()
-  await Promise.all(processes.projector.map((projector) => projector.kill()))
+  await Promise.all(processes.projector.map((projector) => projector.stop()))
   for (const name of ['users_read_v1', 'user_stats_v1']) await read.collection(name).deleteMany({})
   await republishOlder(world, history)
 
