@@ -113,7 +113,7 @@ async function holdElections(client: MongoClient): Promise<void> {
   await admin.command({ replSetReconfig: { ...config, version: config.version + 1, settings } })
 }
 
-/** Has one of the nodes that are running elected. */
+/** Has one of the nodes that are running elected. They are asked in turn: a second candidate would depose the first. */
 async function elect(uri: string): Promise<void> {
   const [, credentials, hosts = ''] = uri.match(/\/\/(.*)@(.*?)\//) ?? []
   const nodes = hosts
@@ -122,7 +122,14 @@ async function elect(uri: string): Promise<void> {
       (host) =>
         new MongoClient(`mongodb://${credentials}@${host}/?directConnection=true`, { serverSelectionTimeoutMS: 2_000 }),
     )
-  const stepUp = (node: MongoClient) => node.db('admin').command({ replSetStepUp: 1 })
-  await eventually(() => Promise.any(nodes.map(stepUp)), { timeoutMs: 120_000, intervalMs: 500 })
+  const stepUp = async (node: MongoClient) => {
+    await node.db('admin').command({ replSetStepUp: 1 })
+    return true
+  }
+  const oneStepsUp = async () => {
+    for (const node of nodes) if (await stepUp(node).catch(() => false)) return true
+    return false
+  }
+  await eventually(oneStepsUp, { timeoutMs: 120_000, intervalMs: 500 })
   await Promise.all(nodes.map((node) => node.close()))
 }
