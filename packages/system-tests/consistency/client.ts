@@ -291,7 +291,7 @@ export class Client {
       ...(access && { access: digest(access) }),
       ...(tokens.length > 0 && { sent: tokens.map(digest) }),
     })
-    const answer = await this.#send(random.oneOf(isQuery ? queryApis : commandApis) + path, {
+    const { outcome, answer } = await this.#send(kind, random.oneOf(isQuery ? queryApis : commandApis) + path, {
       method,
       headers: {
         authorization: `Bearer ${access ?? adminToken}`,
@@ -301,7 +301,6 @@ export class Client {
       },
       ...(body && { body: JSON.stringify(body) }),
     })
-    const outcome = outcomeOf(kind, answer)
     const line = answer
       ? { status: answer.status, ...(outcome !== 'unknown' && this.#told(request, outcome, answer)) }
       : {}
@@ -359,13 +358,17 @@ export class Client {
     else if (person.version < version) person.version = version
   }
 
-  async #send(url: string, request: RequestInit): Promise<Answer | undefined> {
+  /** A refused connection carried no request, so it certainly has no effect; without an answer, anything else may. */
+  async #send(kind: Kind, url: string, request: RequestInit): Promise<Pick<Result, 'outcome' | 'answer'>> {
     try {
       const response = await fetch(url, { ...request, signal: AbortSignal.timeout(this.#options.patienceMs) })
       const text = await response.text()
-      return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : undefined }
-    } catch {
-      return undefined
+      const { status, headers } = response
+      const answer = { status, headers, body: text ? JSON.parse(text) : undefined }
+      return { outcome: outcomeOf(kind, answer), answer }
+    } catch (error) {
+      const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException
+      return { outcome: code === 'ECONNREFUSED' ? 'failed' : 'unknown', answer: undefined }
     }
   }
 }
@@ -373,15 +376,13 @@ export class Client {
 /** Problems that say that nothing was done and nothing will be. All other 5xx leave it open. */
 const refusing = new Set(['overloaded', 'outbox-full'])
 
-function outcomeOf(kind: Kind, answer: Answer | undefined): Outcome {
-  if (!answer) return 'unknown'
-  const { status, body } = answer
+function outcomeOf(kind: Kind, { status, body }: Answer): Outcome {
   if (status < 400 || (kind === 'get' && status === 404)) return 'ok'
   return status < 500 || refusing.has(body?.code ?? '') ? 'failed' : 'unknown'
 }
 
 const isTemporary = ({ outcome, answer }: Result, { isRepeatable }: Request): boolean =>
-  isRepeatable === true && (outcome === 'unknown' || [429, 503].includes(answer?.status ?? 0))
+  isRepeatable === true && (outcome === 'unknown' || !answer || [429, 503].includes(answer.status))
 
 /** A user as a history has it: what is on every answer, and a digest of the times. */
 export const shownAs = ({ id, version, email, name, roles, isActive, createdAt, updatedAt }: Shown): Line => ({

@@ -114,10 +114,10 @@ what their client was told; 30 % of the changes have \`If-Match\`, 30 % of the c
 \`Idempotency-Key\`. A few requests are about deleted users, or come with a token of the user itself, also of a session
 that ended up to two minutes ago.
 
-A client waits for an answer for 3 s (a quarter of them) or 12 s. After an unknown outcome, 429 or 503 it sends a
-command again, three times at most, if HTTP allows that (RFC 9110, 9.2.2) or the command has a key. 30 % of the commands
-with a key are also sent again after an answer, at once or within 6 s, as if it were lost. For the checker an unknown
-outcome stays unknown: the command may take effect at any later time, once.
+A client waits for an answer for 3 s (a quarter of them) or 12 s. After an unknown outcome, a refused connection, 429 or
+503 it sends a command again, three times at most, if HTTP allows that (RFC 9110, 9.2.2) or the command has a key. 30 %
+of the commands with a key are also sent again after an answer, at once or within 6 s, as if it were lost. For the
+checker an unknown outcome stays unknown: the command may take effect at any later time, once.
 
 ## What is checked
 
@@ -143,9 +143,10 @@ function operationsOf(records: readonly HistoryRecord[]): string {
 
 ${table(['operation', 'ok', 'refused', 'unknown'], rows)}
 
-*Refused* is certainly without effect: 4xx, mostly what contention causes (404, 409, 412), and 503 that says that
-nothing was done. *Unknown* is no answer, or another 5xx; a query has then shown nothing. \`state\` is the recorder's
-own look at the write database. Requests that are sent again count each time.`
+*Refused* is certainly without effect: 4xx, mostly what contention causes (404, 409, 412), 503 that says that nothing
+was done, and a connection that was refused, which was *unknown* up to commit beac90b. *Unknown* is no answer, or
+another 5xx; a query has then shown nothing. \`state\` is the recorder's own look at the write database. Requests that
+are sent again count each time.`
 }
 
 const groups = { command: 'commands', 'sign-in': 'sign-in', query: 'queries', observer: 'observer' } satisfies Record<
