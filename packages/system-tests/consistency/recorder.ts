@@ -45,6 +45,11 @@ export class Recorder {
     this.write(outcome, { op, ...line })
   }
 
+  /** Returns when the file has everything that was written. */
+  async flush(): Promise<void> {
+    await new Promise((done) => this.#file.write('', done))
+  }
+
   async close(): Promise<void> {
     this.#file.end()
     await finished(this.#file)

@@ -51,18 +51,18 @@ async function withCopy<Result>(
   }
 }
 
-async function record(world: World, need: Need, { name, seed, seconds = 20 }: Asked): Promise<Judged> {
+async function record(world: World, need: Need, { name, seed, seconds = 20, enough = [] }: Asked): Promise<Judged> {
   // So that a kill can come between a mail and its record.
   world.mail.takeTime(need === 'kill projector' ? 300 : 0)
   const file = join(directory, `${name}-${seed}.ndjson`)
   const bounds = boundsUnder(need)
-  const options = { seed, seconds, file, striking: nemesesFor[need], ...(bounds && { bounds }) }
+  const options = { seed, seconds, file, striking: nemesesFor[need], enough, ...(bounds && { bounds }) }
   const judged = await recordHistory(world, options)
   for (const one of judged.wrong.slice(0, 4)) console.log(`  ${one.split('\n')[0]}`)
   return judged
 }
 
-type Asked = { name: string; seed: number; seconds?: number | undefined }
+type Asked = { name: string; seed: number; seconds?: number | undefined; enough?: readonly string[] }
 
 /** @returns whether a copy without a bug shows nothing, in one history of each fault */
 async function isSound(): Promise<boolean> {
@@ -86,7 +86,7 @@ async function find(bug: PlantedBug): Promise<Found> {
     const from = performance.now()
     let operations = 0
     for (let seed = first; ; seed++) {
-      const judged = await record(world, needs, { name, seed, seconds: length })
+      const judged = await record(world, needs, { name, seed, seconds: length, enough: rules })
       operations += judged.samples.length
       const seconds = Math.round((performance.now() - from) / 1_000)
       const isFound = rules.some((rule) => judged.rules.includes(rule))
