@@ -389,7 +389,7 @@ async function comeBackOlder(world: World, brokers: Hosts['brokers'], lastsMs: n
   try {
     // A copy of files that are being written is what a backup of a running broker is.
     const before = await lastOf()
-    for (const broker of brokers) await cp(storeOf(broker), copyOf(broker), { recursive: true })
+    for (const broker of brokers) await eventually(() => copyTo(copyOf(broker), storeOf(broker)))
     await delay(lastsMs)
     // What was published in between is lost.
     const after = await eventually(
@@ -417,6 +417,12 @@ async function comeBackOlder(world: World, brokers: Hosts['brokers'], lastsMs: n
       await rm(copyOf(broker), { recursive: true, force: true })
     }
   }
+}
+
+/** Begins again where a file is gone before it is copied. */
+async function copyTo(copy: string, store: string): Promise<void> {
+  await rm(copy, { recursive: true, force: true })
+  await cp(store, copy, { recursive: true })
 }
 
 async function everythingHasALeader({ nats }: World): Promise<boolean> {

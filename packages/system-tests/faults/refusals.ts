@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { usersStream } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
-import { AckPolicy, type JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { AckPolicy, JetStreamApiCodes, type JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { partOf, type Scenario, underLoad, type World } from './world.ts'
 
 /** Parts that are there and do not work: they refuse, are full, or hang. */
@@ -114,37 +114,53 @@ async function revokeRights(world: World, side: 'write' | 'read', users: Record<
 
 /**
  * Bounds the stream, and fills it with what nobody handles. It stays full for longer if no event waits yet, because no
- * command succeeds.
+ * command succeeds. What JetStream does not do, as during another fault, is asked again.
  * @returns how many users had events that were not published
+ * @throws Error if the stream did not become full
  */
 export async function fillStream({ nats, write }: World, forMs: number): Promise<number> {
-  const { streams, consumers } = await jetstreamManager(nats)
-  const { config, state } = await streams.info(usersStream.name)
+  const { streams, consumers } = await eventually(() => jetstreamManager(nats))
+  const { config, state } = await eventually(() => streams.info(usersStream.name))
   const subject = 'users_replay.filler.x'
   // The stream drops what every consumer has handled, and this one handles nothing.
   const consumer = { durable_name: 'filler', filter_subject: subject, ack_policy: AckPolicy.Explicit }
-  await consumers.add(usersStream.name, consumer)
-  await streams.update(usersStream.name, { max_bytes: state.bytes + 200_000 })
+  await eventually(() => consumers.add(usersStream.name, consumer))
+  const bound = (max_bytes: number) => eventually(() => streams.update(usersStream.name, { max_bytes }))
+  await bound(state.bytes + 200_000)
   const waiting = () => write.collection('users').countDocuments({ pendingSince: { $exists: true } })
   const until = performance.now() + forMs
+  let isFull = false
+  let refusal = ''
   const isOver = async () => {
     const late = performance.now() - until
-    return late > 0 && (late > 20_000 || (await waiting()) > 0)
+    return late > 0 && (late > 20_000 || (isFull && (await waiting()) > 0))
   }
+  const publish = (size: number) =>
+    jetstream(nats)
+      .publish(subject, 'x'.repeat(size))
+      .then(
+        () => '',
+        ({ message }: Error) => message,
+      )
   try {
-    for (let size = 50_000, isFull = false; !(await isOver()); ) {
-      try {
-        await jetstream(nats).publish(subject, 'x'.repeat(size))
-      } catch (error) {
-        if ((error as JetStreamApiError).message !== 'maximum bytes exceeded') throw error
-        if (size > 10) size = Math.ceil(size / 2)
-        else if (!isFull) isFull = true
-        else await delay(20)
-      }
+    for (let size = 50_000; !(await isOver()); ) {
+      refusal = await publish(size)
+      if (refusal === '') continue
+      if (refusal !== 'maximum bytes exceeded') await delay(200)
+      else if (size > 10) size = Math.ceil(size / 2)
+      else if (!isFull) isFull = true
+      else await delay(20)
     }
+    if (!isFull) throw new Error(`the stream did not become full: ${refusal}`)
     return await waiting()
   } finally {
-    await consumers.delete(usersStream.name, consumer.durable_name)
-    await streams.update(usersStream.name, { max_bytes: config.max_bytes })
+    await eventually(() => consumers.delete(usersStream.name, consumer.durable_name).catch(isGone))
+    await bound(config.max_bytes)
   }
+}
+
+/** @throws the error, unless it says that there is no such consumer */
+function isGone(error: JetStreamApiError): true {
+  if (error.code === JetStreamApiCodes.ConsumerNotFound) return true
+  throw error
 }
