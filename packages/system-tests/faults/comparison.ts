@@ -61,13 +61,14 @@ export async function untilWhole(write: Db, read: Db, timeoutMs: number): Promis
   return { ms: performance.now() - from, differing }
 }
 
-/** Acknowledged commands that the write model does not contain. */
+/** Acknowledged commands that the write model does not contain, and deletions that nobody asked for. */
 export async function lostCommands(write: Db, acknowledged: Acknowledged): Promise<string[]> {
   const users = await rows(write, 'users')
-  return [...acknowledged].flatMap(([id, { version, deleted }]) => {
+  return [...acknowledged].flatMap(([id, { version, deleted, mayBeDeleted }]) => {
     const user = users.get(id)
     if (!user) return [`${id} was acknowledged and is not there`]
     if (user.version < version) return [`${id} is at ${user.version}, and ${version} was acknowledged`]
+    if (user.deletedAt && !deleted && !mayBeDeleted) return [`${id} is deleted, and nobody asked for it`]
     return deleted && !user.deletedAt ? [`${id} was deleted, and is there`] : []
   })
 }

@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from './random.ts'
 
-/** What a client was told: this user has at least this version. */
-export type Acknowledged = Map<string, { version: number; email: string; deleted: boolean }>
+/**
+ * What a client was told: this user has at least this version. `mayBeDeleted`: it asked for the deletion, and was not
+ * told that it took effect.
+ */
+export type Acknowledged = Map<string, { version: number; email: string; deleted: boolean; mayBeDeleted?: true }>
 
 /**
  * Clients that register, change and delete users through any of the addresses, one command after the other, until
@@ -57,6 +60,7 @@ export function startLoad(options: {
       ? await command('DELETE', `/api/v1/users/${id}`)
       : await command('PUT', `/api/v1/users/${id}`, { name: `Load ${random.between(0, 1e9)}`, roles })
     const known = acknowledged.get(id)
+    if (known && deletes && !reply) acknowledged.set(id, { ...known, mayBeDeleted: true })
     if (!reply || !known) return
     counts.acknowledged++
     acknowledged.set(id, { ...known, version: Math.max(known.version, reply.version), deleted: deletes })

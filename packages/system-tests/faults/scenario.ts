@@ -14,7 +14,7 @@ export type Outcome = {
   scenario: string
   rounds: number
   acknowledged: number
-  /** Acknowledged commands that the write model does not contain, and why. */
+  /** Acknowledged commands that the write model does not contain, and deletions that nobody asked for. */
   lost: string[]
   /** Differences that remained after the timeout of a round. */
   differing: string[]
@@ -116,8 +116,13 @@ async function deniedByNats({ stack, dataDir }: World): Promise<string[]> {
 
 /** Waits until no more e-mail is due, then counts the e-mails of each user. */
 async function welcomes(world: World, acknowledged: Acknowledged, { killsProjectors, losesEvents }: Scenario) {
-  const { mail, read } = world
-  const users = [...acknowledged].filter(([, { deleted }]) => !deleted)
+  const { mail, read, write } = world
+  const gone = new Set(
+    await write.collection<{ _id: string }>('users').distinct('_id', { deletedAt: { $exists: true } }),
+  )
+  const users = [...acknowledged].filter(
+    ([id, { deleted, mayBeDeleted }]) => !deleted && !(mayBeDeleted && gone.has(id)),
+  )
   const counts = () => {
     const received = new Map<string, number>()
     for (const to of mail.mails.flatMap(({ envelopeTo }) => envelopeTo)) received.set(to, (received.get(to) ?? 0) + 1)
