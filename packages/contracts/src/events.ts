@@ -108,6 +108,9 @@ export const subjectOf = (event: UserEvent): string => `users.${event.subject}.$
 /** The subject on which one consumer alone receives a message again: `users_replay.<consumer>.<original subject>`. */
 export const replaySubject = (consumer: string, subject: string): string => `users_replay.${consumer}.${subject}`
 
+/** The header of a replayed message: the sequence of the dead letter that leaves when the message is handled. */
+export const letterHeader = 'dead-letter'
+
 /** The subject of an event that may have been replayed. */
 export const originalSubject = (subject: string): string => subject.replace(/^users_replay\.[^.]+\./, '')
 

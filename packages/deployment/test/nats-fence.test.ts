@@ -35,6 +35,7 @@ const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: s
       'users_sync.republish',
       '$JS.API.STREAM.INFO.USERS',
       '$JS.API.STREAM.INFO.USERS_DLQ',
+      '$JS.API.STREAM.MSG.DELETE.USERS_DLQ',
       ...retired.map((durable) => `$JS.API.CONSUMER.DELETE.USERS.${durable}`),
       ...[...shapes, 'welcome-email'].flatMap((durable) => [
         `$JS.ACK.USERS.${durable}.1.2.3.4.5`,

@@ -319,8 +319,8 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${projector}/src/consuming/settle.ts`,
     what: 'a message is acknowledged before it is handled',
-    find: '    await handled\n    message.ack()',
-    replace: '    message.ack()\n    await handled',
+    find: '    await handled\n',
+    replace: '    message.ack()\n    await handled\n',
     tests: [`${projector}/test/unit/settle.test.ts`, `${projector}/test/database-unavailable.test.ts`],
   },
   {
@@ -336,6 +336,20 @@ export const mutants: readonly Mutant[] = [
     find: '    await addDeadLetter(nats, ',
     replace: '    void ((..._: unknown[]) => addDeadLetter)(nats, ',
     tests: [`${projector}/test/dead-letters.test.ts`],
+  },
+  {
+    file: `${projector}/src/consuming/settle.ts`,
+    what: 'the dead letter of a message that was replayed and handled stays',
+    find: '    await deleteLetterOf(message, nats)\n',
+    replace: '    void (() => deleteLetterOf)\n',
+    tests: [`${operator}/test/dlq.test.ts`],
+  },
+  {
+    file: `${operator}/src/operations/dead-letter-box.ts`,
+    what: 'a dead letter leaves when it is replayed, before the message is handled',
+    find: 'data, { headers: about })\n',
+    replace: 'data, { headers: about })\n    await this.drop(seq)\n',
+    tests: [`${operator}/test/dlq.test.ts`],
   },
   {
     file: `${projector}/src/consuming/user-consumer.ts`,

@@ -1,6 +1,7 @@
-import { deadLetterStream, replaySubject } from '@cqrs/contracts'
+import { deadLetterStream, letterHeader, replaySubject } from '@cqrs/contracts'
 import type { NatsLink } from '@cqrs/service-kit'
 import { type JetStreamManager, jetstreamManager, type StoredMsg } from '@nats-io/jetstream'
+import { headers } from '@nats-io/transport-node'
 
 /** A message that could not be handled, as an operator sees it. */
 export type DeadLetter = {
@@ -49,12 +50,13 @@ export class DeadLetterBox {
   }
 
   /**
-   * Publishes the original again, to the consumer that could not handle it, and then deletes the letter. If the
-   * consumer still cannot handle it, that letter is replaced by a new one.
+   * Publishes the original again, to the consumer that could not handle it. The letter leaves when the consumer has
+   * handled it; if it still cannot, a new letter takes its place. So a replay that NATS loses can be repeated.
    */
   async replay({ seq, consumer, originalSubject, data }: DeadLetter): Promise<void> {
-    await this.#manager.jetstream().publish(replaySubject(consumer, originalSubject), data)
-    await this.drop(seq)
+    const about = headers()
+    about.set(letterHeader, String(seq))
+    await this.#manager.jetstream().publish(replaySubject(consumer, originalSubject), data, { headers: about })
   }
 
   /** Does nothing if the letter no longer exists: a new one of the same user may have replaced it at any moment. */

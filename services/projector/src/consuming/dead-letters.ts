@@ -1,6 +1,6 @@
-import { deadLetterStream, originalSubject } from '@cqrs/contracts'
+import { deadLetterStream, letterHeader, originalSubject } from '@cqrs/contracts'
 import type { NatsLink } from '@cqrs/service-kit'
-import { jetstream } from '@nats-io/jetstream'
+import { JetStreamApiError, type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
 import * as metrics from './metrics.ts'
 
@@ -30,6 +30,24 @@ export async function addDeadLetter(
   // Without a message id: a replay that fails again must not be dropped as a duplicate of the letter that it removes.
   await jetstream(connection).publish(`users_dlq.${consumer}.${userIdIn(subject)}`, data, { headers: about })
   metrics.deadLetters.inc({ consumer, reason })
+}
+
+/**
+ * Deletes the letter of a replayed message that was handled, unless a newer one has taken its place. Not before: NATS
+ * up to 2.14.4 can lose a letter that is stored while the one that it replaces is deleted (nats-server, pull request
+ * 8378).
+ * @throws while NATS is unavailable
+ */
+export async function deleteLetterOf({ headers }: JsMsg, nats: NatsLink): Promise<void> {
+  const letter = Number(headers?.get(letterHeader))
+  if (!letter) return
+  const connection = nats.connection()
+  if (!connection) throw new Error('NATS is unavailable')
+  const { streams } = await jetstreamManager(connection, { checkAPI: false })
+  await streams.deleteMessage(deadLetterStream.name, letter).catch((error) => {
+    // The server answers so if there is no such message.
+    if (!(error instanceof JetStreamApiError)) throw error
+  })
 }
 
 /**

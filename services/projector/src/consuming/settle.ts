@@ -1,6 +1,6 @@
 import { aboutEvent, UnreadableEvent } from '@cqrs/contracts'
 import type { Logger, NatsLink } from '@cqrs/service-kit'
-import { addDeadLetter } from './dead-letters.ts'
+import { addDeadLetter, deleteLetterOf } from './dead-letters.ts'
 import { PermanentFailure } from './failures.ts'
 import type { HeldMessage } from './inbox.ts'
 import * as metrics from './metrics.ts'
@@ -18,6 +18,7 @@ export async function settle(
 ): Promise<boolean> {
   try {
     await handled
+    await deleteLetterOf(message, nats)
     message.ack()
     return true
   } catch (error) {
