@@ -35,6 +35,7 @@ const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: s
       'users_sync.republish',
       '$JS.API.STREAM.INFO.USERS',
       '$JS.API.STREAM.INFO.USERS_DLQ',
+      '$JS.API.STREAM.MSG.GET.USERS',
       '$JS.API.STREAM.MSG.DELETE.USERS_DLQ',
       ...retired.map((durable) => `$JS.API.CONSUMER.DELETE.USERS.${durable}`),
       ...[...shapes, 'welcome-email'].flatMap((durable) => [
@@ -63,6 +64,7 @@ const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: s
       'status',
       'users_replay.users_read_v1.users.1.updated',
       '$JS.API.STREAM.INFO.USERS',
+      '$JS.API.STREAM.MSG.GET.USERS',
       '$JS.API.STREAM.INFO.USERS_DLQ',
       '$JS.API.STREAM.MSG.GET.USERS_DLQ',
       '$JS.API.STREAM.MSG.DELETE.USERS_DLQ',

@@ -1,6 +1,6 @@
 import { usersStream } from '@cqrs/contracts'
 import { eventually } from '@cqrs/local-stack/testing'
-import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { type ConsumerInfo, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import t from 'tap'
 import { HandledEvents } from '../src/publishing/handled-events.ts'
@@ -53,6 +53,49 @@ t.test('nothing leaves while the server does not list every consumer', async (t)
   t.equal(listed.length, 1)
   // As a server of a cluster answers while `slow` has no leader.
   t.intercept(Object.getPrototypeOf(consumers), 'list', { value: () => ({ next: async () => listed }) })
+  await new HandledEvents().purge(connection)
+  t.equal((await streams.info(usersStream.name)).state.messages, 2)
+})
+
+t.test('nothing leaves that the stream has for a consumer, although its own server reports none', async (t) => {
+  const { nats, newUser, published } = await startCommandApi(t)
+  const connection = await connect({ servers: nats.url })
+  t.teardown(() => connection.close())
+  const { streams, consumers } = await jetstreamManager(connection)
+  for (const durable_name of ['behind', 'quick'])
+    await consumers.add(usersStream.name, { durable_name, ack_policy: 'explicit' })
+  // As from a server whose copy of the stream lacks the events.
+  const prototype = Object.getPrototypeOf(consumers)
+  const { list } = prototype
+  const lying = async (lister: { next: () => Promise<ConsumerInfo[]> }) =>
+    (await lister.next()).map((info) => ({ ...info, num_pending: 0 }))
+  const value = (stream: string) => ({ next: () => lying(list.call(consumers, stream)) })
+  t.intercept(prototype, 'list', { value })
+  for (const { user } of [await newUser(), await newUser()]) await published(user.id, 'created')
+  const quick = await jetstream(connection).consumers.get(usersStream.name, 'quick')
+  for (let handled = 0; handled < 2; handled++) await (await quick.next({ expires: 5_000 }))?.ackAck()
+  t.match(await consumers.list(usersStream.name).next(), [{ num_pending: 0 }, { num_pending: 0 }])
+
+  const handled = new HandledEvents()
+  await handled.purge(connection)
+  // Long after.
+  const { now } = performance
+  t.intercept(performance, 'now', { value: () => now.call(performance) + 60_000 })
+  await handled.purge(connection)
+  t.equal((await streams.info(usersStream.name)).state.messages, 2)
+})
+
+t.test('nothing leaves a stream that came back older than a consumer', async (t) => {
+  const { nats, newUser, published } = await startCommandApi(t)
+  const connection = await connect({ servers: nats.url })
+  t.teardown(() => connection.close())
+  const { streams, consumers } = await jetstreamManager(connection)
+  await consumers.add(usersStream.name, { durable_name: 'behind', ack_policy: 'explicit' })
+  for (const { user } of [await newUser(), await newUser()]) await published(user.id, 'created')
+  const [listed] = await consumers.list(usersStream.name).next()
+  const ack_floor = { consumer_seq: 9, stream_seq: 9 }
+  const value = () => ({ next: async () => [{ ...listed, ack_floor }] })
+  t.intercept(Object.getPrototypeOf(consumers), 'list', { value })
   await new HandledEvents().purge(connection)
   t.equal((await streams.info(usersStream.name)).state.messages, 2)
 })

@@ -1,9 +1,13 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
+import { usersStream } from '@cqrs/contracts'
 import { eventually, freshDatabase, freshMail, freshNats } from '@cqrs/local-stack/testing'
-import { createLogger, parseConfig } from '@cqrs/service-kit'
+import { createLogger, type NatsLink, parseConfig } from '@cqrs/service-kit'
+import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
 import t, { type Test } from 'tap'
 import { Config } from '../src/config.ts'
+import { ConsumerProgress } from '../src/consuming/consumer-progress.ts'
+import { PausedConsumers } from '../src/consuming/paused-consumers.ts'
 import { createResources } from '../src/resources.ts'
 import { createProjector } from '../src/service.ts'
 import { brokerAt } from './fixtures/broker.ts'
@@ -38,6 +42,32 @@ t.test('one process can run two projectors, and report the lag of both', async (
   await second.close()
 })
 
+t.test('events that wait are reported although the consumer says that none does', async (t) => {
+  const { broker, db, env } = await freshSystem(t)
+  const projector = await create(env)
+  t.teardown(() => projector.close())
+  await projector.start()
+  const { consumers } = await jetstreamManager(broker.nats)
+  // As from a server whose copy of the stream lacks the events.
+  const prototype = Object.getPrototypeOf(consumers)
+  const { info } = prototype
+  const lying = async (about: Promise<ConsumerInfo>) => ({ ...(await about), num_pending: 0 })
+  const value = (stream: string, durable: string) => lying(info.call(consumers, stream, durable))
+  t.intercept(prototype, 'info', { value })
+  await new PausedConsumers(db).add('users_read_v1', 3_600_000)
+  await consumers.pause(usersStream.name, 'users_read_v1', new Date(Date.now() + 3_600_000))
+  await broker.publish(created(1))
+
+  const { reasons } = await eventually(async () => {
+    const answer = (await projector.app.inject('/readyz')).json()
+    return answer.checks.events === 'down' && answer
+  })
+  t.strictSame(reasons, ['consumer USERS.users_read_v1: events wait, and none is delivered'])
+  const progress = new ConsumerProgress({ connection: () => broker.nats } as NatsLink)
+  t.equal(await progress.hasCaughtUp('users_read_v1', 300), false)
+  t.equal(await progress.hasCaughtUp('user_stats_v1', 5_000), true)
+})
+
 const create = (env: NodeJS.ProcessEnv) =>
   createProjector(parseConfig(Config, { HOST: '127.0.0.1', PORT: '0', ...env }), {
     logger: createLogger('test', 'silent'),
@@ -49,7 +79,7 @@ async function freshSystem(t: Test) {
   const broker = await brokerAt(t, nats.url)
   await createResources(db, broker.nats, 1)
   const users = db.collection<{ _id: string }>('users_read_v1')
-  return { broker, users, env: { MONGODB_READ_URI: uri, NATS_URL: nats.url, SMTP_URL: mail.url } }
+  return { broker, db, users, env: { MONGODB_READ_URI: uri, NATS_URL: nats.url, SMTP_URL: mail.url } }
 }
 
 /** A TCP server that answers nothing. `connections` tells how many have come, all before the call included. */

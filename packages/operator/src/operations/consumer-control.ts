@@ -1,5 +1,5 @@
 import { usersStream } from '@cqrs/contracts'
-import { ConsumerProgress, outstanding } from '@cqrs/projector'
+import { ConsumerProgress } from '@cqrs/projector'
 import { ifExists, pause } from '@cqrs/service-kit'
 import type { ConsumerInfo } from '@nats-io/jetstream'
 
@@ -22,8 +22,7 @@ export class ConsumerControl extends ConsumerProgress {
     try {
       for (;;) {
         const ahead = await this.#paused(other)
-        const info = await this.info(durable)
-        const isLevel = info.ack_floor.stream_seq >= (ahead?.delivered.stream_seq ?? 0) || outstanding(info) === 0
+        const isLevel = await this.hasHandled(await this.info(durable), ahead?.delivered.stream_seq ?? 0)
         if (isLevel && ahead?.paused !== false) {
           await call()
           return true

@@ -53,10 +53,10 @@ export type ReadModelState = Omit<ShapeStatus, 'lag' | 'rebuild'> & {
 /** Asks every replica over NATS, which takes 1.5 to 3 s, and looks into the read database. */
 export async function currentState({ db, nats }: Pick<Context, 'db' | 'nats'>): Promise<State> {
   const progress = new ConsumerProgress(nats)
-  const [answers, stored, flows] = await Promise.all([
+  const [answers, stored, delivered] = await Promise.all([
     askReplicas(nats),
     storedState({ db, nats }).catch(() => undefined),
-    Promise.all(consumers.map((consumer) => progress.flow(consumer).catch(() => null))),
+    Promise.all(consumers.map((consumer) => progress.delivered(consumer).catch(() => null))),
   ])
   const gauge = gaugesOf(answers)
   const ofConsumers = consumers.map((consumer, i): ConsumerState => {
@@ -67,7 +67,7 @@ export async function currentState({ db, nats }: Pick<Context, 'db' | 'nats'>): 
       events: gauge('consumer_unhandled_messages', { consumer }),
       oldestSeconds,
       deadLetters,
-      delivered: flows[i]?.delivered ?? null,
+      delivered: delivered[i] ?? null,
       pausedUntil: stored?.paused.get(consumer) ?? null,
       isWell: deadLetters === 0 && isDraining(oldestSeconds),
     }

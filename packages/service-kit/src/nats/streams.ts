@@ -1,9 +1,12 @@
 import {
+  type ConsumerInfo,
   DiscardPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
   jetstreamManager,
   StorageType,
+  type StoredMsg,
+  type StreamAPI,
   type StreamConfig,
 } from '@nats-io/jetstream'
 import { type NatsConnection, nanos } from '@nats-io/transport-node'
@@ -85,6 +88,22 @@ export async function missingStreams(
     return durables.filter((_, i) => !consumers[i]).map((durable) => `consumer ${name}.${durable}`)
   })
   return (await Promise.all(missing)).flat()
+}
+
+/**
+ * The first message after a sequence that a consumer's filters match, by the leader of the stream. `num_pending` is no
+ * substitute: the consumer's own server counts it in its copy of the stream, which can lack messages for minutes (seen
+ * with NATS 2.14.0).
+ */
+export async function nextMessage(
+  streams: StreamAPI,
+  { stream_name, config }: ConsumerInfo,
+  afterSeq: number,
+): Promise<StoredMsg | undefined> {
+  const { filter_subjects, filter_subject = '>' } = config
+  const queries = (filter_subjects ?? [filter_subject]).map((next_by_subj) => ({ seq: afterSeq + 1, next_by_subj }))
+  const found = await Promise.all(queries.map((query) => streams.getMessage(stream_name, query)))
+  return found.filter((message) => message !== null).sort((one, other) => one.seq - other.seq)[0]
 }
 
 /**

@@ -1,5 +1,5 @@
 import { deadLetterStream, usersStream } from '@cqrs/contracts'
-import { gauges, type NatsLink } from '@cqrs/service-kit'
+import { gauges, type NatsLink, nextMessage } from '@cqrs/service-kit'
 import { type ConsumerInfo, jetstreamManager, type StreamAPI } from '@nats-io/jetstream'
 
 /** Measures the streams and how far their consumers are, also while no projector runs, by the clock of the broker. */
@@ -29,7 +29,9 @@ export const measureStreams = gauges(
     const byStream = (value: (info: (typeof infos)[number]) => number) =>
       Object.fromEntries(infos.map((info) => [info.config.name, value(info)]))
     return {
-      consumer_unhandled_messages: Object.fromEntries(listed.map((info) => [info.name, outstanding(info)])),
+      consumer_unhandled_messages: Object.fromEntries(
+        listed.map(({ name, num_pending, num_ack_pending }) => [name, num_pending + num_ack_pending]),
+      ),
       consumer_oldest_unhandled_seconds: Object.fromEntries(listed.map(({ name }, i) => [name, ages[i] ?? 0])),
       stream_bytes: byStream(({ state }) => state.bytes),
       stream_max_bytes: byStream(({ config }) => (config.max_bytes < 0 ? Number.POSITIVE_INFINITY : config.max_bytes)),
@@ -37,16 +39,9 @@ export const measureStreams = gauges(
   },
 )
 
-const outstanding = ({ num_pending, num_ack_pending }: ConsumerInfo): number => num_pending + num_ack_pending
-
-/** The oldest unhandled message is the first after the acknowledged ones that one of the consumer's filters matches. */
+/** By the clock of the broker. */
 async function oldestSeconds(streams: StreamAPI, info: ConsumerInfo): Promise<number> {
-  if (outstanding(info) === 0) return 0
-  const { filter_subjects, filter_subject = '>' } = info.config
-  const seq = info.ack_floor.stream_seq + 1
-  const next = (filter_subjects ?? [filter_subject]).map((next_by_subj) => ({ seq, next_by_subj }))
-  const messages = await Promise.all(next.map((query) => streams.getMessage(usersStream.name, query)))
-  const found = messages.filter((message) => message !== null)
+  const oldest = await nextMessage(streams, info, info.ack_floor.stream_seq)
   const now = info.ts ? Date.parse(info.ts) : Date.now()
-  return Math.max(0, ...found.map(({ time }) => (now - time.getTime()) / 1_000))
+  return oldest ? Math.max(0, (now - oldest.time.getTime()) / 1_000) : 0
 }

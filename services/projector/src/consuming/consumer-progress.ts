@@ -1,5 +1,5 @@
 import { usersStream } from '@cqrs/contracts'
-import { type NatsLink, pause } from '@cqrs/service-kit'
+import { type NatsLink, nextMessage, pause } from '@cqrs/service-kit'
 import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
 
 /** The progress of durable consumers, as the server reports it. Every method throws while NATS is unavailable. */
@@ -16,25 +16,36 @@ export class ConsumerProgress {
     return num_pending + num_ack_pending
   }
 
-  /** How many messages were never delivered to a consumer, and the stream sequence of the last that was. */
-  async flow(durable: string): Promise<{ waiting: number; delivered: number }> {
-    const { num_pending, delivered } = await this.info(durable)
-    return { waiting: num_pending, delivered: delivered.stream_seq }
+  /** The stream sequence of the last message that was delivered to a consumer. */
+  async delivered(durable: string): Promise<number> {
+    return (await this.info(durable)).delivered.stream_seq
+  }
+
+  /** The stream sequence of the first message that waits to be delivered to a consumer, undefined if none does. */
+  async waiting(durable: string): Promise<number | undefined> {
+    const info = await this.info(durable)
+    return (await this.#next(info, info.delivered.stream_seq))?.seq
   }
 
   /** Waits until a consumer has acknowledged everything that is in the stream now. @returns false after `withinMs` */
   async hasCaughtUp(durable: string, withinMs: number): Promise<boolean> {
     const last = await this.#lastSequence()
-    return this.until(durable, withinMs, (info) => info.ack_floor.stream_seq >= last || outstanding(info) === 0)
+    return this.until(durable, withinMs, (info) => this.hasHandled(info, last))
+  }
+
+  /** Whether a consumer has acknowledged every message up to this one. */
+  protected async hasHandled(info: ConsumerInfo, upTo: number): Promise<boolean> {
+    const { stream_seq: floor } = info.ack_floor
+    return floor >= upTo || ((await this.#next(info, floor))?.seq ?? Number.POSITIVE_INFINITY) > upTo
   }
 
   protected async until(
     durable: string,
     withinMs: number,
-    condition: (info: ConsumerInfo) => boolean,
+    condition: (info: ConsumerInfo) => boolean | Promise<boolean>,
   ): Promise<boolean> {
     const deadline = Date.now() + withinMs
-    while (!condition(await this.info(durable))) {
+    while (!(await condition(await this.info(durable)))) {
       if (Date.now() > deadline) return false
       await pause(50, new AbortController().signal)
     }
@@ -43,6 +54,10 @@ export class ConsumerProgress {
 
   protected async info(durable: string): Promise<ConsumerInfo> {
     return (await this.manager()).consumers.info(usersStream.name, durable)
+  }
+
+  async #next(info: ConsumerInfo, afterSeq: number) {
+    return nextMessage((await this.manager()).streams, info, afterSeq)
   }
 
   async #lastSequence(): Promise<number> {
@@ -56,5 +71,3 @@ export class ConsumerProgress {
     return jetstreamManager(connection, { checkAPI: false })
   }
 }
-
-export const outstanding = ({ num_pending, num_ack_pending }: ConsumerInfo): number => num_pending + num_ack_pending

@@ -46,7 +46,7 @@ export class UserConsumer {
   /** Why the last fetch failed. */
   #fetchError: string | undefined
   #newerSeenAt = Number.NEGATIVE_INFINITY
-  #delivered = -1
+  #waiting: number | undefined
   #isStalled = false
   #flowCheck: NodeJS.Timeout | undefined
 
@@ -206,16 +206,16 @@ export class UserConsumer {
   }
 
   /**
-   * Whether events wait and none was delivered to any replica since the last check, although this one has room: the
-   * consumer is paused, or has too many unacknowledged messages.
+   * Whether the event that waits was not delivered to any replica since the last check, although this one has room: the
+   * consumer is paused, has too many unacknowledged messages, or is led by a server that lacks events.
    */
   async #checkFlow(): Promise<void> {
     try {
-      const { waiting, delivered } = await new ConsumerProgress(this.#nats).flow(this.durable)
-      const isStalled = this.#hasRoom && waiting > 0 && delivered === this.#delivered
+      const waiting = await new ConsumerProgress(this.#nats).waiting(this.durable)
+      const isStalled = this.#hasRoom && waiting !== undefined && waiting === this.#waiting
       if (isStalled && !this.#isStalled) this.#logger.warn({ waiting }, 'events wait, but JetStream delivers none')
       this.#isStalled = isStalled
-      this.#delivered = delivered
+      this.#waiting = waiting
     } catch {
       // NATS or the consumer is unavailable, which other checks report.
     }
