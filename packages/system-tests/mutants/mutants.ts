@@ -368,8 +368,15 @@ export const mutants: readonly Mutant[] = [
   {
     file: `${commandApi}/src/publishing/handled-events.ts`,
     what: 'an event leaves the stream that a consumer has not handled, because its server lacks it',
-    find: 'found.map((info) => nextMessage(',
-    replace: 'found.map((info) => info.num_pending === 0 ? undefined : nextMessage(',
+    find: 'durable.map((info) => nextMessage(',
+    replace: 'durable.map((info) => info.num_pending === 0 ? undefined : nextMessage(',
+    tests: [`${commandApi}/test/handled-events.test.ts`],
+  },
+  {
+    file: `${commandApi}/src/publishing/handled-events.ts`,
+    what: 'events leave the stream because somebody looked at them',
+    find: 'found.filter(({ config }) => config.durable_name)',
+    replace: 'found',
     tests: [`${commandApi}/test/handled-events.test.ts`],
   },
   {
