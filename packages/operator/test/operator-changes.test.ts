@@ -66,7 +66,7 @@ t.test('what the broker does not let the projector restore is reported, and even
   const { body } = await eventually(async () => {
     const answer = await projector.get('/readyz')
     const { configuration, events } = answer.body.checks
-    return configuration === 'down' && events === 'down' && answer
+    return configuration === 'down' && events === 'down' && answer.body.status === 'unready' && answer
   })
   t.match(body, {
     status: 'unready',
