@@ -191,11 +191,11 @@ export class Client {
     const { random } = this.#options
     const { email } = person
     const password = random.oneOf(person.passwords)
-    const { answer, outcome } = await this.#asked({
+    const result = await this.#asked({
       ...{ kind: 'login', method: 'POST', path: '/api/v1/auth/login', body: { email, password } },
       says: { email, password: digest(password) },
     })
-    if (outcome === 'ok') this.#takeSession(person, answer)
+    if (result.outcome === 'ok') this.#takeSession(person, result)
   }
 
   async #ofSession(kind: 'refresh' | 'logout-all' | 'logout', session: Session): Promise<void> {
@@ -203,11 +203,11 @@ export class Client {
     const body = { refreshToken: refresh }
     const says = { refresh: digest(refresh) }
     const path = `/api/v1/auth/${kind}`
-    const { answer, outcome } =
+    const result =
       kind === 'logout-all'
         ? await this.#asked({ kind, method: 'POST', path, access, says: { user: person.id } })
         : await this.#asked({ kind, method: 'POST', path, body, says })
-    if (kind === 'refresh' && outcome === 'ok') this.#takeSession(person, answer)
+    if (kind === 'refresh' && result.outcome === 'ok') this.#takeSession(person, result)
     // A refresh token can be used once, so what was sent and not answered is of no use.
     else if (session === this.#session && (kind === 'refresh' || this.#options.random.chance(0.5))) this.#leave()
   }
@@ -226,8 +226,15 @@ export class Client {
     return this.#left.length > 0 && random.chance(0.4) ? random.oneOf(this.#left) : this.#session
   }
 
-  #takeSession(person: Person, answer: Answer | undefined): void {
+  /**
+   * The session is of the user whom the token names. That can be another one with the address and password of this
+   * person: its registration was sent again after its deletion.
+   */
+  #takeSession({ email, passwords }: Person, { answer, line }: Result): void {
+    const { people } = this.#options
     const { accessToken: access = '', refreshToken: refresh = '' } = answer?.body ?? {}
+    const [id, version] = [String(line['user']), Number(line['version'])]
+    const person = people.known.get(id) ?? people.born({ id, email, passwords: [...passwords], version })
     this.#leave()
     this.#session = { person, access, refresh, from: performance.now() }
   }

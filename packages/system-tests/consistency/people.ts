@@ -75,13 +75,14 @@ export class People {
   }
 
   /** Takes up somebody whom an answer named for the first time, or whose password is known now. */
-  born(person: Person): void {
+  born(person: Person): Person {
     const known = this.known.get(person.id)
-    if (known) return void Object.assign(known, person)
+    if (known) return Object.assign(known, person)
     this.known.set(person.id, person)
     const place = this.#places.findIndex((_, place) => this.#addressOf(place) === person.email)
     if (place >= 0) this.#places[place] = person
     else this.#unplaced.push(person)
+    return person
   }
 
   /** Leaves somebody who was deleted, or may be. */
