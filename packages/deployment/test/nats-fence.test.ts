@@ -43,6 +43,9 @@ const jobs: Record<Exclude<NatsUser, 'admin'>, { publish: string[]; subscribe: s
         ...['INFO', 'DURABLE.CREATE', 'PAUSE', 'MSG.NEXT'].map((call) => `$JS.API.CONSUMER.${call}.USERS.${durable}`),
       ]),
       ...['other', ...retired].map((durable) => `$JS.API.CONSUMER.INFO.USERS.${durable}`),
+      ...[...shapes, 'welcome-email', 'other', ...retired].map(
+        (durable) => `$JS.API.CONSUMER.LEADER.STEPDOWN.USERS.${durable}`,
+      ),
     ],
     subscribe: ['status', '_INBOX.projector.1'],
   },

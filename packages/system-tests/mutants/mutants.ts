@@ -359,6 +359,13 @@ export const mutants: readonly Mutant[] = [
     tests: [`${projector}/test/service.test.ts`],
   },
   {
+    file: `${projector}/src/consuming/user-consumer.ts`,
+    what: 'a consumer whose server lacks events keeps that server as its leader',
+    find: 'if (isStalled && (await progress.changeLeader(',
+    replace: 'if (!isStalled && (await progress.changeLeader(',
+    tests: [`${projector}/test/service.test.ts`],
+  },
+  {
     file: `${projector}/src/consuming/consumer-progress.ts`,
     what: 'a consumer whose server lacks events counts as one that has caught up',
     find: 'return floor >= upTo ||',

@@ -42,7 +42,7 @@ t.test('one process can run two projectors, and report the lag of both', async (
   await second.close()
 })
 
-t.test('events that wait are reported although the consumer says that none does', async (t) => {
+t.test('events that wait are reported although the consumer counts none, and its leader changes', async (t) => {
   const { broker, db, env } = await freshSystem(t)
   const projector = await create(env)
   t.teardown(() => projector.close())
@@ -54,6 +54,7 @@ t.test('events that wait are reported although the consumer says that none does'
   const lying = async (about: Promise<ConsumerInfo>) => ({ ...(await about), num_pending: 0 })
   const value = (stream: string, durable: string) => lying(info.call(consumers, stream, durable))
   t.intercept(prototype, 'info', { value })
+  const stepDowns = broker.nats.subscribe('$JS.API.CONSUMER.LEADER.STEPDOWN.>')
   await new PausedConsumers(db).add('users_read_v1', 3_600_000)
   await consumers.pause(usersStream.name, 'users_read_v1', new Date(Date.now() + 3_600_000))
   await broker.publish(created(1))
@@ -63,6 +64,10 @@ t.test('events that wait are reported although the consumer says that none does'
     return answer.checks.events === 'down' && answer
   })
   t.strictSame(reasons, ['consumer USERS.users_read_v1: events wait, and none is delivered'])
+  for await (const { subject } of stepDowns) {
+    t.equal(subject, '$JS.API.CONSUMER.LEADER.STEPDOWN.USERS.users_read_v1')
+    break
+  }
   const progress = new ConsumerProgress({ connection: () => broker.nats } as NatsLink)
   t.equal(await progress.hasCaughtUp('users_read_v1', 300), false)
   t.equal(await progress.hasCaughtUp('user_stats_v1', 5_000), true)

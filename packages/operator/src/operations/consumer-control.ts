@@ -5,6 +5,11 @@ import type { ConsumerInfo } from '@nats-io/jetstream'
 
 /** Pauses and resumes durable consumers, and waits for them. Every method throws while NATS is unavailable. */
 export class ConsumerControl extends ConsumerProgress {
+  /** The stream sequence of the last message that was delivered to a consumer. */
+  async delivered(durable: string): Promise<number> {
+    return (await this.info(durable)).delivered.stream_seq
+  }
+
   /** Waits until every message that was delivered before now is acknowledged. @returns false after `withinMs` */
   async earlierBatchesDone(durable: string, withinMs: number): Promise<boolean> {
     const last = (await this.info(durable)).delivered.stream_seq

@@ -1,5 +1,5 @@
 import { deadLetterStream, letterHeader, replaySubject } from '@cqrs/contracts'
-import type { NatsLink } from '@cqrs/service-kit'
+import { connectionOf, type NatsLink } from '@cqrs/service-kit'
 import { type JetStreamManager, jetstreamManager, type StoredMsg } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
 
@@ -26,9 +26,7 @@ export class DeadLetterBox {
 
   /** @throws while NATS is unavailable */
   static async open(nats: NatsLink): Promise<DeadLetterBox> {
-    const connection = nats.connection()
-    if (!connection) throw new Error('NATS is unavailable')
-    return new DeadLetterBox(await jetstreamManager(connection, { checkAPI: false }))
+    return new DeadLetterBox(await jetstreamManager(connectionOf(nats), { checkAPI: false }))
   }
 
   /** Every letter that exists when it is called, the oldest first. */

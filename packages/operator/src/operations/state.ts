@@ -1,5 +1,6 @@
 import { type ReplicaStatus, statusSubject } from '@cqrs/contracts'
-import { ConsumerProgress, PausedConsumers } from '@cqrs/projector'
+import { PausedConsumers } from '@cqrs/projector'
+import { ConsumerControl } from './consumer-control.ts'
 import { consumers } from './consumers.ts'
 import type { Context } from './context.ts'
 import { listShapes, type ShapeStatus } from './read-models.ts'
@@ -52,7 +53,7 @@ export type ReadModelState = Omit<ShapeStatus, 'lag' | 'rebuild'> & {
 
 /** Asks every replica over NATS, which takes 1.5 to 3 s, and looks into the read database. */
 export async function currentState({ db, nats }: Pick<Context, 'db' | 'nats'>): Promise<State> {
-  const progress = new ConsumerProgress(nats)
+  const progress = new ConsumerControl(nats)
   const [answers, stored, delivered] = await Promise.all([
     askReplicas(nats),
     storedState({ db, nats }).catch(() => undefined),

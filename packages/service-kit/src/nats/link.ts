@@ -25,6 +25,13 @@ export type NatsLink = {
   close(): Promise<void>
 }
 
+/** @throws Error while NATS is unavailable */
+export function connectionOf(nats: NatsLink): NatsConnection {
+  const connection = nats.connection()
+  if (!connection) throw new Error('NATS is unavailable')
+  return connection
+}
+
 type ConnectedHandler = (connection: NatsConnection) => Promise<void> | void
 type Subscription = {
   subject: string

@@ -1,5 +1,5 @@
 import { usersStream } from '@cqrs/contracts'
-import { type NatsLink, nextMessage, pause } from '@cqrs/service-kit'
+import { connectionOf, type NatsLink, nextMessage, pause } from '@cqrs/service-kit'
 import { type ConsumerInfo, jetstreamManager } from '@nats-io/jetstream'
 
 /** The progress of durable consumers, as the server reports it. Every method throws while NATS is unavailable. */
@@ -16,15 +16,21 @@ export class ConsumerProgress {
     return num_pending + num_ack_pending
   }
 
-  /** The stream sequence of the last message that was delivered to a consumer. */
-  async delivered(durable: string): Promise<number> {
-    return (await this.info(durable)).delivered.stream_seq
-  }
-
   /** The stream sequence of the first message that waits to be delivered to a consumer, undefined if none does. */
   async waiting(durable: string): Promise<number | undefined> {
     const info = await this.info(durable)
     return (await this.#next(info, info.delivered.stream_seq))?.seq
+  }
+
+  /**
+   * Lets another server lead a consumer that reports that nothing waits. For one of which something does wait, its
+   * leader lacks what the stream has, and follows it again after minutes at best. Nothing happens without a cluster.
+   * @returns whether it asked for that
+   */
+  async changeLeader(durable: string): Promise<boolean> {
+    if ((await this.info(durable)).num_pending > 0) return false
+    await connectionOf(this.#nats).request(`$JS.API.CONSUMER.LEADER.STEPDOWN.${usersStream.name}.${durable}`)
+    return true
   }
 
   /** Waits until a consumer has acknowledged everything that is in the stream now. @returns false after `withinMs` */
@@ -66,8 +72,6 @@ export class ConsumerProgress {
   }
 
   protected async manager() {
-    const connection = this.#nats.connection()
-    if (!connection) throw new Error('NATS is unavailable')
-    return jetstreamManager(connection, { checkAPI: false })
+    return jetstreamManager(connectionOf(this.#nats), { checkAPI: false })
   }
 }

@@ -1,5 +1,5 @@
 import { deadLetterStream, letterHeader, originalSubject } from '@cqrs/contracts'
-import type { NatsLink } from '@cqrs/service-kit'
+import { connectionOf, type NatsLink } from '@cqrs/service-kit'
 import { JetStreamApiError, type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { headers } from '@nats-io/transport-node'
 import * as metrics from './metrics.ts'
@@ -17,8 +17,6 @@ export async function addDeadLetter(
   { consumer, subject: deliveredOn, data, streamSequence = 0 }: Original,
   { reason, message: detail }: { reason: string; message: string },
 ): Promise<void> {
-  const connection = nats.connection()
-  if (!connection) throw new Error('NATS is unavailable')
   const subject = originalSubject(deliveredOn)
   const about = headers()
   about.set('reason', reason)
@@ -28,7 +26,7 @@ export async function addDeadLetter(
   about.set('original-subject', subject)
   about.set('time', new Date().toISOString())
   // Without a message id: a replay that fails again must not be dropped as a duplicate of the letter that it removes.
-  await jetstream(connection).publish(`users_dlq.${consumer}.${userIdIn(subject)}`, data, { headers: about })
+  await jetstream(connectionOf(nats)).publish(`users_dlq.${consumer}.${userIdIn(subject)}`, data, { headers: about })
   metrics.deadLetters.inc({ consumer, reason })
 }
 
@@ -41,9 +39,7 @@ export async function addDeadLetter(
 export async function deleteLetterOf({ headers }: JsMsg, nats: NatsLink): Promise<void> {
   const letter = Number(headers?.get(letterHeader))
   if (!letter) return
-  const connection = nats.connection()
-  if (!connection) throw new Error('NATS is unavailable')
-  const { streams } = await jetstreamManager(connection, { checkAPI: false })
+  const { streams } = await jetstreamManager(connectionOf(nats), { checkAPI: false })
   await streams.deleteMessage(deadLetterStream.name, letter).catch((error) => {
     // The server answers so if there is no such message.
     if (!(error instanceof JetStreamApiError)) throw error

@@ -211,11 +211,14 @@ export class UserConsumer {
    */
   async #checkFlow(): Promise<void> {
     try {
-      const waiting = await new ConsumerProgress(this.#nats).waiting(this.durable)
+      const progress = new ConsumerProgress(this.#nats)
+      const waiting = await progress.waiting(this.durable)
       const isStalled = this.#hasRoom && waiting !== undefined && waiting === this.#waiting
       if (isStalled && !this.#isStalled) this.#logger.warn({ waiting }, 'events wait, but JetStream delivers none')
       this.#isStalled = isStalled
       this.#waiting = waiting
+      if (isStalled && (await progress.changeLeader(this.durable)))
+        this.#logger.warn({ waiting }, 'the leader of the consumer lacks events; another server is to lead it')
     } catch {
       // NATS or the consumer is unavailable, which other checks report.
     }

@@ -8,7 +8,7 @@ import {
   syncSubjects,
   VersionsReply,
 } from '@cqrs/contracts'
-import type { NatsLink } from '@cqrs/service-kit'
+import { connectionOf, type NatsLink } from '@cqrs/service-kit'
 import { Compile } from 'typebox/compile'
 import type { FollowedDatabase } from '../read-store/followed-database.ts'
 
@@ -63,10 +63,8 @@ export class WriteSide {
   }
 
   async #ask<Question extends keyof Replies>(question: Question, request: object): Promise<Replies[Question]> {
-    const connection = this.#nats.connection()
-    if (!connection) throw new Error('NATS is unavailable')
-    const subject = syncSubjects[question]
-    const message = await connection.request(subject, JSON.stringify(request), { timeout: 10_000 }).catch((error) => {
+    const asked = connectionOf(this.#nats).request(syncSubjects[question], JSON.stringify(request), { timeout: 10_000 })
+    const message = await asked.catch((error) => {
       throw new Error('no command-api answered over NATS', { cause: error })
     })
     const answer: unknown = message.json()
