@@ -21,4 +21,16 @@ export const findings: readonly Finding[] = [
     test: 'packages/operator/test/operator-changes.test.ts',
     commit: 'df8e678',
   },
+  {
+    what: `After the same, a broker that lacked the latest events led two consumers for two minutes. They delivered none
+      and reported that none waits, counted in that broker's copy of the stream. So a read model was not whole 120 s
+      after the faults; \`/readyz\` said that all is well, and command-api could have let events leave the stream that
+      nobody had handled. NATS mended it by itself, and nothing was lost.`,
+    mend: `Projector, command-api and operator ask the stream for the next event of a consumer: events stay until they
+      are handled, and the projector lets another broker lead such a consumer within 10 s. Until then \`events\` is down
+      in \`/readyz\` and names it.`,
+    test: 'services/projector/test/service.test.ts',
+    commit: '717be1d',
+    histories: [{ seed: 6012, commit: '7d2e8ba' }],
+  },
 ]
