@@ -241,8 +241,8 @@ export const bugs: readonly PlantedBug[] = [
     changes: [
       {
         file: `${projector}/consuming/settle.ts`,
-        find: '    await handled\n    message.ack()',
-        replace: '    message.ack()\n    await handled',
+        find: '    await handled\n',
+        replace: '    message.ack()\n    await handled\n',
       },
     ],
     needs: 'kill waiting projectors',

@@ -23,9 +23,9 @@ export class ConsumerProgress {
   }
 
   /**
-   * Lets another server lead a consumer that reports that nothing waits. For one of which something does wait, its
-   * leader lacks what the stream has, and follows it again after minutes at best. Nothing happens without a cluster.
-   * @returns whether it asked for that
+   * Asks the leader of a consumer for which something waits to step down, if it reports that nothing does: it lacks
+   * what the stream has, for minutes at best. Without a cluster the server refuses, and nothing changes.
+   * @returns whether it asked
    */
   async changeLeader(durable: string): Promise<boolean> {
     if ((await this.info(durable)).num_pending > 0) return false
