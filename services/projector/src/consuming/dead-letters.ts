@@ -17,6 +17,7 @@ export async function addDeadLetter(
   { consumer, subject: deliveredOn, data, streamSequence = 0 }: Original,
   { reason, message: detail }: { reason: string; message: string },
 ): Promise<void> {
+  const client = jetstream(connectionOf(nats))
   const subject = originalSubject(deliveredOn)
   const about = headers()
   about.set('reason', reason)
@@ -26,7 +27,7 @@ export async function addDeadLetter(
   about.set('original-subject', subject)
   about.set('time', new Date().toISOString())
   // Without a message id: a replay that fails again must not be dropped as a duplicate of the letter that it removes.
-  await jetstream(connectionOf(nats)).publish(`users_dlq.${consumer}.${userIdIn(subject)}`, data, { headers: about })
+  await client.publish(`users_dlq.${consumer}.${userIdIn(subject)}`, data, { headers: about })
   metrics.deadLetters.inc({ consumer, reason })
 }
 
