@@ -33,7 +33,7 @@ export async function addDeadLetter(
 
 /**
  * Deletes the letter of a replayed message that was handled, unless a newer one has taken its place. Not before: NATS
- * up to 2.14.4 can lose a letter that is stored while the one that it replaces is deleted (nats-server, pull request
+ * up to 2.14.3 can lose a letter that is stored while the one that it replaces is deleted (nats-server, pull request
  * 8378).
  * @throws while NATS is unavailable
  */
