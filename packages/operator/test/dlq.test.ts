@@ -127,6 +127,21 @@ t.test('a replayed message that no longer fails is applied, and its letter stays
   t.equal(mail.mails.filter(({ envelopeTo }) => envelopeTo[0] === 'user-3@example.com').length, 1)
 })
 
+t.test('a letter can be dropped while its replay waits', async (t) => {
+  mail.refuse(550)
+  await broker.publish(created(4))
+  await allHandled()
+  mail.accept()
+  const [letter] = await numbers()
+  await cli('pause', 'welcome-email')
+  await cli('dlq', 'replay', String(letter))
+  t.match(await cli('dlq', 'drop', String(letter)), { code: 0, stdout: '1 dropped\n' })
+  await cli('resume', 'welcome-email')
+  await eventually(() => mail.mails.some(({ envelopeTo }) => envelopeTo[0] === 'user-4@example.com'))
+  await allHandled()
+  t.strictSame(await numbers(), [])
+})
+
 t.test('an old message is handled when an operator replays it', async () => {
   const old = { ...created(6), time: new Date(Date.now() - 5 * 24 * 3_600_000).toISOString() }
   await broker.publishBytes(`users_replay.welcome-email.users.${userId(6)}.created`, JSON.stringify(old))
@@ -142,7 +157,7 @@ t.test('metrics report lag, batches and dead letters', async (t) => {
     /^projector_lag_seconds_count\{consumer="user_stats_v1"\} [1-9]/m,
     /^projector_batch_events_count\{consumer="users_read_v1"\} [1-9]/m,
     /^projector_dead_letters_total\{consumer="users_read_v1",reason="unknown-schema-version"\} [2-3]$/m,
-    /^projector_dead_letters_total\{consumer="welcome-email",reason="mail-refused"\} 1$/m,
+    /^projector_dead_letters_total\{consumer="welcome-email",reason="mail-refused"\} 2$/m,
   ])
     t.match(metrics, line)
 })

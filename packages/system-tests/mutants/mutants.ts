@@ -345,6 +345,13 @@ export const mutants: readonly Mutant[] = [
     tests: [`${operator}/test/dlq.test.ts`],
   },
   {
+    file: `${projector}/src/consuming/dead-letters.ts`,
+    what: 'a replayed message whose letter was dropped is retried for ever',
+    find: '[10_043, 10_057].includes(error.code)',
+    replace: 'error.code === 0',
+    tests: [`${operator}/test/dlq.test.ts`],
+  },
+  {
     file: `${operator}/src/operations/dead-letter-box.ts`,
     what: 'a dead letter leaves when it is replayed, before the message is handled',
     find: 'data, { headers: about })\n',

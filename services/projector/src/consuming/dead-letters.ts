@@ -42,8 +42,8 @@ export async function deleteLetterOf({ headers }: JsMsg, nats: NatsLink): Promis
   if (!letter) return
   const { streams } = await jetstreamManager(connectionOf(nats), { checkAPI: false })
   await streams.deleteMessage(deadLetterStream.name, letter).catch((error) => {
-    // The server answers so if there is no such message.
-    if (!(error instanceof JetStreamApiError)) throw error
+    // JSSequenceNotFoundErrF, JSStreamMsgDeleteFailedF: there is no such message.
+    if (!(error instanceof JetStreamApiError && [10_043, 10_057].includes(error.code))) throw error
   })
 }
 
